@@ -1,0 +1,67 @@
+/**
+ * The data path behind one port: the native tunnel (TUN, worker threads, libcrypto) or, where the machine allows none,
+ * a userspace socket that carries control frames only. No call is made per data packet.
+ */
+import type { Endpoint } from "../base/endpoint.ts";
+import type { AeadRates, Datagram, DataPlaneEvent, DataSession } from "../mesh/types.ts";
+
+export interface DataPlaneOptions {
+  /** UDP port of the underlay, both address families; 0 lets the kernel choose. */
+  readonly port: number;
+  /** Bind the underlay to this interface (SO_BINDTODEVICE); undefined means all. */
+  readonly interface: string | undefined;
+  /** Name of the TUN device; undefined means no TUN. */
+  readonly device: string | undefined;
+  /** Overlay address of this node and its prefix length; configured on the device. */
+  readonly address: string;
+  readonly prefixLength: number;
+  /** Largest inner packet, bytes. */
+  readonly mtu: number;
+  /** Worker threads; 0 lets the data path choose by cores. */
+  readonly workers: number;
+}
+
+export interface DataPlaneHandlers {
+  /** Everything that is not a data frame, in batches, oldest first. The payloads belong to the callee. */
+  control(batch: readonly Datagram[]): void;
+  event(event: DataPlaneEvent): void;
+}
+
+/** Counters since start. `bytes` count inner packets. */
+export interface DataPlaneStats {
+  readonly sent: { readonly packets: number; readonly bytes: number };
+  readonly received: { readonly packets: number; readonly bytes: number };
+  /** Drops by reason, e.g. `replay`, `auth`, `source`, `noSession`, `malformed`, `noRoute`, `tunFull`. */
+  readonly drops: Readonly<Record<string, number>>;
+  readonly sessions: readonly SessionStats[];
+}
+
+export interface SessionStats {
+  readonly localIndex: number;
+  readonly sentPackets: number;
+  readonly sentBytes: number;
+  readonly receivedPackets: number;
+  readonly receivedBytes: number;
+  /** Milliseconds since the last authenticated packet; undefined before the first. */
+  readonly idleMs: number | undefined;
+}
+
+export interface DataPlane {
+  readonly kind: "native" | "userspace";
+  /** The UDP port in use. */
+  readonly port: number;
+  /** The TUN device in use; undefined without one. */
+  readonly device: string | undefined;
+  readonly rates: AeadRates;
+  send(datagrams: readonly Datagram[]): void;
+  installSession(peer: string, session: DataSession, endpoint: Endpoint): void;
+  useSession(peer: string, localIndex: number): void;
+  removeSession(localIndex: number): void;
+  setEndpoint(peer: string, endpoint: Endpoint): void;
+  removePeer(peer: string): void;
+  /** Cryptokey routing: inner packets to `prefix` (e.g. `fd00::1/128`, `10.1.0.0/16`) go to `peer`, and only they come from it. */
+  allow(peer: string, prefix: string): void;
+  stats(): DataPlaneStats;
+  /** Stops the workers and removes everything it put into the kernel. */
+  close(): Promise<void>;
+}

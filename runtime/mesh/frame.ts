@@ -1,0 +1,42 @@
+/** The outer frames: the first byte of a UDP payload says what it is. `bpf/` and `native/` get this file as C. */
+import { bytes, reserved, struct } from "../base/struct.ts";
+
+export const WIRE_VERSION = 1;
+
+/** Largest UDP payload we ever send for control traffic: fits the IPv6 minimum MTU of 1280 with both headers. */
+export const MAX_DATAGRAM = 1232;
+
+export const FRAME = {
+  handshake: 1, // a fragment of a handshake message
+  acknowledge: 2, // which fragments of a handshake message have arrived
+  cookie: 3, // "prove that you are at this address"
+  data: 4, // a sealed inner packet
+  control: 5, // a sealed message between daemons
+} as const;
+
+/** Data and control frames alike; ciphertext and 16-byte tag follow. The whole header is the AAD. */
+export const SealedHeader = struct("sealed_header", {
+  type: "u8", //           0  FRAME.data or FRAME.control
+  flags: "u8", //          1  SEALED_FLAG; unknown bits are refused
+  reserved: reserved(2), //   2
+  receiver: "u32le", //    4  session index, chosen by the receiver
+  counter: "u64le", //     8  AEAD nonce (4 zero bytes, then these 8) and replay counter; starts at 0
+}); //                    16  bytes
+
+export const SEALED_FLAG = {
+  partialChecksum: 1, // the inner L4 checksum field holds the pseudo-header sum only; the receiver's kernel completes it
+} as const;
+
+/** One fragment of a handshake message; at most 1200 payload bytes follow. */
+export const FragmentHeader = struct("fragment_header", {
+  type: "u8", //           0  FRAME.handshake
+  version: "u8", //        1  WIRE_VERSION
+  message: "u8", //        2  which message of which pattern (SPEC.md table)
+  index: "u8", //          3  fragment number, from 0
+  count: "u8", //          4  fragments in this message, 1 to 32
+  reserved: reserved(1), //   5
+  instance: "u16le", //    6  fragments of one encoding of the message share it
+  exchange: bytes(8), //   8  chosen at random by the initiator, names the whole exchange
+  cookie: bytes(8), //    16  SipHash-2-4 of the source under the responder's rotating secret; zero when none is known
+  mac: bytes(8), //       24  SipHash-2-4 over the rest of the datagram; key by message (SPEC.md)
+}); //                    32  bytes
