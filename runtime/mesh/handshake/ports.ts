@@ -1,0 +1,75 @@
+/** What the handshake needs from the rest: who we are, whom we know, who may join. */
+import type { Endpoint } from "../../base/endpoint.ts";
+import type { Ms } from "../../base/time.ts";
+import type { NodeKeys, PublicKeys } from "../../identity/keys.ts";
+import type { AeadRates, Datagram, DataSession } from "../types.ts";
+
+/** This node as a member. */
+export interface LocalMember {
+  readonly keys: NodeKeys;
+  readonly meshId: Uint8Array;
+  /** Encoded genesis; its hash is the mesh id. */
+  readonly genesis: Uint8Array;
+  /** Encoded chain, leaf first; and the hash of the leaf certificate. */
+  readonly chain: Uint8Array;
+  readonly certificateHash: Uint8Array;
+  readonly rates: AeadRates;
+}
+
+/** A member whose chain verified and who is not revoked. */
+export interface RemoteMember {
+  readonly id: Uint8Array;
+  /** Overlay address: the key by which data path and sessions name the peer. */
+  readonly address: string;
+  readonly name: string;
+  readonly keys: PublicKeys;
+  readonly certificateHash: Uint8Array;
+}
+
+/** Members we know. Both look-ups leave out who is revoked or expired. */
+export interface Directory {
+  byCertificateHash(hash: Uint8Array): RemoteMember | undefined;
+  /** Verifies an encoded chain against genesis, mesh time and revocations, and remembers the member. */
+  admit(chain: Uint8Array): Promise<RemoteMember | undefined>;
+}
+
+/** The invite side of a responder. Synchronous look-up of the secret, then one atomic use. */
+export interface Admission {
+  /** The secret of an invite that exists, whatever its state (used, expired, revoked): its holder is told which. */
+  secretOf(inviteId: Uint8Array): Uint8Array | undefined;
+  /** Spends one use and issues a chain, or says why not. Durable before it resolves. */
+  admit(request: JoinRequest): Promise<JoinAnswer>;
+}
+
+export interface JoinRequest {
+  readonly inviteId: Uint8Array;
+  readonly keys: PublicKeys;
+  readonly name: string;
+  readonly source: Endpoint;
+}
+
+export type JoinAnswer =
+  | { readonly accepted: true; readonly chain: Uint8Array }
+  | { readonly accepted: false; readonly code: string; readonly message: string };
+
+/** A finished exchange: both sides hold these. */
+export interface Established {
+  readonly pattern: "known-peer" | "first-contact";
+  readonly role: "initiator" | "responder";
+  readonly peer: RemoteMember;
+  readonly endpoint: Endpoint;
+  readonly data: DataSession;
+  readonly controlSendKey: Uint8Array;
+  readonly controlReceiveKey: Uint8Array;
+  /** Exporter value naming the session in logs, 8 bytes. */
+  readonly sessionId: Uint8Array;
+  readonly took: Ms;
+  /** When we joined by it: the chain that was issued to us, and the mesh's genesis. */
+  readonly joined: { readonly chain: Uint8Array; readonly genesis: Uint8Array } | undefined;
+}
+
+export type HandshakeAction =
+  | { readonly type: "send"; readonly datagram: Datagram }
+  | { readonly type: "established"; readonly session: Established }
+  /** An exchange we started ended without a session; `told` is the responder's proven answer, if any. */
+  | { readonly type: "failed"; readonly exchange: string; readonly code: string; readonly message: string; readonly told: boolean };
