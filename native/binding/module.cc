@@ -1,0 +1,9 @@
+// Entry point of the addon: N-API calls it once when the file is loaded.
+#include "module.h"
+
+NAPI_MODULE_INIT() {
+  if (trellis::register_tunnel) trellis::register_tunnel(env, exports);
+  trellis::register_system(env, exports);
+  trellis::register_bpf(env, exports);
+  return exports;
+}

@@ -1,0 +1,15 @@
+// The parts of the addon. Each registers its functions on `exports`; module.cc calls them in this order.
+#pragma once
+
+#include <node_api.h>
+
+namespace trellis {
+
+/** The tunnel and the AEAD (tunnel.cc). */
+__attribute__((weak)) void register_tunnel(napi_env env, napi_value exports);
+
+/** Links, credentials, systemd, probes and BPF (system.cc, bpf.cc). */
+void register_system(napi_env env, napi_value exports);
+void register_bpf(napi_env env, napi_value exports);
+
+}  // namespace trellis
