@@ -4,7 +4,8 @@ export interface Endpoint {
   readonly port: number;
 }
 
-export const endpointKey = (e: Endpoint): string => (e.address.includes(":") ? `[${e.address}]:${e.port}` : `${e.address}:${e.port}`);
+export const endpointKey = (e: Endpoint): string =>
+  e.address.includes(":") ? `[${e.address}]:${e.port}` : `${e.address}:${e.port}`;
 
 /** Parses `1.2.3.4:51820` or `[fe80::1%eth0]:51820`; undefined when it is neither. */
 export function parseEndpoint(text: string): Endpoint | undefined {

@@ -83,20 +83,27 @@ export function struct<const F extends Fields>(name: string, fields: F): Struct<
 
 function writeScalar(view: DataView, at: number, kind: Scalar, value: number | bigint | undefined): void {
   const limit = 1n << BigInt(8 * SCALAR_SIZE[kind]);
-  if (value === undefined || BigInt(value) < 0n || BigInt(value) >= limit) throw new RangeError(`${value} is no ${kind}`);
+  if (value === undefined || BigInt(value) < 0n || BigInt(value) >= limit)
+    throw new RangeError(`${value} is no ${kind}`);
   switch (kind) {
     case "u8":
-      return view.setUint8(at, Number(value));
+      view.setUint8(at, Number(value));
+      return;
     case "u16le":
-      return view.setUint16(at, Number(value), true);
+      view.setUint16(at, Number(value), true);
+      return;
     case "u32le":
-      return view.setUint32(at, Number(value), true);
+      view.setUint32(at, Number(value), true);
+      return;
     case "u64le":
-      return view.setBigUint64(at, BigInt(value), true);
+      view.setBigUint64(at, BigInt(value), true);
+      return;
     case "u16be":
-      return view.setUint16(at, Number(value));
+      view.setUint16(at, Number(value));
+      return;
     case "u32be":
-      return view.setUint32(at, Number(value));
+      view.setUint32(at, Number(value));
+      return;
   }
 }
 

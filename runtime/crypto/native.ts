@@ -1,138 +1,202 @@
 /**
- * The fast provider: Bun's BoringSSL through node:crypto and WebCrypto. ChaCha20-Poly1305 comes from @noble, because Bun
- * offers it asynchronously only; nothing of ours seals with it outside the native workers.
+ * The fast provider: Bun's BoringSSL by way of node:crypto and WebCrypto. What is synchronous in the port comes from
+ * node:crypto; ML-KEM and ML-DSA with a context exist in WebCrypto only. One primitive is not BoringSSL's: neither
+ * interface has a synchronous ChaCha20-Poly1305, so that comes from @noble/ciphers (bulk traffic is sealed by the addon).
+ * ML-KEM and ML-DSA draw their own randomness.
  */
-import nodeCrypto, { type KeyObject } from "node:crypto";
-import { concat } from "../base/bytes.ts";
-import { attempt, attemptAsync, once } from "./attempt.ts";
-import { nobleChaCha20Poly1305 } from "./noble.ts";
-import type { Aead, CryptoProvider } from "./provider.ts";
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHash,
+  createHmac,
+  createPrivateKey,
+  createPublicKey,
+  diffieHellman,
+  type KeyObject,
+  sign,
+  verify,
+} from "node:crypto";
+import { chacha20poly1305 } from "@noble/ciphers/chacha.js";
+import { concat, fromHex } from "../base/bytes.ts";
+import { TrellisError } from "../base/errors.ts";
+import { isUsableEd25519Key } from "./ed25519-key.ts";
+import { keyCache } from "./key-cache.ts";
+import { nobleAead } from "./noble.ts";
+import type { Aead, CryptoProvider, Ed25519, MlDsa65, MlKem768, X25519 } from "./provider.ts";
 
-const hex = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text, "hex"));
-const plain = (b: Uint8Array): Uint8Array => new Uint8Array(b.buffer, b.byteOffset, b.byteLength);
-
-/** DER prefixes of PKCS #8 and SubjectPublicKeyInfo for raw keys (RFC 8410 §7, RFC 9881, RFC 9935). */
-const DER = {
-  x25519Secret: hex("302e020100300506032b656e04220420"),
-  x25519Public: hex("302a300506032b656e032100"),
-  ed25519Secret: hex("302e020100300506032b657004220420"),
-  ed25519Public: hex("302a300506032b6570032100"),
-} as const;
-
-const secretKey = (prefix: Uint8Array): ((raw: Uint8Array) => KeyObject) =>
-  once((raw) => nodeCrypto.createPrivateKey({ key: Buffer.from(concat(prefix, raw)), format: "der", type: "pkcs8" }));
-const publicKey = (prefix: Uint8Array): ((raw: Uint8Array) => KeyObject) =>
-  once((raw) => nodeCrypto.createPublicKey({ key: Buffer.from(concat(prefix, raw)), format: "der", type: "spki" }));
-const rawPublic = (secret: KeyObject): Uint8Array =>
-  plain(nodeCrypto.createPublicKey(secret).export({ format: "der", type: "spki" }).subarray(-32));
-
-const x25519Secret = secretKey(DER.x25519Secret);
-const x25519Public = publicKey(DER.x25519Public);
-const ed25519Secret = secretKey(DER.ed25519Secret);
-const ed25519Public = publicKey(DER.ed25519Public);
-
-/** WebCrypto's ML-KEM methods, which the library types do not know yet. */
-interface KemSubtle {
-  encapsulateBits(algorithm: string, key: CryptoKey): Promise<{ sharedKey: ArrayBuffer; ciphertext: ArrayBuffer }>;
-  decapsulateBits(algorithm: string, key: CryptoKey, ciphertext: Uint8Array): Promise<ArrayBuffer>;
-  importKey(format: string, raw: Uint8Array, algorithm: string, extractable: boolean, usages: string[]): Promise<CryptoKey>;
-  exportKey(format: string, key: CryptoKey): Promise<ArrayBuffer>;
-  getPublicKey?(key: CryptoKey, usages: string[]): Promise<CryptoKey>;
-  sign(algorithm: { name: string; context: Uint8Array }, key: CryptoKey, data: Uint8Array): Promise<ArrayBuffer>;
-  verify(a: { name: string; context: Uint8Array }, key: CryptoKey, s: Uint8Array, data: Uint8Array): Promise<boolean>;
+/** What WebCrypto's "modern algorithms" draft adds and the type library does not know yet. */
+interface LatticeSubtle {
+  importKey(
+    format: string,
+    bytes: Uint8Array,
+    algorithm: object,
+    extractable: boolean,
+    usages: string[],
+  ): Promise<CryptoKey>;
+  encapsulateBits(algorithm: object, key: CryptoKey): Promise<{ sharedKey: ArrayBuffer; ciphertext: ArrayBuffer }>;
+  decapsulateBits(algorithm: object, key: CryptoKey, ciphertext: Uint8Array): Promise<ArrayBuffer>;
+  sign(algorithm: object, key: CryptoKey, message: Uint8Array): Promise<ArrayBuffer>;
+  verify(algorithm: object, key: CryptoKey, signature: Uint8Array, message: Uint8Array): Promise<boolean>;
 }
-const subtle = crypto.subtle as unknown as KemSubtle;
+const subtle = crypto.subtle as unknown as LatticeSubtle;
 
-const importer = (format: string, algorithm: string, usage: string): ((raw: Uint8Array) => Promise<CryptoKey>) =>
-  once((raw) => subtle.importKey(format, raw, algorithm, true, [usage]));
-const kemSecret = importer("raw-seed", "ML-KEM-768", "decapsulateBits");
-const kemPublic = importer("raw-public", "ML-KEM-768", "encapsulateBits");
-const dsaSecret = importer("raw-seed", "ML-DSA-65", "sign");
-const dsaPublic = importer("raw-public", "ML-DSA-65", "verify");
+const TAG_LENGTH = 16;
+const HASH_LENGTH = 32;
+const KEM_KEY_LENGTH = 1184;
+const KEM_CIPHERTEXT_LENGTH = 1088;
+const DSA_KEY_LENGTH = 1952;
+const DSA_SIGNATURE_LENGTH = 3309;
+const CONTEXT_MAX = 255;
 
-/** The public half of an imported seed, by way of JWK (RFC 9964 "AKP"): the one export that has it. */
-async function publicOf(secret: CryptoKey): Promise<Uint8Array> {
-  const jwk = (await crypto.subtle.exportKey("jwk", secret)) as { pub: string };
-  return plain(Buffer.from(jwk.pub, "base64url"));
+/** What DER puts before the raw bytes of a key: RFC 8410 for the curves, RFC 9935 and RFC 9881 (seed form) for the lattices. */
+const DER = {
+  x25519Secret: prefix("302e020100300506032b656e04220420"),
+  x25519Public: prefix("302a300506032b656e032100"),
+  ed25519Secret: prefix("302e020100300506032b657004220420"),
+  ed25519Public: prefix("302a300506032b6570032100"),
+  mlKem768Seed: prefix("3054020100300b060960864801650304040204428040"),
+  mlDsa65Seed: prefix("3034020100300b060960864801650304031204228020"),
+};
+
+function prefix(hex: string): Uint8Array {
+  return fromHex(hex) as Uint8Array;
+}
+
+/** Own bytes, not a view of a pooled Buffer: callers wipe and keep what they get. */
+const own = (bytes: Uint8Array | ArrayBuffer): Uint8Array => new Uint8Array(bytes);
+
+function secretKey(der: Uint8Array, length: number): (secret: Uint8Array) => KeyObject {
+  return (secret) => {
+    if (secret.length !== length)
+      throw new TrellisError("crypto/key-length", `a secret of ${length} bytes was wanted, ${secret.length} came`);
+    return createPrivateKey({ key: Buffer.from(concat(der, secret)), format: "der", type: "pkcs8" });
+  };
+}
+
+function publicKey(der: Uint8Array): (bytes: Uint8Array) => KeyObject {
+  return (bytes) => createPublicKey({ key: Buffer.from(concat(der, bytes)), format: "der", type: "spki" });
+}
+
+/** The last `length` bytes of the SubjectPublicKeyInfo: the raw public key. */
+function rawPublic(secret: KeyObject, length: number): Uint8Array {
+  return own(createPublicKey(secret).export({ format: "der", type: "spki" }).subarray(-length));
 }
 
 const aesGcm: Aead = {
-  seal(key, nonce, aad, plaintext) {
-    const cipher = nodeCrypto.createCipheriv("aes-256-gcm", key, nonce);
-    cipher.setAAD(aad);
+  seal: (key, nonce, aad, plaintext) => {
+    const cipher = createCipheriv("aes-256-gcm", key, nonce).setAAD(aad);
     return concat(cipher.update(plaintext), cipher.final(), cipher.getAuthTag());
   },
-  open(key, nonce, aad, sealed) {
-    if (sealed.length < 16) return undefined;
-    return attempt(() => {
-      const cipher = nodeCrypto.createDecipheriv("aes-256-gcm", key, nonce);
-      cipher.setAAD(aad);
-      cipher.setAuthTag(sealed.subarray(-16));
-      return concat(cipher.update(sealed.subarray(0, -16)), cipher.final());
-    });
-  },
-};
-
-const hmac = (key: Uint8Array, parts: readonly Uint8Array[]): Uint8Array => {
-  const h = nodeCrypto.createHmac("sha256", key);
-  for (const p of parts) h.update(p);
-  return plain(h.digest());
-};
-
-export const nativeProvider: CryptoProvider = {
-  name: "native",
-  sha256(...parts) {
-    const h = new Bun.CryptoHasher("sha256");
-    for (const p of parts) h.update(p);
-    return plain(h.digest());
-  },
-  hmacSha256: (key, ...parts) => hmac(key, parts),
-  hkdfExtract: (salt, input) => hmac(salt, [input]),
-  hkdfExpand(prk, info, length) {
-    const out: Uint8Array[] = [];
-    let block: Uint8Array = new Uint8Array(0);
-    for (let i = 1; out.length * 32 < length; i++) {
-      block = hmac(prk, [block, info, new Uint8Array([i])]);
-      out.push(block);
+  open: (key, nonce, aad, sealed) => {
+    const decipher = createDecipheriv("aes-256-gcm", key, nonce).setAAD(aad);
+    if (sealed.length < TAG_LENGTH) return undefined;
+    const end = sealed.length - TAG_LENGTH;
+    decipher.setAuthTag(sealed.subarray(end));
+    const plaintext = decipher.update(sealed.subarray(0, end));
+    try {
+      decipher.final();
+    } catch {
+      return undefined;
     }
-    return concat(...out).slice(0, length);
+    return own(plaintext);
   },
-  aead: { "aes-256-gcm": aesGcm, "chacha20-poly1305": nobleChaCha20Poly1305 },
-  x25519: {
-    publicKey: (secret) => rawPublic(x25519Secret(secret)),
-    agree(secret, peer) {
-      if (peer.length !== 32) return undefined;
-      const shared = attempt(() =>
-        plain(nodeCrypto.diffieHellman({ privateKey: x25519Secret(secret), publicKey: x25519Public(peer) })),
-      );
-      return shared?.some((b) => b !== 0) ? shared : undefined;
-    },
+};
+
+const x25519Secret = keyCache(secretKey(DER.x25519Secret, 32));
+const x25519Public = keyCache(publicKey(DER.x25519Public));
+
+const x25519: X25519 = {
+  publicKey: (secret) => rawPublic(x25519Secret(secret), 32),
+  agree: (secret, peer) => {
+    const privateKey = x25519Secret(secret);
+    if (peer.length !== 32) return undefined;
+    try {
+      return own(diffieHellman({ privateKey, publicKey: x25519Public(peer) }));
+    } catch {
+      return undefined; // BoringSSL refuses an all-zero result
+    }
   },
-  mlKem768: {
-    publicKey: async (seed) => publicOf(await kemSecret(seed)),
-    encapsulate: (raw) =>
-      attemptAsync(async () => {
-        const { ciphertext, sharedKey } = await subtle.encapsulateBits("ML-KEM-768", await kemPublic(raw));
-        return { ciphertext: new Uint8Array(ciphertext), secret: new Uint8Array(sharedKey) };
-      }),
-    async decapsulate(seed, ciphertext) {
-      if (ciphertext.length !== 1088) return undefined;
-      return new Uint8Array(await subtle.decapsulateBits("ML-KEM-768", await kemSecret(seed), ciphertext));
-    },
+};
+
+const ed25519Secret = keyCache(secretKey(DER.ed25519Secret, 32));
+const ed25519Public = keyCache(publicKey(DER.ed25519Public));
+
+const ed25519: Ed25519 = {
+  publicKey: (secret) => rawPublic(ed25519Secret(secret), 32),
+  sign: (secret, message) => own(sign(null, message, ed25519Secret(secret))),
+  verify: (signer, message, signature) =>
+    signature.length === 64 && isUsableEd25519Key(signer) && verify(null, message, ed25519Public(signer), signature),
+};
+
+const ML_KEM = { name: "ML-KEM-768" };
+const kemSecret = secretKey(DER.mlKem768Seed, 64);
+const kemDecapsulation = keyCache((seed) => subtle.importKey("raw-seed", seed, ML_KEM, false, ["decapsulateBits"]));
+const kemEncapsulation = keyCache((key) => subtle.importKey("raw-public", key, ML_KEM, false, ["encapsulateBits"]));
+
+const mlKem768: MlKem768 = {
+  publicKey: async (seed) => rawPublic(kemSecret(seed), KEM_KEY_LENGTH),
+  encapsulate: async (key) => {
+    if (key.length !== KEM_KEY_LENGTH) return undefined;
+    const imported = await kemEncapsulation(key).catch(() => undefined); // FIPS 203 §7.2: the modulus check
+    if (!imported) return undefined;
+    const { ciphertext, sharedKey } = await subtle.encapsulateBits(ML_KEM, imported);
+    return { ciphertext: own(ciphertext), secret: own(sharedKey) };
   },
-  ed25519: {
-    publicKey: (secret) => rawPublic(ed25519Secret(secret)),
-    sign: (secret, message) => plain(nodeCrypto.sign(null, message, ed25519Secret(secret))),
-    verify: (raw, message, signature) =>
-      attempt(() => raw.length === 32 && nodeCrypto.verify(null, message, ed25519Public(raw), signature)) ?? false,
+  decapsulate: async (seed, ciphertext) => {
+    if (ciphertext.length !== KEM_CIPHERTEXT_LENGTH) return undefined;
+    return own(await subtle.decapsulateBits(ML_KEM, await kemDecapsulation(seed), ciphertext));
   },
-  mlDsa65: {
-    publicKey: async (seed) => publicOf(await dsaSecret(seed)),
-    sign: async (seed, message, context) =>
-      new Uint8Array(await subtle.sign({ name: "ML-DSA-65", context }, await dsaSecret(seed), message)),
-    verify: async (raw, message, context, signature) =>
-      (await attemptAsync(async () =>
-        subtle.verify({ name: "ML-DSA-65", context }, await dsaPublic(raw), signature, message),
-      )) ?? false,
+};
+
+const ML_DSA = { name: "ML-DSA-65" };
+const dsaSecret = secretKey(DER.mlDsa65Seed, 32);
+const dsaSigning = keyCache((seed) => subtle.importKey("raw-seed", seed, ML_DSA, false, ["sign"]));
+const dsaVerifying = keyCache((key) => subtle.importKey("raw-public", key, ML_DSA, false, ["verify"]));
+
+const mlDsa65: MlDsa65 = {
+  publicKey: async (seed) => rawPublic(dsaSecret(seed), DSA_KEY_LENGTH),
+  sign: async (seed, message, context) =>
+    own(await subtle.sign({ ...ML_DSA, context }, await dsaSigning(seed), message)),
+  verify: async (signer, message, context, signature) => {
+    if (signer.length !== DSA_KEY_LENGTH || signature.length !== DSA_SIGNATURE_LENGTH) return false;
+    if (context.length > CONTEXT_MAX) return false;
+    const key = await dsaVerifying(signer).catch(() => undefined);
+    return key !== undefined && (await subtle.verify({ ...ML_DSA, context }, key, signature, message));
   },
+};
+
+function hmacSha256(key: Uint8Array, ...parts: readonly Uint8Array[]): Uint8Array {
+  const mac = createHmac("sha256", key);
+  for (const part of parts) mac.update(part);
+  return own(mac.digest());
+}
+
+/** RFC 5869 §2.3: T(i) = HMAC(prk, T(i-1) ‖ info ‖ i). */
+function hkdfExpand(pseudorandomKey: Uint8Array, info: Uint8Array, length: number): Uint8Array {
+  if (length > 255 * HASH_LENGTH)
+    throw new TrellisError("crypto/hkdf-length", `${length} bytes are more than HKDF gives`);
+  const out = new Uint8Array(length);
+  let block = new Uint8Array(0);
+  for (let i = 1, at = 0; at < length; i++, at += HASH_LENGTH) {
+    block = new Uint8Array(hmacSha256(pseudorandomKey, block, info, Uint8Array.of(i)));
+    out.set(block.subarray(0, length - at), at);
+  }
+  return out;
+}
+
+export const native: CryptoProvider = {
+  name: "native",
+  sha256: (...parts) => {
+    const hash = createHash("sha256");
+    for (const part of parts) hash.update(part);
+    return own(hash.digest());
+  },
+  hmacSha256,
+  hkdfExtract: (salt, inputKeyMaterial) => hmacSha256(salt, inputKeyMaterial),
+  hkdfExpand,
+  aead: { "aes-256-gcm": aesGcm, "chacha20-poly1305": nobleAead(chacha20poly1305) },
+  x25519,
+  mlKem768,
+  ed25519,
+  mlDsa65,
 };

@@ -29,7 +29,12 @@ export interface DataSession {
 export type MeshAction =
   | { readonly type: "send"; readonly datagram: Datagram }
   /** Accept data frames of this session from now on; `peer` is its overlay address. */
-  | { readonly type: "installSession"; readonly peer: string; readonly session: DataSession; readonly endpoint: Endpoint }
+  | {
+      readonly type: "installSession";
+      readonly peer: string;
+      readonly session: DataSession;
+      readonly endpoint: Endpoint;
+    }
   /** Seal to this peer with this session from now on (make before break). */
   | { readonly type: "useSession"; readonly peer: string; readonly localIndex: number }
   | { readonly type: "removeSession"; readonly localIndex: number }
@@ -42,7 +47,13 @@ export type MeshAction =
   | { readonly type: "persist" };
 
 export type MeshNotice =
-  | { readonly kind: "sessionUp"; readonly peer: string; readonly name: string; readonly took: Ms; readonly pattern: "known-peer" | "first-contact" }
+  | {
+      readonly kind: "sessionUp";
+      readonly peer: string;
+      readonly name: string;
+      readonly took: Ms;
+      readonly pattern: "known-peer" | "first-contact";
+    }
   | { readonly kind: "sessionDown"; readonly peer: string; readonly name: string; readonly reason: string }
   | { readonly kind: "joined"; readonly name: string; readonly chain: Uint8Array }
   | { readonly kind: "joinFailed"; readonly code: string; readonly message: string }

@@ -18,14 +18,23 @@ export async function lacking(): Promise<Lacking[]> {
   if (!existsSync("/dev/net/tun")) {
     found.push({ what: "/dev/net/tun", fix: "`modprobe tun`, or start the container with --device /dev/net/tun" });
   }
-  if (!existsSync(ADDON)) found.push({ what: "the native addon", fix: "install g++ and libssl-dev, then run this command again" });
+  if (!existsSync(ADDON))
+    found.push({ what: "the native addon", fix: "install g++ and libssl-dev, then run this command again" });
   for (const program of ["ip", "ping", "socat", "ss"]) {
-    if (!Bun.which(program)) found.push({ what: program, fix: `apt-get install ${program === "ping" ? "iputils-ping" : program === "socat" ? "socat" : "iproute2"}` });
+    if (!Bun.which(program))
+      found.push({
+        what: program,
+        fix: `apt-get install ${program === "ping" ? "iputils-ping" : program === "socat" ? "socat" : "iproute2"}`,
+      });
   }
   if (root && Bun.which("ip")) {
     const made = await run(["ip", "netns", "add", PROBE]);
     if (made.code === 0) await run(["ip", "netns", "delete", PROBE]);
-    else found.push({ what: "network namespaces", fix: "start the container with --cap-add NET_ADMIN --cap-add SYS_ADMIN" });
+    else
+      found.push({
+        what: "network namespaces",
+        fix: "start the container with --cap-add NET_ADMIN --cap-add SYS_ADMIN",
+      });
   }
   return found;
 }

@@ -43,7 +43,9 @@ process.once("SIGTERM", () => void cleanUp().then(() => process.exit(143)));
 const runArguments = tunnel ? ["--interface", "eth0"] : ["--no-device", "--port", "0"];
 
 async function foundMesh(): Promise<void> {
-  await step(`${bold("init")}: gateway a makes its keys and a mesh of its own`, () => must(first.trellisCommand("init", "--name", "a")));
+  await step(`${bold("init")}: gateway a makes its keys and a mesh of its own`, () =>
+    must(first.trellisCommand("init", "--name", "a")),
+  );
   await step(`${bold("run")}: gateway a is up`, async () => {
     first.start(...runArguments);
     await first.ready();
@@ -101,7 +103,9 @@ async function sendByTcp(megabytes: number, target: Status): Promise<void> {
   await step(`a file of ${megabytes} MB of random bytes`, () => fillRandom(source, megabytes));
   const receiver = Bun.spawn(last.inside(["socat", "-u", "TCP6-LISTEN:9000,reuseaddr", `OPEN:${copy},creat,trunc`]));
   const listening = ["ss", "-ltnH", "sport", "=", ":9000"];
-  await until("the receiving program", 5000, async () => ((await must(last.inside(listening))).trim() ? true : undefined));
+  await until("the receiving program", 5000, async () =>
+    (await must(last.inside(listening))).trim() ? true : undefined,
+  );
   const started = performance.now();
   await step(`${bold("TCP")}: socat sends it from b to ${target.name} through the tunnel`, async () => {
     await must(second.inside(["socat", "-u", `FILE:${source}`, `TCP6:[${target.address}]:9000`]));
@@ -109,14 +113,19 @@ async function sendByTcp(megabytes: number, target: Status): Promise<void> {
   });
   const elapsed = (performance.now() - started) / 1000;
   await compare(source, copy);
-  rows.push([`${megabytes} MB by TCP b → ${target.name}`, `${((megabytes * 8) / 1000 / elapsed).toFixed(2)} Gbit/s, SHA-256 equal`]);
+  rows.push([
+    `${megabytes} MB by TCP b → ${target.name}`,
+    `${((megabytes * 8) / 1000 / elapsed).toFixed(2)} Gbit/s, SHA-256 equal`,
+  ]);
 }
 
 async function sendBySession(megabytes: number): Promise<void> {
   const source = join(base, "source.bin");
   await step(`a file of ${megabytes} MB of random bytes`, () => fillRandom(source, megabytes));
   const started = performance.now();
-  await step(`${bold("copy")}: a sends it to b through the sealed session`, () => must(first.trellisCommand("copy", source, "b")));
+  await step(`${bold("copy")}: a sends it to b through the sealed session`, () =>
+    must(first.trellisCommand("copy", source, "b")),
+  );
   const elapsed = (performance.now() - started) / 1000;
   const inbox = join(second.stateDir, "inbox");
   await compare(source, join(inbox, (await must(["find", inbox, "-type", "f", "-printf", "%P\\n"])).trim()));
@@ -150,7 +159,8 @@ async function cutOff(): Promise<void> {
 function explain(): void {
   say();
   say(bold("The mesh stays up. Try, in another terminal:"));
-  for (const args of ["status", "peers", "ping b", "doctor", "invite"]) say(`  ${first.trellisCommand(args).join(" ")}`);
+  for (const args of ["status", "peers", "ping b", "doctor", "invite"])
+    say(`  ${first.trellisCommand(args).join(" ")}`);
   say("Ctrl-C takes everything down.");
 }
 
@@ -182,7 +192,8 @@ try {
   console.error(`error: ${thrown instanceof Error ? thrown.message : String(thrown)}`);
   for (const g of gateways) {
     const log = Bun.file(`${g.stateDir}.log`);
-    if (await log.exists()) console.error(`--- last lines of gateway ${g.name}\n${(await log.text()).split("\n").slice(-8).join("\n")}`);
+    if (await log.exists())
+      console.error(`--- last lines of gateway ${g.name}\n${(await log.text()).split("\n").slice(-8).join("\n")}`);
   }
   await cleanUp();
   process.exit(1);

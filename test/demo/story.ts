@@ -18,7 +18,8 @@ export async function step<T>(title: string, work: () => Promise<T>): Promise<T>
 
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): void {
   const width = head.map((h, i) => Math.max(h.length, ...rows.map((r) => (r[i] ?? "").length)));
-  const line = (cells: readonly string[]): string => `  ${cells.map((c, i) => c.padEnd(width[i] ?? 0)).join("   ")}`.trimEnd();
+  const line = (cells: readonly string[]): string =>
+    `  ${cells.map((c, i) => c.padEnd(width[i] ?? 0)).join("   ")}`.trimEnd();
   say(bold(line(head)));
   for (const row of rows) say(line(row));
 }

@@ -33,5 +33,6 @@ export async function buildUnderlay(gateways: number): Promise<void> {
 export async function removeUnderlay(): Promise<void> {
   const list = await run(["ip", "-json", "netns", "list"]);
   const names = list.stdout.trim() ? (JSON.parse(list.stdout) as { name: string }[]).map((n) => n.name) : [];
-  for (const name of names.filter((n) => n === SWITCH || /^trellis-demo-\d+$/.test(n))) await ip("netns", "delete", name);
+  for (const name of names.filter((n) => n === SWITCH || /^trellis-demo-\d+$/.test(n)))
+    await ip("netns", "delete", name);
 }

@@ -72,4 +72,10 @@ export type HandshakeAction =
   | { readonly type: "send"; readonly datagram: Datagram }
   | { readonly type: "established"; readonly session: Established }
   /** An exchange we started ended without a session; `told` is the responder's proven answer, if any. */
-  | { readonly type: "failed"; readonly exchange: string; readonly code: string; readonly message: string; readonly told: boolean };
+  | {
+      readonly type: "failed";
+      readonly exchange: string;
+      readonly code: string;
+      readonly message: string;
+      readonly told: boolean;
+    };
