@@ -2,7 +2,7 @@
  * Compiles the addon (`native/`) and the BPF objects (`bpf/`) into `build/`. Incremental: an object is made again when the
  * text of anything it includes, the compiler or the flags changed.
  *
- *   bun native/build.ts [--arch x64|arm64]
+ *   bun native/build.ts [--arch x64|arm64] [--optional]     optional: a missing compiler is said, and is no failure
  */
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
@@ -149,6 +149,6 @@ if (import.meta.main) {
   } catch (error) {
     if (!(error instanceof TrellisError)) throw error;
     console.error(`${error.message}${error.hint ? `\nhint: ${error.hint}` : ""}`);
-    process.exit(1);
+    process.exit(process.argv.includes("--optional") && error.code === "build/tool-missing" ? 0 : 1);
   }
 }

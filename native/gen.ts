@@ -1,0 +1,89 @@
+/**
+ * Prints the byte layouts and constants of `runtime/mesh/frame.ts` and `runtime/dataplane/ingress.ts` as the C header that BPF and the addon include.
+ *
+ *   bun native/gen.ts [--check]     writes bpf/layout.gen.h, or fails when it is stale
+ */
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type Field, type Fields, type Scalar, type Struct, sizeOf } from "../runtime/base/struct.ts";
+import { INGRESS_VERDICTS, MAX_FRAGMENTS, MIN_REPLY_SIZE, SEALED_TAG_SIZE } from "../runtime/dataplane/ingress.ts";
+import { FRAME, FragmentHeader, MAX_DATAGRAM, SEALED_FLAG, SealedHeader, WIRE_VERSION } from "../runtime/mesh/frame.ts";
+
+export const LAYOUT_PATH = join(import.meta.dir, "../bpf/layout.gen.h");
+
+/** Big-endian fields keep their width; the `be` in the type name reminds the reader to swap. */
+const C_TYPE: Record<Scalar, string> = {
+  u8: "__u8",
+  u16le: "__u16",
+  u32le: "__u32",
+  u64le: "__u64",
+  u16be: "__be16",
+  u32be: "__be32",
+};
+
+const snake = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+const upper = (name: string): string => snake(name).toUpperCase();
+
+function member(name: string, field: Field): string {
+  if (typeof field === "string") return `\t${C_TYPE[field]} ${snake(name)};`;
+  return `\t__u8 ${snake(name)}[${sizeOf(field)}];`;
+}
+
+function structText<F extends Fields>(layout: Struct<F>): string {
+  const asserts = Object.keys(layout.fields).map(
+    (key) =>
+      `LAYOUT_ASSERT(offsetof(struct ${layout.name}, ${snake(key)}) == ${layout.offsets[key]}, "${layout.name}.${snake(key)}");`,
+  );
+  return [
+    `struct ${layout.name} {`,
+    ...Object.entries(layout.fields).map(([key, field]) => member(key, field)),
+    "};",
+    `LAYOUT_ASSERT(sizeof(struct ${layout.name}) == ${layout.size}, "${layout.name}");`,
+    ...asserts,
+  ].join("\n");
+}
+
+const constants = (prefix: string, values: Readonly<Record<string, number>>): string[] =>
+  Object.entries(values).map(([name, value]) => `#define ${prefix}${upper(name)} ${value}`);
+
+/** The whole header. The same sources give the same text. */
+export function layoutHeader(): string {
+  return `${[
+    "/* Printed by native/gen.ts from runtime/mesh/frame.ts and runtime/dataplane/ingress.ts: change them, then run `just gen`. */",
+    "#pragma once",
+    "#include <linux/types.h>",
+    "#include <stddef.h>",
+    "",
+    "#ifdef __cplusplus",
+    "#define LAYOUT_ASSERT static_assert",
+    "#else",
+    "#define LAYOUT_ASSERT _Static_assert",
+    "#endif",
+    "",
+    `#define WIRE_VERSION ${WIRE_VERSION}`,
+    `#define MAX_DATAGRAM ${MAX_DATAGRAM}`,
+    `#define MAX_FRAGMENTS ${MAX_FRAGMENTS}`,
+    `#define MIN_REPLY_SIZE ${MIN_REPLY_SIZE}`,
+    `#define SEALED_TAG_SIZE ${SEALED_TAG_SIZE}`,
+    ...constants("FRAME_", FRAME),
+    ...constants("SEALED_FLAG_", SEALED_FLAG),
+    ...INGRESS_VERDICTS.map((name, at) => `#define INGRESS_${upper(name)} ${at}`),
+    `#define INGRESS_VERDICTS ${INGRESS_VERDICTS.length}`,
+    "",
+    structText(SealedHeader),
+    "",
+    structText(FragmentHeader),
+  ].join("\n")}\n`;
+}
+
+/** Whether the header in the tree is what the layouts say now. */
+export const isLayoutFresh = (): boolean =>
+  existsSync(LAYOUT_PATH) && readFileSync(LAYOUT_PATH, "utf8") === layoutHeader();
+
+if (import.meta.main) {
+  if (!process.argv.includes("--check")) writeFileSync(LAYOUT_PATH, layoutHeader());
+  else if (!isLayoutFresh()) {
+    console.error("bpf/layout.gen.h is stale\nhint: just gen");
+    process.exit(1);
+  }
+}

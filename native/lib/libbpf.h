@@ -1,0 +1,28 @@
+// libbpf, opened when first wanted: a gateway without it still loads the addon, and doctor says what is missing.
+#pragma once
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+namespace trellis {
+
+/** The functions we use, under their own names and with the types of the headers we compiled against. */
+struct LibBpf {
+  decltype(&libbpf_version_string) version_string;
+  decltype(&libbpf_set_print) set_print;
+  decltype(&libbpf_num_possible_cpus) num_possible_cpus;
+  decltype(&bpf_object__open_mem) object_open_mem;
+  decltype(&bpf_object__load) object_load;
+  decltype(&bpf_object__close) object_close;
+  decltype(&bpf_object__find_program_by_name) find_program_by_name;
+  decltype(&bpf_object__find_map_by_name) find_map_by_name;
+  decltype(&bpf_program__fd) program_fd;
+  decltype(&bpf_program__set_log_buf) program_set_log_buf;
+  decltype(&bpf_map__fd) map_fd;
+  decltype(&bpf_map_lookup_elem) map_lookup_elem;
+  decltype(&bpf_prog_test_run_opts) prog_test_run_opts;
+
+  /** The library (1.0 or later), or null when it is not installed or lacks a function. */
+  static const LibBpf* get();
+};
+
+}  // namespace trellis
