@@ -1,0 +1,129 @@
+/** The data path over the addon: TUN and workers are native; JavaScript sees control frames and rare events only. */
+import { existsSync } from "node:fs";
+import { TrellisError } from "../base/errors.ts";
+import type { AeadRates, DataPlaneEvent } from "../mesh/types.ts";
+import type { Addon, AddonEvent, IngressFilter, Tunnel } from "./addon.io.ts";
+import { INGRESS_VERDICTS, type IngressCounters } from "./ingress.ts";
+import { abandoned, aliasOf, aliasPrefixOf } from "./links.ts";
+import type { DataPlane, DataPlaneHandlers, DataPlaneOptions, DataPlaneStats } from "./port.ts";
+
+export interface NativeDataPlane extends DataPlane {
+  /** Whether malformed datagrams are dropped in the kernel; why not, otherwise. */
+  readonly ingress: { readonly attached: boolean; readonly reason: string };
+}
+
+/**
+ * Opens the tunnel, configures its device and attaches the ingress filter where the kernel lets us.
+ *
+ * Links that a killed daemon of this node left behind are removed first. Throws `dataplane/open` when the socket or the
+ * device cannot be had; nothing of ours stays in the kernel then.
+ *
+ * @param rates what `addon.measureAead()` gave on this machine
+ * @param ingressObject the filter's object; undefined means "do not load one"
+ */
+export async function openNative(
+  addon: Addon,
+  options: DataPlaneOptions,
+  handlers: DataPlaneHandlers,
+  rates: AeadRates,
+  ingressObject: Uint8Array | undefined,
+): Promise<NativeDataPlane> {
+  removeAbandoned(addon, options.address);
+  const tunnel = openTunnel(addon, options, handlers);
+  try {
+    if (tunnel.device !== undefined) configure(addon, tunnel.device, options);
+  } catch (error) {
+    await tunnel.close();
+    throw opening(error, `the device ${tunnel.device} cannot be configured`);
+  }
+  const { filter, reason } = attachIngress(addon, tunnel, ingressObject);
+  return {
+    kind: "native",
+    port: tunnel.port,
+    device: tunnel.device,
+    rates,
+    ingress: { attached: filter !== undefined, reason },
+    send: (datagrams) =>
+      tunnel.send(
+        datagrams.map(({ endpoint, payload }) => ({ address: endpoint.address, port: endpoint.port, payload })),
+      ),
+    installSession: (peer, session, { address, port }) => tunnel.installSession({ peer, ...session, address, port }),
+    useSession: (peer, localIndex) => tunnel.useSession(peer, localIndex),
+    removeSession: (localIndex) => tunnel.removeSession(localIndex),
+    setEndpoint: (peer, { address, port }) => tunnel.setEndpoint(peer, address, port),
+    removePeer: (peer) => tunnel.removePeer(peer),
+    allow: (peer, prefix) => tunnel.allow(peer, prefix),
+    stats: () => withIngress(tunnel.stats(), filter),
+    async close() {
+      await tunnel.close();
+      filter?.close();
+    },
+  };
+}
+
+/** Removes what daemons of this node left when they were killed. Returns the names of the links. */
+export function removeAbandoned(addon: Addon, address: string): string[] {
+  const ours = addon.findLinks(aliasPrefixOf(address));
+  const left = abandoned(ours, (pid) => existsSync(`/proc/${pid}`));
+  return left.filter((link) => addon.deleteLink(link.name)).map((link) => link.name);
+}
+
+const opening = (cause: unknown, message: string): TrellisError =>
+  new TrellisError("dataplane/open", message, { cause, hint: "`trellis doctor` says what this machine lacks" });
+
+function openTunnel(addon: Addon, options: DataPlaneOptions, handlers: DataPlaneHandlers): Tunnel {
+  try {
+    return addon.openTunnel(
+      options,
+      (batch) =>
+        handlers.control(batch.map(({ address, port, payload }) => ({ endpoint: { address, port }, payload }))),
+      (event) => handlers.event(eventOf(event)),
+    );
+  } catch (error) {
+    throw opening(error, `the tunnel cannot be opened on port ${options.port}`);
+  }
+}
+
+function eventOf(event: AddonEvent): DataPlaneEvent {
+  if (event.type !== "moved") return event;
+  const { type, localIndex, address, port } = event;
+  return { type, localIndex, endpoint: { address, port } };
+}
+
+function configure(addon: Addon, name: string, { mtu, address, prefixLength }: DataPlaneOptions): void {
+  addon.configureLink({ name, mtu, address, prefixLength, alias: aliasOf(address, process.pid) });
+}
+
+interface Ingress {
+  readonly filter?: IngressFilter;
+  readonly reason: string;
+}
+
+function attachIngress(addon: Addon, tunnel: Tunnel, object: Uint8Array | undefined): Ingress {
+  if (!object) return { reason: "the filter was not built (clang)" };
+  let filter: IngressFilter | undefined;
+  try {
+    filter = addon.loadIngressFilter(object);
+    for (const fd of tunnel.sockets()) filter.attach(fd);
+    return { filter, reason: "" };
+  } catch (error) {
+    filter?.close();
+    const code = (error as { code?: string }).code ?? "";
+    return { reason: code === "EPERM" ? "no privilege to load BPF (CAP_BPF)" : String(error) };
+  }
+}
+
+/** Drops in the kernel are drops: they appear beside the workers' as `ingress.<reason>`. */
+function withIngress(stats: DataPlaneStats, filter: IngressFilter | undefined): DataPlaneStats {
+  if (!filter) return stats;
+  const counts = countersOf(filter);
+  const dropped = INGRESS_VERDICTS.filter((verdict) => verdict !== "pass");
+  const drops = Object.fromEntries(dropped.map((verdict) => [`ingress.${verdict}`, counts[verdict]]));
+  return { ...stats, drops: { ...stats.drops, ...drops } };
+}
+
+/** The filter's counters by name. */
+export function countersOf(filter: IngressFilter): IngressCounters {
+  const counts = filter.counters();
+  return Object.fromEntries(INGRESS_VERDICTS.map((verdict, at) => [verdict, counts[at] ?? 0])) as IngressCounters;
+}

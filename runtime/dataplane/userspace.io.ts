@@ -1,0 +1,131 @@
+/**
+ * The data path of a machine without the addon: one UDP socket for control frames. Gateways find, admit and check each
+ * other; sealed IP packets are dropped and counted, since nothing here could open them.
+ */
+
+import type { Endpoint } from "../base/endpoint.ts";
+import { TrellisError } from "../base/errors.ts";
+import { Meter } from "../base/meter.ts";
+import { FRAME } from "../mesh/frame.ts";
+import type { Datagram } from "../mesh/types.ts";
+import type { DataPlane, DataPlaneHandlers, DataPlaneOptions, SessionStats } from "./port.ts";
+
+/** Longer ones are no control frames of ours; the native path has the same limit. */
+const MAX_CONTROL = 2048;
+
+/** AES-256-GCM must be offered for the handshake to have a choice; the lowest rate lets the other end decide. */
+const RATES = { aes256Gcm: 1, chacha20Poly1305: 0 } as const;
+
+/**
+ * Opens the socket for both address families, or for IPv4 where the machine has no IPv6. Throws `dataplane/open` when the
+ * port is taken and `dataplane/interface` when asked for one interface, which takes the addon.
+ */
+export async function openUserspace(options: DataPlaneOptions, handlers: DataPlaneHandlers): Promise<DataPlane> {
+  if (options.interface !== undefined)
+    throw new TrellisError("dataplane/interface", "binding to one interface needs the native addon", {
+      hint: "leave out --interface, or run `trellis doctor` to see why the addon is missing",
+    });
+  const meter = new Meter();
+  const sessions = new Map<number, { readonly peer: string }>();
+  const socket = await bind(options.port, meter, handlers);
+  return {
+    kind: "userspace",
+    port: socket.port,
+    device: undefined,
+    rates: RATES,
+    send(datagrams) {
+      for (const datagram of datagrams) sendOne(socket, datagram, meter);
+    },
+    installSession: (peer, { localIndex }) => void sessions.set(localIndex, { peer }),
+    useSession() {}, // which session seals is the native workers' business
+    removeSession: (localIndex) => void sessions.delete(localIndex),
+    setEndpoint() {}, // the core names the endpoint of every control frame itself
+    removePeer(peer) {
+      for (const [localIndex, session] of sessions) if (session.peer === peer) sessions.delete(localIndex);
+    },
+    allow() {},
+    stats: () => ({ sent: NONE, received: NONE, drops: meter.snapshot(), sessions: [...sessions.keys()].map(idle) }),
+    async close() {
+      socket.close();
+    },
+  };
+}
+
+const NONE = { packets: 0, bytes: 0 };
+const idle = (localIndex: number): SessionStats => ({
+  localIndex,
+  sentPackets: 0,
+  sentBytes: 0,
+  receivedPackets: 0,
+  receivedBytes: 0,
+  idleMs: undefined,
+});
+
+interface Socket {
+  readonly port: number;
+  /** Whether it speaks both families; IPv4 addresses are then written `::ffff:a.b.c.d`. */
+  readonly dual: boolean;
+  send(payload: Uint8Array, port: number, address: string): boolean;
+  close(): void;
+}
+
+async function bind(port: number, meter: Meter, handlers: DataPlaneHandlers): Promise<Socket> {
+  try {
+    return await bindTo("::", port, meter, handlers);
+  } catch (error) {
+    if ((error as { code?: string }).code === "EADDRINUSE") throw taken(port, error);
+  }
+  try {
+    return await bindTo("0.0.0.0", port, meter, handlers);
+  } catch (error) {
+    throw taken(port, error);
+  }
+}
+
+const taken = (port: number, cause: unknown): TrellisError =>
+  new TrellisError("dataplane/open", `UDP port ${port} cannot be had`, { cause, hint: "another daemon? try --port" });
+
+async function bindTo(hostname: string, port: number, meter: Meter, handlers: DataPlaneHandlers): Promise<Socket> {
+  const socket = await Bun.udpSocket({
+    hostname,
+    port,
+    socket: {
+      data(_, payload, from, address) {
+        receive(
+          { endpoint: { address: unmapped(address), port: from }, payload: Uint8Array.from(payload) },
+          meter,
+          handlers,
+        );
+      },
+      error() {
+        meter.count("socket"); // an ICMP error for something we sent: the timers of the core deal with silence
+      },
+    },
+  });
+  return {
+    port: socket.port,
+    dual: hostname === "::",
+    send: (payload, to, address) => socket.send(payload, to, address),
+    close: () => socket.close(),
+  };
+}
+
+function receive(datagram: Datagram, meter: Meter, handlers: DataPlaneHandlers): void {
+  const type = datagram.payload[0];
+  if (type === undefined || datagram.payload.length > MAX_CONTROL) meter.count("malformed");
+  else if (type === FRAME.data) meter.count("noDataPath");
+  else handlers.control([datagram]);
+}
+
+function sendOne(socket: Socket, { endpoint, payload }: Datagram, meter: Meter): void {
+  try {
+    if (!socket.send(payload, endpoint.port, addressFor(socket, endpoint))) meter.count("sendFull");
+  } catch {
+    meter.count("sendFailed"); // no route, a scope that is gone, an address of the other family: as if lost on the way
+  }
+}
+
+const addressFor = (socket: Socket, { address }: Endpoint): string =>
+  socket.dual && !address.includes(":") ? `::ffff:${address}` : address;
+
+const unmapped = (address: string): string => address.replace(/^::ffff:(?=\d+\.)/i, "");
