@@ -1,0 +1,33 @@
+// A UDP endpoint as the dual-stack sockets see it: IPv6, with IPv4 as mapped addresses.
+#pragma once
+#include <netinet/in.h>
+
+#include <cstdint>
+#include <cstring>
+#include <string>
+
+namespace trellis {
+
+struct Endpoint {
+  in6_addr address{};
+  uint32_t scope = 0;  // interface index, for link-local addresses only
+  uint16_t port = 0;   // host byte order
+
+  bool operator==(const Endpoint& other) const {
+    return port == other.port && scope == other.scope && std::memcmp(&address, &other.address, sizeof address) == 0;
+  }
+  bool is_v4() const { return IN6_IS_ADDR_V4MAPPED(&address); }
+  bool known() const { return port != 0; }
+};
+
+/** Parses `192.0.2.1`, `2001:db8::1` or `fe80::1%eth0`; false for anything else, port 0 or an unknown interface. */
+bool parse_endpoint(const std::string& address, uint32_t port, Endpoint& endpoint);
+
+/** The address as text: mapped addresses as plain IPv4, link-local ones with `%interface`. */
+std::string format_address(const Endpoint& endpoint);
+
+/** Fills a socket address of `family` (AF_INET6, or AF_INET where there is no IPv6); false when it cannot hold the endpoint. */
+bool to_socket(const Endpoint& endpoint, int family, sockaddr_storage& out, socklen_t& size);
+Endpoint from_socket(const sockaddr_storage& from);
+
+}  // namespace trellis

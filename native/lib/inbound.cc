@@ -1,0 +1,97 @@
+#include "inbound.h"
+
+namespace trellis {
+
+void Inbound::begin(const Tables& tables, int64_t now) {
+  tables_ = &tables;
+  now_ = now;
+}
+
+void Inbound::frame(uint8_t* frame, size_t size, const Endpoint& from) {
+  switch (size > 0 ? frame[0] : 0) {
+    case FRAME_DATA: return data(frame, size, from);
+    case FRAME_HANDSHAKE:
+    case FRAME_ACKNOWLEDGE:
+    case FRAME_COOKIE:
+    case FRAME_CONTROL:
+      if (size > MAX_CONTROL) return counters_.drop(Drop::malformed);
+      if (!mailbox_.control(from, frame, size)) counters_.drop(Drop::control_full);
+      return;
+    default: return counters_.drop(Drop::malformed);
+  }
+}
+
+void Inbound::finish() {
+  release();
+  coalescer_.flush();
+}
+
+void Inbound::data(uint8_t* frame, size_t size, const Endpoint& from) {
+  SealedHeader header;
+  if (!read_header(frame, size, header)) return counters_.drop(Drop::malformed);
+  if (!hold(header.receiver)) return counters_.drop(Drop::no_session);
+  if (!open(header, frame, size, from)) return;
+  const size_t inner = size - FRAME_OVERHEAD;
+  if (inner > 0) deliver(frame + HEADER_SIZE, inner, (header.flags & FLAG_PARTIAL_CHECKSUM) != 0);
+}
+
+/** Takes the receive lock of a session and keeps it while its frames follow each other. */
+bool Inbound::hold(uint32_t index) {
+  if (session_ != nullptr && session_->local_index == index) return true;
+  release();
+  const auto found = tables_->sessions->find(index);
+  if (found == tables_->sessions->end()) return false;
+  session_ = found->second.get();
+  session_->receive.lock();
+  known_ = session_->peer->endpoint();
+  return true;
+}
+
+void Inbound::release() {
+  if (session_ == nullptr) return;
+  session_->receive.unlock();
+  if (packets_ > 0) {
+    session_->received_packets.fetch_add(packets_, std::memory_order_relaxed);
+    session_->received_bytes.fetch_add(bytes_, std::memory_order_relaxed);
+    session_->last_received.store(now_, std::memory_order_relaxed);
+  }
+  counters_.received_packets.add(packets_);
+  counters_.received_bytes.add(bytes_);
+  packets_ = bytes_ = 0;
+  session_ = nullptr;
+}
+
+bool Inbound::open(const SealedHeader& header, uint8_t* frame, size_t size, const Endpoint& from) {
+  const auto refuse = [&](Drop reason) {
+    counters_.drop(reason);
+    return false;
+  };
+  if (header.counter >= SEAL_LIMIT) return refuse(Drop::exhausted);
+  if (session_->window.look(header.counter) == Arrival::refused) return refuse(Drop::replay);
+  const size_t inner = size - FRAME_OVERHEAD;
+  uint8_t nonce[NONCE_SIZE];
+  write_nonce(nonce, header.counter);
+  uint8_t* data = frame + HEADER_SIZE;
+  if (!session_->opener->open(nonce, frame, HEADER_SIZE, data, inner, data + inner)) return refuse(Drop::auth);
+  const Arrival arrival = session_->window.accept(header.counter);
+  if (arrival == Arrival::newest && !(from == known_)) follow(from);
+  packets_++;
+  bytes_ += inner;
+  return true;
+}
+
+/** The peer moved. Only its newest frame can tell: an older one may have been held back on the path it left. */
+void Inbound::follow(const Endpoint& from) {
+  known_ = from;
+  session_->peer->set_endpoint(from);
+  mailbox_.event({EventType::moved, session_->local_index, from, {}});
+}
+
+void Inbound::deliver(uint8_t* packet, size_t size, bool partial) {
+  if (!valid_ip(packet, size)) return counters_.drop(Drop::malformed);
+  if (tables_->routes->find_source(packet) != session_->peer.get()) return counters_.drop(Drop::source);
+  if (!device_) return counters_.drop(Drop::no_device);
+  if (!coalescer_.add(packet, size, partial)) counters_.drop(Drop::malformed);
+}
+
+}  // namespace trellis

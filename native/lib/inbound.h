@@ -1,0 +1,50 @@
+// From received frames to inner packets: one per worker. Knows no descriptor, so that tests and the fuzzer can drive it.
+#pragma once
+#include <cstdint>
+
+#include "coalesce.h"
+#include "frame.h"
+#include "mailbox.h"
+#include "stats.h"
+#include "tables.h"
+
+namespace trellis {
+
+class Inbound {
+ public:
+  /** `device` tells whether inner packets have somewhere to go; without, they are authenticated, counted and dropped. */
+  Inbound(Counters& counters, Mailbox& mailbox, Sink& sink, bool device, bool udp)
+      : counters_(counters), mailbox_(mailbox), device_(device), coalescer_(sink, udp) {}
+
+  /** Starts a turn: lookups are made in `tables`, which must live until `finish`. `now` in ms. */
+  void begin(const Tables& tables, int64_t now);
+
+  /** Takes one UDP payload. It is opened in place and must stay where it is until `finish`. */
+  void frame(uint8_t* frame, size_t size, const Endpoint& from);
+
+  /** Hands everything that is held to the sink and gives the session back. */
+  void finish();
+
+ private:
+  void data(uint8_t* frame, size_t size, const Endpoint& from);
+  bool hold(uint32_t index);
+  void release();
+  bool open(const SealedHeader& header, uint8_t* frame, size_t size, const Endpoint& from);
+  void follow(const Endpoint& from);
+  void deliver(uint8_t* packet, size_t size, bool partial);
+
+  Counters& counters_;
+  Mailbox& mailbox_;
+  bool device_;
+  Coalescer coalescer_;
+
+  const Tables* tables_ = nullptr;
+  int64_t now_ = 0;
+
+  Session* session_ = nullptr;  // whose receive lock is held
+  Endpoint known_;              // where its peer was last seen
+  uint64_t packets_ = 0;        // authenticated since the lock was taken
+  uint64_t bytes_ = 0;
+};
+
+}  // namespace trellis

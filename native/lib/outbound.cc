@@ -1,0 +1,131 @@
+#include "outbound.h"
+
+#include <arpa/inet.h>
+
+#include "frame.h"
+
+namespace trellis {
+namespace {
+
+/** Whether adding `count` to `first` reaches `limit` now, and not before. */
+bool crosses(uint64_t first, size_t count, uint64_t limit) { return first < limit && first + count >= limit; }
+
+/**
+ * Makes the checksum of a packet fit for the wire. True when it stays partial, which the peer can finish because it finds
+ * the field where the kernel says it is; otherwise it is completed here.
+ */
+bool keep_partial(const VnetHeader& vnet, uint8_t* packet, size_t size, bool& valid) {
+  valid = true;
+  if ((vnet.flags & VNET_NEEDS_CHECKSUM) == 0) return false;
+  Transport transport;
+  if (find_transport(packet, size, transport) && transport.offset == vnet.checksum_start &&
+      transport.checksum_offset == vnet.checksum_offset) {
+    return true;
+  }
+  valid = size_t{vnet.checksum_start} + vnet.checksum_offset + 2 <= size;
+  if (valid) complete_checksum(packet, size, vnet.checksum_start, vnet.checksum_offset);
+  return false;
+}
+
+}  // namespace
+
+void Outbound::begin(const Tables& tables, int64_t now) {
+  tables_ = &tables;
+  now_ = now;
+}
+
+void Outbound::packet(const VnetHeader& vnet, uint8_t* packet, size_t size) {
+  if (!valid_ip(packet, size) || size + FRAME_OVERHEAD > Batch::CAPACITY) return counters_.drop(Drop::malformed);
+  if (!find_target(packet)) return;
+  if (vnet.gso_type == VNET_GSO_NONE) return seal_single(vnet, packet, size);
+  Split split;
+  if (!plan_split(vnet, packet, size, split)) return counters_.drop(Drop::malformed);
+  seal_segments(split);
+}
+
+void Outbound::finish() {
+  flush();
+  peer_ = nullptr;
+  target_ = {};
+}
+
+void Outbound::flush() {
+  if (batch_.bursts() > 0) send_(batch_);
+  batch_.clear();
+}
+
+/** Points `target_` at the session that leads to the packet's destination; false when it was dropped. */
+bool Outbound::find_target(const uint8_t* packet) {
+  const Peer* peer = tables_->routes->find_destination(packet);
+  if (peer == nullptr || peer != peer_) {
+    target_ = peer != nullptr ? peer->target() : Target{};
+    peer_ = peer;
+  }
+  if (target_.session != nullptr && target_.endpoint.known()) return true;
+  counters_.drop(peer == nullptr ? Drop::no_route : target_.session == nullptr ? Drop::no_session : Drop::no_endpoint);
+  want(peer, packet);
+  return false;
+}
+
+/** Tells the runtime that somebody wants to talk to this peer, or to an overlay address that it may know. */
+void Outbound::want(const Peer* peer, const uint8_t* packet) {
+  if (peer != nullptr) return mailbox_.wanted(peer->id, now_);
+  if (is_v4(packet) || packet[24] == 0xff || (packet[24] == 0xfe && (packet[25] & 0xc0) == 0x80)) return;  // multicast, link-local
+  char text[INET6_ADDRSTRLEN];
+  mailbox_.wanted(inet_ntop(AF_INET6, packet + 24, text, sizeof text), now_);
+}
+
+/** Takes `count` counters of the session in a row; false when its key has sealed all it may. */
+bool Outbound::take_counters(size_t count, uint64_t& first) {
+  Session& session = *target_.session;
+  first = session.next_counter.fetch_add(count, std::memory_order_relaxed);
+  if (crosses(first, count, SEAL_SOFT_LIMIT)) mailbox_.event({EventType::exhausted, session.local_index, {}, {}});
+  if (first + count <= SEAL_LIMIT) return true;
+  counters_.drop(Drop::exhausted, count);
+  return false;
+}
+
+void Outbound::seal_single(const VnetHeader& vnet, uint8_t* packet, size_t size) {
+  bool valid;
+  const bool partial = keep_partial(vnet, packet, size, valid);
+  uint64_t counter;
+  if (!valid) return counters_.drop(Drop::malformed);
+  if (!take_counters(1, counter)) return;
+  uint8_t* frame = reserve(size);
+  std::memcpy(frame + HEADER_SIZE, packet, size);
+  seal(frame, size, counter, partial);
+}
+
+void Outbound::seal_segments(const Split& split) {
+  uint64_t first;
+  if (!take_counters(split.segments, first)) return;
+  for (uint32_t i = 0; i < split.segments; i++) {
+    const size_t inner = segment_size(split, i);
+    uint8_t* frame = reserve(inner);
+    write_segment(split, i, frame + HEADER_SIZE);
+    seal(frame, inner, first + i, true);
+  }
+}
+
+uint8_t* Outbound::reserve(size_t inner) {
+  uint8_t* frame = batch_.reserve(inner + FRAME_OVERHEAD);
+  if (frame != nullptr) return frame;
+  flush();
+  return batch_.reserve(inner + FRAME_OVERHEAD);
+}
+
+void Outbound::seal(uint8_t* frame, size_t inner, uint64_t counter, bool partial) {
+  Session& session = *target_.session;
+  uint8_t nonce[NONCE_SIZE];
+  write_nonce(nonce, counter);
+  write_header(frame, session.remote_index, counter, partial);
+  uint8_t* data = frame + HEADER_SIZE;
+  if (!session.sealers[worker_]->seal(nonce, frame, HEADER_SIZE, data, inner, data + inner)) return counters_.drop(Drop::malformed);
+  batch_.commit(target_.endpoint, inner + FRAME_OVERHEAD);
+  counters_.sent_packets.add(1);
+  counters_.sent_bytes.add(inner);
+  session.sent_packets.fetch_add(1, std::memory_order_relaxed);
+  session.sent_bytes.fetch_add(inner, std::memory_order_relaxed);
+}
+
+}  // namespace trellis

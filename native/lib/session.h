@@ -1,0 +1,84 @@
+// Peers and their data sessions, as workers share them.
+#pragma once
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "aead.h"
+#include "endpoint.h"
+#include "replay.h"
+
+namespace trellis {
+
+/** Packets one key may seal: AES-GCM's bound at packet sizes. */
+constexpr uint64_t SEAL_LIMIT = uint64_t{1} << 28;
+/** Packets after which the runtime is asked for new keys. */
+constexpr uint64_t SEAL_SOFT_LIMIT = uint64_t{1} << 26;
+
+struct Session;
+
+/** Where a peer is and with which session it is spoken to. */
+struct Target {
+  Endpoint endpoint;
+  std::shared_ptr<Session> session;
+};
+
+class Peer {
+ public:
+  explicit Peer(std::string id) : id(std::move(id)) {}
+
+  /** Overlay address as text: what the runtime calls this peer. */
+  const std::string id;
+
+  Target target() const {
+    const std::lock_guard lock(mutex_);
+    return target_;
+  }
+  Endpoint endpoint() const {
+    const std::lock_guard lock(mutex_);
+    return target_.endpoint;
+  }
+  void set_endpoint(const Endpoint& endpoint) {
+    const std::lock_guard lock(mutex_);
+    target_.endpoint = endpoint;
+  }
+  void use(std::shared_ptr<Session> session) {
+    const std::lock_guard lock(mutex_);
+    target_.session = std::move(session);
+  }
+  /** Stops sealing with `session` if it is the one in use. */
+  void stop(const Session* session) {
+    const std::lock_guard lock(mutex_);
+    if (target_.session.get() == session) target_.session.reset();
+  }
+
+ private:
+  mutable std::mutex mutex_;  // taken once per batch and peer, held for a copy
+  Target target_;
+};
+
+/**
+ * Keys of one direction pair. Sealing: each worker has a context of its own, the counter is shared. Opening: whoever
+ * holds `receive` owns opener and window, for a run of frames at a time; since the kernel gives one source always to the
+ * same socket, the lock is free except while a peer roams.
+ */
+struct Session {
+  uint32_t local_index = 0;
+  uint32_t remote_index = 0;
+  std::shared_ptr<Peer> peer;
+
+  std::vector<std::unique_ptr<Sealer>> sealers;  // by worker
+  std::atomic<uint64_t> next_counter{0};
+
+  std::mutex receive;
+  std::unique_ptr<Opener> opener;
+  ReplayWindow window;
+
+  std::atomic<uint64_t> sent_packets{0}, sent_bytes{0}, received_packets{0}, received_bytes{0};
+  std::atomic<int64_t> last_received{-1};  // CLOCK_MONOTONIC ms; -1 before the first
+};
+
+}  // namespace trellis

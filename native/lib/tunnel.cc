@@ -1,0 +1,206 @@
+#include "tunnel.h"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+#include <charconv>
+#include <ctime>
+#include <thread>
+
+namespace trellis {
+namespace {
+
+constexpr size_t MAX_WORKERS = 16;
+
+size_t worker_count(size_t wanted) {
+  const size_t cores = std::max<size_t>(1, std::thread::hardware_concurrency());
+  return std::min(wanted == 0 ? std::min<size_t>(cores, 4) : wanted, MAX_WORKERS);
+}
+
+int64_t now_ms() {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  return int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
+}
+
+}  // namespace
+
+Status Tunnel::open(const TunnelOptions& options) {
+  port_ = options.port;
+  device_ = options.device;
+  const size_t count = worker_count(options.workers);
+  for (size_t i = 0; i < count; i++) {
+    if (const Status status = open_worker(options, i); !status.ok()) {
+      workers_.clear();
+      return status;
+    }
+  }
+  for (const auto& worker : workers_) {
+    if (const Status status = worker->start(); !status.ok()) {
+      close();
+      return status;
+    }
+  }
+  return {};
+}
+
+Status Tunnel::open_worker(const TunnelOptions& options, size_t index) {
+  UdpSocket socket;
+  TunQueue tun;
+  if (const Status status = socket.open(port_, options.interface, index > 0); !status.ok()) return status;
+  if (const Status status = socket.share(); !status.ok()) return status;
+  port_ = socket.port();
+  if (!options.device.empty()) {
+    if (const Status status = tun.open(device_, index > 0); !status.ok()) return status;
+  }
+  workers_.push_back(std::make_unique<Worker>(index, std::move(socket), std::move(tun), published_, mailbox_));
+  return {};
+}
+
+void Tunnel::send(const Endpoint& to, const uint8_t* data, size_t size) {
+  if (workers_.empty() || !workers_[0]->socket().send(to, data, size)) control_failed_.add(1);
+}
+
+bool Tunnel::install_session(const std::string& id, const SessionKeys& keys, const Endpoint& endpoint) {
+  if (keys.local_index == 0 || tables_.sessions->contains(keys.local_index)) return false;
+  auto session = std::make_shared<Session>();
+  session->local_index = keys.local_index;
+  session->remote_index = keys.remote_index;
+  session->opener = make_opener(keys.cipher, keys.receive);
+  if (session->opener == nullptr) return false;
+  for (size_t i = 0; i < std::max<size_t>(1, workers_.size()); i++) {
+    session->sealers.push_back(make_sealer(keys.cipher, keys.send));
+    if (session->sealers.back() == nullptr) return false;
+  }
+  session->peer = peer(id);
+  if (endpoint.known()) session->peer->set_endpoint(endpoint);
+  auto sessions = std::make_shared<Sessions>(*tables_.sessions);
+  sessions->emplace(keys.local_index, std::move(session));
+  tables_.sessions = std::move(sessions);
+  publish();
+  return true;
+}
+
+bool Tunnel::use_session(const std::string& id, uint32_t local_index) {
+  const auto found = tables_.sessions->find(local_index);
+  if (found == tables_.sessions->end() || found->second->peer->id != id) return false;
+  found->second->peer->use(found->second);
+  return true;
+}
+
+void Tunnel::remove_session(uint32_t local_index) {
+  auto sessions = std::make_shared<Sessions>(*tables_.sessions);
+  const auto found = sessions->find(local_index);
+  if (found == sessions->end()) return;
+  found->second->peer->stop(found->second.get());
+  sessions->erase(found);
+  tables_.sessions = std::move(sessions);
+  publish();
+}
+
+void Tunnel::set_endpoint(const std::string& id, const Endpoint& endpoint) { peer(id)->set_endpoint(endpoint); }
+
+void Tunnel::remove_peer(const std::string& id) {
+  const auto found = peers_.find(id);
+  if (found == peers_.end()) return;
+  const std::shared_ptr<Peer> gone = found->second;
+  peers_.erase(found);
+  gone->use(nullptr);
+  auto sessions = std::make_shared<Sessions>(*tables_.sessions);
+  std::erase_if(*sessions, [&](const auto& entry) { return entry.second->peer == gone; });
+  tables_.sessions = std::move(sessions);
+  std::erase_if(prefixes_, [&](const auto& entry) { return entry.second == gone; });
+  rebuild_routes();
+}
+
+bool Tunnel::allow(const std::string& id, const std::string& text) {
+  Prefix prefix;
+  if (!parse_prefix(text, prefix)) return false;
+  auto routes = std::make_shared<Routes>(*tables_.routes);
+  const std::shared_ptr<Peer> owner = prefixes_[prefix] = peer(id);
+  routes->insert(prefix.address, prefix.length, prefix.v4, owner);
+  tables_.routes = std::move(routes);
+  publish();
+  return true;
+}
+
+bool Tunnel::parse_prefix(const std::string& text, Prefix& prefix) {
+  const size_t slash = text.find('/');
+  const std::string address = text.substr(0, slash);
+  uint8_t bytes[16] = {};
+  prefix.v4 = inet_pton(AF_INET, address.c_str(), bytes) == 1;
+  if (!prefix.v4 && inet_pton(AF_INET6, address.c_str(), bytes) != 1) return false;
+  const unsigned longest = prefix.v4 ? 32 : 128;
+  prefix.length = longest;
+  if (slash != std::string::npos) {
+    const char* end = text.data() + text.size();
+    const auto [stop, error] = std::from_chars(text.data() + slash + 1, end, prefix.length);
+    if (error != std::errc{} || stop != end || prefix.length > longest) return false;
+  }
+  prefix.address = 0;
+  for (int i = 0; i < 4; i++) prefix.address |= Key{load32(bytes + 4 * i)} << (96 - 32 * i);
+  prefix.address = masked(prefix.address, prefix.length);
+  return true;
+}
+
+std::shared_ptr<Peer> Tunnel::peer(const std::string& id) {
+  auto& entry = peers_[id];
+  if (entry == nullptr) entry = std::make_shared<Peer>(id);
+  return entry;
+}
+
+/** A trie cannot forget a prefix: what is left makes a new one. */
+void Tunnel::rebuild_routes() {
+  auto routes = std::make_shared<Routes>();
+  for (const auto& [prefix, owner] : prefixes_) routes->insert(prefix.address, prefix.length, prefix.v4, owner);
+  tables_.routes = std::move(routes);
+  publish();
+}
+
+/** Idle workers are woken so that they let go of the old snapshot, and of the keys in it. */
+void Tunnel::publish() {
+  published_.publish(tables_);
+  for (const auto& worker : workers_) worker->wake();
+}
+
+TunnelStats Tunnel::stats() const {
+  TunnelStats stats;
+  for (const auto& worker : workers_) {
+    const Counters& counters = worker->counters();
+    stats.sent_packets += counters.sent_packets.get();
+    stats.sent_bytes += counters.sent_bytes.get();
+    stats.received_packets += counters.received_packets.get();
+    stats.received_bytes += counters.received_bytes.get();
+    for (size_t i = 0; i < stats.drops.size(); i++) stats.drops[i] += counters.drops[i].get();
+  }
+  stats.drops[static_cast<size_t>(Drop::send_failed)] += control_failed_.get();
+  const int64_t now = now_ms();
+  for (const auto& [index, session] : *tables_.sessions) {
+    const int64_t last = session->last_received.load(std::memory_order_relaxed);
+    stats.sessions.push_back({index, session->sent_packets.load(std::memory_order_relaxed), session->sent_bytes.load(std::memory_order_relaxed),
+                              session->received_packets.load(std::memory_order_relaxed),
+                              session->received_bytes.load(std::memory_order_relaxed), last < 0 ? -1 : std::max<int64_t>(0, now - last)});
+  }
+  return stats;
+}
+
+void Tunnel::stop() {
+  for (const auto& worker : workers_) worker->stop();
+}
+
+void Tunnel::join() {
+  for (const auto& worker : workers_) worker->join();
+}
+
+void Tunnel::close() {
+  stop();
+  join();
+  workers_.clear();
+  for (const auto& [id, peer] : peers_) peer->use(nullptr);  // peer and session hold each other
+  peers_.clear();
+  prefixes_.clear();
+  tables_ = {};
+  published_.publish(tables_);
+}
+
+}  // namespace trellis

@@ -1,0 +1,102 @@
+// The tunnel as the runtime sees it: workers, peers, sessions and routes behind one door. All methods are for one thread.
+#pragma once
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "mailbox.h"
+#include "stats.h"
+#include "tables.h"
+#include "worker.h"
+
+namespace trellis {
+
+struct TunnelOptions {
+  uint16_t port = 0;        // 0: the kernel chooses
+  std::string interface;    // empty: all
+  std::string device;       // TUN name; empty: no TUN
+  size_t workers = 0;       // 0: by cores
+};
+
+struct SessionKeys {
+  uint32_t local_index;
+  uint32_t remote_index;
+  Cipher cipher;
+  const uint8_t* send;     // KEY_SIZE bytes each
+  const uint8_t* receive;
+};
+
+struct SessionCount {
+  uint32_t local_index;
+  uint64_t sent_packets, sent_bytes, received_packets, received_bytes;
+  int64_t idle_ms;  // since the last authenticated packet; -1 before the first
+};
+
+struct TunnelStats {
+  uint64_t sent_packets = 0, sent_bytes = 0, received_packets = 0, received_bytes = 0;
+  std::array<uint64_t, static_cast<size_t>(Drop::count)> drops{};
+  std::vector<SessionCount> sessions;
+};
+
+class Tunnel {
+ public:
+  /** `notify` is called from any worker when `drain` has something to give. */
+  explicit Tunnel(std::function<void()> notify) : mailbox_(std::move(notify)) {}
+  ~Tunnel() { close(); }
+
+  Status open(const TunnelOptions& options);
+  uint16_t port() const { return port_; }
+  const std::string& device() const { return device_; }
+
+  /** Sends a control frame; it may be lost like any datagram, and is counted then. */
+  void send(const Endpoint& to, const uint8_t* data, size_t size);
+
+  /** Accepts frames of a session from now on. False when the index is taken or zero, or the cipher is not offered. */
+  bool install_session(const std::string& peer, const SessionKeys& keys, const Endpoint& endpoint);
+  /** Seals to `peer` with this session from now on; false when it is not one of the peer's. */
+  bool use_session(const std::string& peer, uint32_t local_index);
+  void remove_session(uint32_t local_index);
+  void set_endpoint(const std::string& peer, const Endpoint& endpoint);
+  void remove_peer(const std::string& peer);
+  /** `prefix` is an address with an optional length, e.g. `fd00::1/128` or `10.1.0.0/16`; the last owner wins. False if it is neither. */
+  bool allow(const std::string& peer, const std::string& prefix);
+
+  TunnelStats stats() const;
+  void drain(std::vector<ControlFrame>& control, std::vector<Event>& events) { mailbox_.drain(control, events); }
+
+  /** Asks the workers to stop. */
+  void stop();
+  /** Waits for them; this alone may be called from another thread. */
+  void join();
+  /** Both, and then keys are wiped and the TUN device goes. May be called twice. */
+  void close();
+
+ private:
+  struct Prefix {
+    Key address;
+    unsigned length;
+    bool v4;
+    auto operator<=>(const Prefix&) const = default;
+  };
+
+  static bool parse_prefix(const std::string& text, Prefix& prefix);
+  std::shared_ptr<Peer> peer(const std::string& id);
+  Status open_worker(const TunnelOptions& options, size_t index);
+  void rebuild_routes();
+  void publish();
+
+  Mailbox mailbox_;
+  Published published_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  uint16_t port_ = 0;
+  std::string device_;
+  Counter control_failed_;
+
+  std::map<std::string, std::shared_ptr<Peer>> peers_;
+  std::map<Prefix, std::shared_ptr<Peer>> prefixes_;
+  Tables tables_;
+};
+
+}  // namespace trellis

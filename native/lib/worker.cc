@@ -1,0 +1,130 @@
+#include "worker.h"
+
+#include <pthread.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+
+#include <algorithm>
+#include <ctime>
+
+namespace trellis {
+namespace {
+
+constexpr size_t PACKET_ROOM = 65536 + 128;  // the largest superpacket and its headers
+constexpr size_t TURN_PACKETS = 64;          // TUN reads before the other direction has its turn
+constexpr size_t TURN_BYTES = 64 * 1024;     // or this much sealed
+
+int64_t now_ms() {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  return int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
+}
+
+bool watch(int epoll, int fd) {
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.fd = fd;
+  return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
+}  // namespace
+
+Worker::Worker(size_t index, UdpSocket socket, TunQueue tun, const Published& published, Mailbox& mailbox)
+    : socket_(std::move(socket)),
+      tun_(std::move(tun)),
+      published_(published),
+      inbound_(counters_, mailbox, *this, tun_.is_open(), tun_.takes_udp()),
+      outbound_(index, counters_, mailbox, [this](const Batch& batch) { counters_.drop(Drop::send_failed, socket_.send(batch)); }),
+      packet_(std::make_unique_for_overwrite<uint8_t[]>(PACKET_ROOM)),
+      device_(tun_.is_open()) {}
+
+Status Worker::start() {
+  epoll_ = Descriptor(epoll_create1(EPOLL_CLOEXEC));
+  if (!epoll_.open()) return failed("epoll_create1");
+  wake_ = Descriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!wake_.open()) return failed("eventfd");
+  if (!watch(epoll_.get(), wake_.get()) || !watch(epoll_.get(), socket_.descriptor())) return failed("epoll_ctl");
+  if (device_ && !watch(epoll_.get(), tun_.descriptor())) return failed("epoll_ctl");
+  thread_ = std::thread([this] { run(); });
+  pthread_setname_np(thread_.native_handle(), "trellis-tunnel");
+  return {};
+}
+
+void Worker::wake() {
+  eventfd_write(wake_.get(), 1);
+}
+
+void Worker::stop() {
+  stopping_.store(true, std::memory_order_release);
+  wake();
+}
+
+void Worker::join() {
+  if (thread_.joinable()) thread_.join();
+}
+
+void Worker::run() {
+  while (!stopping_.load(std::memory_order_acquire)) {
+    published_.refresh(tables_, version_);
+    // Both directions are tried instead of asking the poll which has something: under load both do.
+    const bool received = receive_turn();
+    const bool sent = send_turn();
+    if (!received && !sent) wait();
+  }
+  tables_.reset();
+}
+
+void Worker::wait() {
+  epoll_event events[3];
+  const int count = epoll_wait(epoll_.get(), events, 3, -1);
+  for (int i = 0; i < count; i++) {
+    if (events[i].data.fd != wake_.get()) continue;
+    eventfd_t woken;
+    eventfd_read(wake_.get(), &woken);
+  }
+}
+
+bool Worker::send_turn() {
+  if (!device_) return false;
+  size_t packets = 0;
+  outbound_.begin(*tables_, now_ms());
+  while (packets < TURN_PACKETS && outbound_.pending() < TURN_BYTES) {
+    VnetHeader vnet;
+    const ssize_t size = tun_.read(vnet, packet_.get(), PACKET_ROOM);
+    if (size == 0) break;
+    packets++;
+    if (size > 0) outbound_.packet(vnet, packet_.get(), static_cast<size_t>(size));
+    else if (!refused_packet()) break;
+  }
+  outbound_.finish();
+  return packets > 0;
+}
+
+bool Worker::receive_turn() {
+  inbound_.begin(*tables_, now_ms());
+  const int messages = socket_.receive(ring_, [this](const Received& message) { take(message); });
+  inbound_.finish();
+  return messages > 0;
+}
+
+void Worker::take(const Received& message) {
+  if (message.size == 0) return inbound_.frame(message.data, 0, message.from);
+  for (size_t offset = 0; offset < message.size; offset += message.segment) {
+    inbound_.frame(message.data + offset, std::min(message.segment, message.size - offset), message.from);
+  }
+}
+
+/** After a failed read: whether it cost one packet only. If the device was removed, a poll would report that for ever. */
+bool Worker::refused_packet() {
+  counters_.drop(Drop::malformed);
+  if (errno != EBADFD) return true;
+  epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, tun_.descriptor(), nullptr);
+  device_ = false;
+  return false;
+}
+
+void Worker::write(const iovec* pieces, int count, size_t packets) {
+  if (!tun_.write(pieces, count)) counters_.drop(Drop::tun_full, packets);
+}
+
+}  // namespace trellis

@@ -1,0 +1,56 @@
+// One thread that owns a TUN queue and a socket, in both directions.
+#pragma once
+#include <atomic>
+#include <thread>
+
+#include "inbound.h"
+#include "outbound.h"
+#include "tun.h"
+#include "udp.h"
+
+namespace trellis {
+
+class Worker final : private Sink {
+ public:
+  /** `tun` may be closed: then the worker serves the socket only. */
+  Worker(size_t index, UdpSocket socket, TunQueue tun, const Published& published, Mailbox& mailbox);
+  ~Worker() override { join(); }
+
+  Status start();
+
+  /** Makes the thread look again: at new tables, or at the wish to stop. */
+  void wake();
+  void stop();
+  void join();
+
+  const Counters& counters() const { return counters_; }
+  UdpSocket& socket() { return socket_; }
+
+ private:
+  void run();
+  void wait();
+  bool send_turn();
+  bool receive_turn();
+  void take(const Received& message);
+  bool refused_packet();
+  void write(const iovec* pieces, int count, size_t packets) override;
+
+  UdpSocket socket_;
+  TunQueue tun_;
+  const Published& published_;
+  Counters counters_;
+  Inbound inbound_;
+  Outbound outbound_;
+  ReceiveRing ring_;
+  std::unique_ptr<uint8_t[]> packet_;
+
+  std::shared_ptr<const Tables> tables_;
+  uint64_t version_ = 0;
+  bool device_;  // the TUN queue still answers
+
+  Descriptor epoll_, wake_;
+  std::atomic<bool> stopping_{false};
+  std::thread thread_;
+};
+
+}  // namespace trellis
