@@ -2,7 +2,7 @@
 #include "module.h"
 
 NAPI_MODULE_INIT() {
-  if (trellis::register_tunnel) trellis::register_tunnel(env, exports);
+  trellis::register_tunnel(env, exports);
   trellis::register_system(env, exports);
   trellis::register_bpf(env, exports);
   return exports;

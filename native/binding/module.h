@@ -6,7 +6,7 @@
 namespace trellis {
 
 /** The tunnel and the AEAD (tunnel.cc). */
-__attribute__((weak)) void register_tunnel(napi_env env, napi_value exports);
+void register_tunnel(napi_env env, napi_value exports);
 
 /** Links, credentials, systemd, probes and BPF (system.cc, bpf.cc). */
 void register_system(napi_env env, napi_value exports);

@@ -6,6 +6,7 @@ import { messageOf } from "../base/errors.ts";
 import type { AeadName } from "../crypto/provider.ts";
 import type { AeadRates } from "../mesh/types.ts";
 import { embeddedFiles } from "./embedded.ts";
+import type { HostFacts } from "./host-facts.ts";
 import type { DataPlaneOptions, DataPlaneStats } from "./port.ts";
 
 export interface AddonDatagram {
@@ -67,25 +68,6 @@ export interface PeerCredentials {
   readonly pid: number;
   readonly uid: number;
   readonly gid: number;
-}
-
-/** A feature is `""` when the kernel granted it, else the name of the errno of its refusal, such as `EPERM`. */
-export interface HostFacts {
-  readonly capNetAdmin: boolean;
-  readonly capNetRaw: boolean;
-  readonly capSysAdmin: boolean;
-  readonly capBpf: boolean;
-  readonly tunOpen: string;
-  readonly tunCreate: string;
-  readonly tunOffload: string;
-  readonly tunUso: string;
-  readonly udpSegment: string;
-  readonly udpGro: string;
-  readonly bpf: string;
-  readonly libcrypto: string;
-  /** Empty when libbpf.so.1 is not installed. */
-  readonly libbpf: string;
-  readonly cpu: readonly string[];
 }
 
 /** The program of `bpf/ingress.bpf.c`, loaded. Sockets it is attached to keep it after `close()`. */

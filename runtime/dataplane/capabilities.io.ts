@@ -1,0 +1,45 @@
+/** Asks this machine what the capability table wants to know. Probing makes a TUN device for a moment; nothing stays. */
+import { existsSync } from "node:fs";
+import { messageOf } from "../base/errors.ts";
+import type { AeadRates } from "../mesh/types.ts";
+import { type Addon, type AddonOutcome, ingressObject, loadAddon } from "./addon.io.ts";
+import type { Facts, RootKeyPlace } from "./capabilities.ts";
+
+/** What the data path cannot know by itself. */
+export interface KnownElsewhere {
+  readonly provider: Facts["provider"];
+  readonly rootKey: RootKeyPlace;
+  /** Seconds. */
+  readonly unix: number;
+  /** Seconds: the moment of the build, or a persisted mesh time. */
+  readonly floor: number;
+  /** When they were measured already; measuring takes some milliseconds. */
+  readonly rates?: AeadRates;
+}
+
+export function gatherFacts(known: KnownElsewhere, outcome: AddonOutcome = loadAddon()): Facts {
+  const { addon, reason } = outcome;
+  return {
+    addonReason: reason ?? "",
+    host: addon?.probe(),
+    tunDevice: existsSync("/dev/net/tun"),
+    rates: known.rates ?? addon?.measureAead(),
+    ingress: tryIngress(addon, ingressObject()),
+    provider: known.provider,
+    serviceManager: (process.env.NOTIFY_SOCKET ?? "") !== "",
+    rootKey: known.rootKey,
+    clock: { unix: known.unix, floor: known.floor },
+  };
+}
+
+/** Loads the filter and lets it go. The first line says enough for a table; the daemon's log has the verifier's words. */
+function tryIngress(addon: Addon | undefined, object: Uint8Array | undefined): Facts["ingress"] {
+  if (!object) return { built: false, refusal: "" };
+  if (!addon) return { built: true, refusal: "needs the addon" };
+  try {
+    addon.loadIngressFilter(object).close();
+    return { built: true, refusal: "" };
+  } catch (error) {
+    return { built: true, refusal: messageOf(error).split("\n")[0] ?? "refused" };
+  }
+}

@@ -1,0 +1,227 @@
+/**
+ * What Trellis wants of a machine, as a table: what was found, what follows when it is missing, how to get it. `trellis
+ * doctor` prints the rows; the daemon logs those that were not found. "Required" means required to carry the IP traffic of
+ * unmodified programs: without it a gateway still joins its mesh and says that it is degraded.
+ */
+import type { AeadRates } from "../mesh/types.ts";
+import type { HostFacts } from "./host-facts.ts";
+
+export interface Facts {
+  /** Empty when the addon is loaded. */
+  readonly addonReason: string;
+  /** What the addon's probe saw; undefined without it. */
+  readonly host: HostFacts | undefined;
+  /** `/dev/net/tun` is there, whoever may open it. */
+  readonly tunDevice: boolean;
+  readonly rates: AeadRates | undefined;
+  /** Whether the ingress filter was compiled, and empty or why the kernel did not take it. */
+  readonly ingress: { readonly built: boolean; readonly refusal: string };
+  readonly provider: { readonly name: string; readonly fast: boolean };
+  /** `NOTIFY_SOCKET` is set. */
+  readonly serviceManager: boolean;
+  readonly rootKey: RootKeyPlace;
+  readonly clock: ClockFacts;
+}
+
+/** Where the mesh's root key is: on this machine in the clear, sealed by a passphrase, or not here (which is best). */
+export type RootKeyPlace = "absent" | "sealed" | "plain";
+
+export interface ClockFacts {
+  /** Seconds, as the system has it. */
+  readonly unix: number;
+  /** The latest moment we know has passed, for instance the build's. */
+  readonly floor: number;
+}
+
+export interface Capability {
+  readonly id: string;
+  readonly need: "required" | "optional";
+  readonly found: boolean;
+  readonly detail: string;
+  /** What happens without it. */
+  readonly consequence: string;
+  readonly fix: string;
+}
+
+interface Finding {
+  readonly found: boolean;
+  readonly detail: string;
+}
+
+interface Row {
+  readonly id: string;
+  readonly need: "required" | "optional";
+  readonly look: (facts: Facts) => Finding;
+  readonly consequence: string;
+  readonly fix: string;
+}
+
+const UNKNOWN: Finding = { found: false, detail: "not known without the addon" };
+
+/** A row about the addon's probe. */
+const probed =
+  (look: (host: HostFacts) => Finding) =>
+  ({ host }: Facts): Finding =>
+    host ? look(host) : UNKNOWN;
+
+/** A probe's answer: "" is granted, else the errno of the refusal. */
+const granted = (refusal: string): Finding => ({ found: refusal === "", detail: refusal === "" ? "yes" : refusal });
+
+const ROWS: readonly Row[] = [
+  {
+    id: "addon",
+    need: "required",
+    look: ({ addonReason }) => ({ found: addonReason === "", detail: addonReason || "loaded" }),
+    consequence: "no IP traffic: the gateway joins, answers and is seen, and drops sealed packets",
+    fix: "install g++, libssl-dev and libbpf-dev, then `just native`",
+  },
+  {
+    id: "libcrypto",
+    need: "required",
+    look: probed((host) => ({ found: true, detail: host.libcrypto })),
+    consequence: "the addon cannot be loaded",
+    fix: "apt-get install libssl3",
+  },
+  {
+    id: "tun",
+    need: "required",
+    look: ({ host, tunDevice }) =>
+      host ? granted(host.tunOpen) : { found: tunDevice, detail: tunDevice ? "/dev/net/tun" : "no /dev/net/tun" },
+    consequence: "no IP traffic; sealed sessions between daemons still work",
+    fix: "`modprobe tun`, or start the container with --device /dev/net/tun",
+  },
+  {
+    id: "cap-net-admin",
+    need: "required",
+    look: probed((host) => ({
+      found: host.capNetAdmin && host.tunCreate === "",
+      detail: host.capNetAdmin ? granted(host.tunCreate).detail : "not in the effective set",
+    })),
+    consequence: "no TUN device can be made",
+    fix: "run as root, or by the systemd unit, or start the container with --cap-add NET_ADMIN",
+  },
+  {
+    id: "udp-segment",
+    need: "optional",
+    look: probed((host) => granted(host.udpSegment)),
+    consequence: "one system call per datagram sent: slower",
+    fix: "Linux 4.18 or later",
+  },
+  {
+    id: "udp-gro",
+    need: "optional",
+    look: probed((host) => granted(host.udpGro)),
+    consequence: "datagrams arrive one by one: slower",
+    fix: "Linux 5.0 or later",
+  },
+  {
+    id: "tun-offload",
+    need: "optional",
+    look: probed((host) => granted(host.tunOffload)),
+    consequence: "the kernel cuts TCP into packets before the tunnel sees it: slower",
+    fix: "Linux 2.6.27 or later, and the right to make a TUN device",
+  },
+  {
+    id: "tun-uso",
+    need: "optional",
+    look: probed((host) => granted(host.tunUso)),
+    consequence: "UDP that programs send in bursts (QUIC) is cut by the kernel: slower, and right",
+    fix: "Linux 6.2 or later",
+  },
+  {
+    id: "bpf",
+    need: "optional",
+    look: probed((host) => granted(host.bpf)),
+    consequence: "malformed datagrams reach the daemon, which drops them itself",
+    fix: "run as root, or give the service CAP_BPF",
+  },
+  {
+    id: "libbpf",
+    need: "optional",
+    look: probed((host) => ({ found: host.libbpf !== "", detail: host.libbpf || "libbpf.so.1 is not installed" })),
+    consequence: "no BPF program can be loaded",
+    fix: "apt-get install libbpf1",
+  },
+  {
+    id: "ingress-filter",
+    need: "optional",
+    look: ({ ingress }) => ({
+      found: ingress.built && ingress.refusal === "",
+      detail: ingress.built ? ingress.refusal || "the kernel takes it" : "not built",
+    }),
+    consequence: "malformed datagrams wake the daemon before it drops them",
+    fix: "install clang and libbpf-dev, then `just native`; loading takes CAP_BPF or root",
+  },
+  {
+    id: "aead",
+    need: "required",
+    look: ({ rates, host }) => aead(rates, host),
+    consequence: "no session can carry data",
+    fix: "needs the addon and its libcrypto",
+  },
+  {
+    id: "crypto-provider",
+    need: "optional",
+    look: ({ provider }) => ({ found: provider.fast, detail: provider.name }),
+    consequence: "handshakes take much longer; nothing is weaker",
+    fix: "use the runtime pinned in package.json, which has ML-KEM and ML-DSA",
+  },
+  {
+    id: "peer-credentials",
+    need: "optional",
+    look: ({ addonReason }) => ({
+      found: addonReason === "",
+      detail: addonReason === "" ? "SO_PEERCRED" : "by file mode",
+    }),
+    consequence: "the control socket trusts its file permissions alone and cannot log who asked",
+    fix: "needs the addon",
+  },
+  {
+    id: "systemd-notify",
+    need: "optional",
+    look: ({ serviceManager }) => ({
+      found: serviceManager,
+      detail: serviceManager ? "NOTIFY_SOCKET" : "not run by systemd",
+    }),
+    consequence: "nobody restarts the daemon when it hangs",
+    fix: "install the systemd unit",
+  },
+  {
+    id: "root-key",
+    need: "optional",
+    look: ({ rootKey }) => ({ found: rootKey !== "plain", detail: ROOT_KEY[rootKey] }),
+    consequence: "who steals this gateway owns the mesh",
+    fix: "move the root key to removable media and keep it offline",
+  },
+  {
+    id: "clock",
+    need: "optional",
+    look: ({ clock }) => ({
+      found: clock.unix >= clock.floor,
+      detail: clock.unix >= clock.floor ? "later than the build" : "before this program was built",
+    }),
+    consequence: "log times are wrong; no protocol needs the clock",
+    fix: "none needed; a time service or a battery-backed clock mends the logs",
+  },
+];
+
+const ROOT_KEY: Record<RootKeyPlace, string> = {
+  absent: "not on this machine",
+  sealed: "here, sealed by a passphrase",
+  plain: "here, in the clear",
+};
+
+function aead(rates: AeadRates | undefined, host: HostFacts | undefined): Finding {
+  if (!rates) return { found: false, detail: "not measured" };
+  const cpu = host && host.cpu.length > 0 ? ` (${host.cpu.join(" ")})` : "";
+  const detail = `AES-256-GCM ${Math.round(rates.aes256Gcm)} MB/s, ChaCha20-Poly1305 ${Math.round(rates.chacha20Poly1305)} MB/s${cpu}`;
+  return { found: rates.aes256Gcm > 0 || rates.chacha20Poly1305 > 0, detail };
+}
+
+/** The whole table for a machine, in the order in which it is printed. */
+export const capabilities = (facts: Facts): Capability[] =>
+  ROWS.map(({ id, need, look, consequence, fix }) => ({ id, need, ...look(facts), consequence, fix }));
+
+/** Rows that keep this machine from carrying IP traffic. */
+export const missingRequired = (table: readonly Capability[]): Capability[] =>
+  table.filter((row) => row.need === "required" && !row.found);
