@@ -276,6 +276,17 @@ napi_value stats(napi_env env, napi_callback_info info) {
   return stats_object(env, handle->tunnel->stats());
 }
 
+/** sockets() -> descriptors; none once the tunnel closes */
+napi_value sockets(napi_env env, napi_callback_info info) {
+  const Arguments<1> arguments(env, info);
+  const Tunnel* tunnel = tunnel_of(env, arguments.self);
+  const std::vector<int> descriptors = tunnel == nullptr ? std::vector<int>() : tunnel->sockets();
+  napi_value out;
+  napi_create_array_with_length(env, descriptors.size(), &out);
+  for (uint32_t i = 0; i < descriptors.size(); i++) napi_set_element(env, out, i, convert::to_js(env, double(descriptors[i])));
+  return out;
+}
+
 // ---- life and death
 
 /** Frees what the handle holds, on JavaScript's thread, after the workers have ended. */
@@ -355,6 +366,7 @@ napi_value tunnel_object(napi_env env, const Shared& handle) {
   convert::method(env, object, "removePeer", remove_peer);
   convert::method(env, object, "allow", allow);
   convert::method(env, object, "stats", stats);
+  convert::method(env, object, "sockets", sockets);
   convert::method(env, object, "close", close);
   return object;
 }

@@ -57,6 +57,12 @@ Status Tunnel::open_worker(const TunnelOptions& options, size_t index) {
   return {};
 }
 
+std::vector<int> Tunnel::sockets() const {
+  std::vector<int> descriptors;
+  for (const auto& worker : workers_) descriptors.push_back(worker->socket().descriptor());
+  return descriptors;
+}
+
 void Tunnel::send(const Endpoint& to, const uint8_t* data, size_t size) {
   if (workers_.empty() || !workers_[0]->socket().send(to, data, size)) control_failed_.add(1);
 }

@@ -49,6 +49,8 @@ class Tunnel {
   Status open(const TunnelOptions& options);
   uint16_t port() const { return port_; }
   const std::string& device() const { return device_; }
+  /** Descriptors of the workers' sockets, for a filter to attach to; they stay the tunnel's. */
+  std::vector<int> sockets() const;
 
   /** Sends a control frame; it may be lost like any datagram, and is counted then. */
   void send(const Endpoint& to, const uint8_t* data, size_t size);
