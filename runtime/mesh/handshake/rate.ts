@@ -1,0 +1,42 @@
+/** Token buckets by source prefix (an IPv4 address, an IPv6 /64) in a table of fixed size. */
+import { toHex } from "../../base/bytes.ts";
+import type { Endpoint } from "../../base/endpoint.ts";
+import { parseIp } from "../../base/ip.ts";
+import type { Ms } from "../../base/time.ts";
+
+export const sourcePrefix = (e: Endpoint): string => {
+  const address = parseIp(e.address.split("%")[0] as string);
+  return address ? toHex(address.length === 4 ? address : address.subarray(0, 8)) : e.address;
+};
+
+export class RateLimit {
+  readonly #burst: number;
+  readonly #refill: Ms;
+  readonly #limit: number;
+  readonly #buckets = new Map<string, { tokens: number; at: Ms }>();
+
+  /** `burst` at once, then one per `refill`; at most `limit` sources are remembered, the oldest forgotten first. */
+  constructor(burst: number, refill: Ms, limit: number) {
+    this.#burst = burst;
+    this.#refill = refill;
+    this.#limit = limit;
+  }
+
+  /** Whether the source has anything left; spends nothing. */
+  has(source: Endpoint, now: Ms): boolean {
+    return this.#level(sourcePrefix(source), now) >= 1;
+  }
+
+  spend(source: Endpoint, now: Ms): void {
+    const key = sourcePrefix(source);
+    const tokens = Math.max(0, this.#level(key, now) - 1);
+    this.#buckets.delete(key);
+    this.#buckets.set(key, { tokens, at: now });
+    if (this.#buckets.size > this.#limit) this.#buckets.delete(this.#buckets.keys().next().value as string);
+  }
+
+  #level(key: string, now: Ms): number {
+    const b = this.#buckets.get(key);
+    return b ? Math.min(this.#burst, b.tokens + (now - b.at) / this.#refill) : this.#burst;
+  }
+}
