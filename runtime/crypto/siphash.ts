@@ -31,8 +31,8 @@ export function sipHash24(key: Uint8Array, data: Uint8Array): Uint8Array {
 }
 
 function word(bytes: Uint8Array, at: number): number {
-  const [a, b, c, d] = [bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]] as [number, number, number, number];
-  return a | (b << 8) | (c << 16) | (d << 24);
+  const low = (bytes[at] as number) | ((bytes[at + 1] as number) << 8);
+  return low | ((bytes[at + 2] as number) << 16) | ((bytes[at + 3] as number) << 24);
 }
 
 function absorb(low: number, high: number): void {
@@ -54,16 +54,14 @@ function output(): Uint8Array {
 
 /** SipRound `count` times. Locals, because typed-array stores in the middle would cost more than the arithmetic. */
 function rounds(count: number): void {
-  let [al, ah, bl, bh, cl, ch, dl, dh] = v as unknown as [
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-  ];
+  let al = v[0] as number; // read one by one: destructuring would walk an iterator
+  let ah = v[1] as number;
+  let bl = v[2] as number;
+  let bh = v[3] as number;
+  let cl = v[4] as number;
+  let ch = v[5] as number;
+  let dl = v[6] as number;
+  let dh = v[7] as number;
   let t = 0;
   for (let i = 0; i < count; i++) {
     // v0 += v1; v1 = rotl(v1, 13) ^ v0; v0 = rotl(v0, 32)
@@ -101,5 +99,12 @@ function rounds(count: number): void {
     cl = ch;
     ch = t;
   }
-  v.set([al, ah, bl, bh, cl, ch, dl, dh]);
+  v[0] = al;
+  v[1] = ah;
+  v[2] = bl;
+  v[3] = bh;
+  v[4] = cl;
+  v[5] = ch;
+  v[6] = dl;
+  v[7] = dh;
 }
