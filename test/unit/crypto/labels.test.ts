@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { fromUtf8 } from "../../../runtime/base/bytes.ts";
-import { LABEL } from "../../../runtime/crypto/labels.ts";
+import { LABEL, STEP } from "../../../runtime/crypto/labels.ts";
 
 const texts = Object.values(LABEL).map((label) => fromUtf8(label) as string);
 
@@ -14,4 +14,9 @@ test("every label is printable ASCII of at most 255 bytes and starts with the wi
 test("no label is the beginning of another, so that label followed by data has one reading", () => {
   const clashes = texts.filter((a, i) => texts.some((b, j) => i !== j && b.startsWith(a)));
   expect(clashes).toEqual([]);
+});
+
+test("no two steps of the key schedule share a name, and none is a label of another use", () => {
+  const steps = Object.values(STEP).map((step) => fromUtf8(step) as string);
+  expect(new Set([...steps, ...texts]).size).toBe(steps.length + texts.length);
 });
