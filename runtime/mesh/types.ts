@@ -69,3 +69,59 @@ export type DataPlaneEvent =
   | { readonly type: "exhausted"; readonly localIndex: number }
   /** An inner packet for this overlay address found no session. At most one per address per second. */
   | { readonly type: "wanted"; readonly peer: string };
+
+/** What an invite token tells the core; `endpoints` are tried in turn. */
+export interface JoinInvite {
+  readonly meshId: Uint8Array; //   32 bytes
+  readonly issuerId: Uint8Array; // 32
+  readonly inviteId: Uint8Array; // 8
+  readonly secret: Uint8Array; //   16
+  readonly endpoints: readonly Endpoint[];
+}
+
+export type MeshCommand =
+  /** Learn where a node is and keep a session with it; also for a node of which only the id is known. */
+  | { readonly type: "connect"; readonly id: Uint8Array; readonly endpoint: Endpoint }
+  /** A roster member by its overlay address; answered by the notice `pong` with this token, or never. */
+  | { readonly type: "ping"; readonly peer: string; readonly token: number }
+  /** A signed revocation record: takes effect here and is handed on. Refused ones are counted (`mesh.revocation.refused`). */
+  | { readonly type: "revoke"; readonly record: Uint8Array }
+  /** Answered by the notice `joined` or `joinFailed`. */
+  | { readonly type: "join"; readonly invite: JoinInvite; readonly name: string }
+  /** A chain from elsewhere, for instance one that this node issued. */
+  | { readonly type: "admit"; readonly chain: Uint8Array }
+  /** Says goodbye to every peer; for a clean stop. */
+  | { readonly type: "leave" };
+
+export type MeshEvent =
+  | { readonly type: "datagrams"; readonly batch: readonly Datagram[] }
+  | { readonly type: "tick" }
+  | { readonly type: "dataPlane"; readonly event: DataPlaneEvent }
+  | { readonly type: "command"; readonly command: MeshCommand };
+
+/** `up`: keys and heard lately. `silent`: keys, but nothing heard. `connecting`: a handshake runs. `down`: none of these. */
+export type PeerState = "up" | "silent" | "connecting" | "down";
+
+/** One roster member as `trellis peers` shows it. Ages are milliseconds; undefined where there is nothing to tell. */
+export interface PeerView {
+  readonly name: string;
+  readonly id: Uint8Array;
+  readonly address: string;
+  readonly endpoint: Endpoint | undefined;
+  readonly state: PeerState;
+  /** Since there has been a session without a break. */
+  readonly sessionAge: Ms | undefined;
+  /** Since the handshake that gave the keys in use. */
+  readonly handshakeAge: Ms | undefined;
+  readonly handshakeTook: Ms | undefined;
+  readonly lastSeen: Ms | undefined;
+  readonly roundTrip: Ms | undefined;
+  readonly wireVersion: number;
+  readonly suite: string;
+  readonly aead: AeadName | undefined;
+  readonly pattern: "known-peer" | "first-contact" | undefined;
+  readonly sessionId: Uint8Array | undefined;
+  readonly localIndex: number | undefined;
+  readonly rekeys: number;
+  readonly control: { readonly sent: number; readonly received: number };
+}
