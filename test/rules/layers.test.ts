@@ -15,7 +15,7 @@ const LAYERS = [
   ["main.ts"],
 ];
 /** Files of the mesh that others may import: its doors. */
-const MESH_DOORS = ["runtime/mesh/mesh.ts", "runtime/mesh/types.ts", "runtime/mesh/frame.ts"];
+const MESH_DOORS = ["runtime/mesh/mesh.ts", "runtime/mesh/types.ts", "runtime/mesh/ports.ts", "runtime/mesh/frame.ts"];
 /** Interfaces that a higher part implements: types only. */
 const PORTS = ["runtime/mesh/handshake/ports.ts"];
 
