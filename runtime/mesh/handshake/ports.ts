@@ -4,16 +4,20 @@ import type { Ms } from "../../base/time.ts";
 import type { NodeKeys, PublicKeys } from "../../identity/keys.ts";
 import type { AeadRates, Datagram, DataSession } from "../types.ts";
 
-/** This node as a member. */
-export interface LocalMember {
+/** This node; without a membership it can only join. */
+export interface LocalNode {
   readonly keys: NodeKeys;
+  readonly rates: AeadRates;
+  readonly membership: Membership | undefined;
+}
+
+export interface Membership {
   readonly meshId: Uint8Array;
   /** Encoded genesis; its hash is the mesh id. */
   readonly genesis: Uint8Array;
   /** Encoded chain, leaf first; and the hash of the leaf certificate. */
   readonly chain: Uint8Array;
   readonly certificateHash: Uint8Array;
-  readonly rates: AeadRates;
 }
 
 /** A member whose chain verified and who is not revoked. */
@@ -32,6 +36,13 @@ export interface Directory {
   /** Verifies an encoded chain against genesis, mesh time and revocations, and remembers the member. */
   admit(chain: Uint8Array): Promise<RemoteMember | undefined>;
 }
+
+/** Verifies what a responder shows to a joiner, who has no directory yet: genesis against mesh id, chain against genesis. */
+export type VerifyForeign = (
+  meshId: Uint8Array,
+  genesis: Uint8Array,
+  chain: Uint8Array,
+) => Promise<RemoteMember | undefined>;
 
 /** The invite side of a responder. Synchronous look-up of the secret, then one atomic use. */
 export interface Admission {
@@ -64,6 +75,8 @@ export interface Established {
   /** Exporter value naming the session in logs, 8 bytes. */
   readonly sessionId: Uint8Array;
   readonly took: Ms;
+  /** Whether the peer has proven that it holds the keys: only then may we seal to it. */
+  readonly confirmed: boolean;
   /** When we joined by it: the chain that was issued to us, and the mesh's genesis. */
   readonly joined: { readonly chain: Uint8Array; readonly genesis: Uint8Array } | undefined;
 }
@@ -71,6 +84,8 @@ export interface Established {
 export type HandshakeAction =
   | { readonly type: "send"; readonly datagram: Datagram }
   | { readonly type: "established"; readonly session: Established }
+  /** A repeated last message: the peer does not know yet that we hold the session, so seal something to it. */
+  | { readonly type: "repeated"; readonly localIndex: number }
   /** An exchange we started ended without a session; `told` is the responder's proven answer, if any. */
   | {
       readonly type: "failed";

@@ -1,0 +1,302 @@
+/**
+ * One exchange that we started.
+ *
+ *   known peer:     K1 sent -> K2 came, K3 sent, keys installed -> (sealed frame came) over
+ *   first contact:  F1 sent -> F2 came, F3 sent                 -> F4 came, keys installed, F4 acknowledged until quiet
+ */
+import { equal, toHex } from "../../base/bytes.ts";
+import type { Endpoint } from "../../base/endpoint.ts";
+import type { Values } from "../../base/struct.ts";
+import { type Ms, seconds } from "../../base/time.ts";
+import type { DataSession } from "../types.ts";
+import { acknowledgement, allFragments } from "./acknowledgement.ts";
+import { NO_COOKIE } from "./cookie.ts";
+import {
+  type Callee,
+  type Caller,
+  consumeAnswer,
+  consumeFirstReply,
+  createFirstHello,
+  createIdentity,
+  type FirstHelloState,
+  type Shown,
+  type Verdict,
+} from "./first-contact.ts";
+import { type Fragment, split } from "./fragment.ts";
+import { consumeReply, createHello, type HelloState, wipeEphemeral } from "./known-peer.ts";
+import { firstMacKey } from "./mac.ts";
+import type { HandshakeDeps } from "./machine.ts";
+import { type Acknowledge, MESSAGE } from "./message.ts";
+import { Outbox } from "./outbox.ts";
+import type { Established, HandshakeAction, RemoteMember } from "./ports.ts";
+import type { SessionSecrets } from "./schedule.ts";
+
+/** An exchange that has not succeeded by then has failed. */
+export const GIVE_UP: Ms = seconds(10);
+
+export type InitiatorPurpose =
+  | ({ readonly kind: "known-peer"; readonly peer: RemoteMember } & Callee)
+  | ({ readonly kind: "first-contact"; readonly caller: Caller } & Callee);
+
+interface Sending {
+  readonly message: number;
+  readonly payload: Uint8Array;
+  readonly macKey: Uint8Array;
+  readonly outbox: Outbox;
+}
+
+export class Initiator {
+  readonly exchange: string;
+  readonly index: number;
+  /** Key of first messages to the callee, and of its cookies. */
+  readonly calleeKey: Uint8Array;
+  readonly #deps: HandshakeDeps;
+  readonly #purpose: InitiatorPurpose;
+  readonly #id: Uint8Array;
+  readonly #endpoint: Endpoint;
+  readonly #started: Ms;
+  #cookie: Uint8Array = NO_COOKIE;
+  #hello: HelloState | undefined;
+  #first: FirstHelloState | undefined;
+  #shown: Shown | undefined;
+  #responder: RemoteMember | undefined;
+  #sending: Sending | undefined;
+  #agreed = false;
+  #over = false;
+
+  constructor(deps: HandshakeDeps, purpose: InitiatorPurpose, endpoint: Endpoint, index: number, now: Ms) {
+    this.#deps = deps;
+    this.#purpose = purpose;
+    this.#endpoint = endpoint;
+    this.#started = now;
+    this.index = index;
+    this.#id = deps.random(8);
+    this.exchange = toHex(this.#id);
+    this.calleeKey = firstMacKey(deps.crypto, purpose.meshId, purpose.id);
+  }
+
+  get peerId(): Uint8Array {
+    return this.#purpose.id;
+  }
+
+  get over(): boolean {
+    return this.#over;
+  }
+
+  /** Whether the session's keys are out; what remains is to be sure that the other side has them. */
+  get agreed(): boolean {
+    return this.#agreed;
+  }
+
+  get due(): Ms {
+    const giveUp = this.#started + GIVE_UP;
+    return this.#sending ? Math.min(this.#sending.outbox.due, giveUp) : giveUp;
+  }
+
+  async start(cookie: Uint8Array | undefined, now: Ms): Promise<HandshakeAction[]> {
+    if (cookie) this.#cookie = cookie;
+    const { crypto, random, local } = this.#deps;
+    const purpose = this.#purpose;
+    if (purpose.kind === "first-contact") {
+      this.#first = await createFirstHello(crypto, random, this.index, purpose, this.#id);
+      return this.#send(MESSAGE.f1, this.#first.payload, this.calleeKey, now);
+    }
+    const certificateHash = local.membership?.certificateHash;
+    if (!certificateHash) return this.#fail("handshake/no-membership", "this node is no member yet", false);
+    const self = { certificateHash, rates: local.rates, index: this.index };
+    this.#hello = await createHello(crypto, random, self, { ...purpose, keys: purpose.peer.keys }, this.#id);
+    if (!this.#hello) return this.#fail("handshake/peer-keys", "the peer's keys are malformed", false);
+    return this.#send(MESSAGE.k1, this.#hello.payload, this.calleeKey, now);
+  }
+
+  /** Key of an arriving message's fragments; undefined for one that we do not wait for. */
+  macKeyOf(message: number): Uint8Array | undefined {
+    if (message === MESSAGE.k2) return this.#hello?.macKey;
+    if (message === MESSAGE.f2) return this.#first?.macKey;
+    return message === MESSAGE.f4 ? this.#shown?.macKey : undefined;
+  }
+
+  /** Key of our own message, with which its acknowledgement is made. */
+  sentMacKey(message: number): Uint8Array | undefined {
+    return this.#sending?.message === message ? this.#sending.macKey : undefined;
+  }
+
+  /** Whether a message of this kind was dealt with before. */
+  hasSeen(message: number): boolean {
+    if (message === MESSAGE.f2) return this.#shown !== undefined;
+    return (message === MESSAGE.k2 || message === MESSAGE.f4) && this.#agreed;
+  }
+
+  /** The other side repeats itself: it did not get our answer. */
+  repeat(now: Ms, f: Fragment, key: Uint8Array, source: Endpoint): HandshakeAction[] {
+    if (f.message === MESSAGE.f4) {
+      const payload = acknowledgement(f, allFragments(f.count), key);
+      return [{ type: "send", datagram: { endpoint: source, payload } }];
+    }
+    return this.#emit(this.#sending?.outbox.acknowledge(0, now) ?? []);
+  }
+
+  /** Takes a whole message; undefined when it does not authenticate. */
+  async receive(message: number, payload: Uint8Array, now: Ms): Promise<HandshakeAction[] | undefined> {
+    if (message === MESSAGE.k2) return await this.#receiveReply(payload, now);
+    if (message === MESSAGE.f2) return await this.#receiveShown(payload, now);
+    return await this.#receiveAnswer(payload, now);
+  }
+
+  acknowledged(a: Values<typeof Acknowledge.fields>, now: Ms): HandshakeAction[] {
+    if (!equal(a.exchange, this.#id)) return [];
+    return this.#emit(this.#sending?.outbox.acknowledge(a.bitmap, now) ?? []);
+  }
+
+  /** The callee wants proof of our address: the first message again, with its cookie. */
+  useCookie(cookie: Uint8Array, now: Ms): HandshakeAction[] {
+    const s = this.#sending;
+    if (!s || (s.message !== MESSAGE.k1 && s.message !== MESSAGE.f1) || equal(cookie, this.#cookie)) return [];
+    this.#cookie = cookie;
+    return this.#emit(s.outbox.replace(this.#split(s.message, s.payload, s.macKey), now));
+  }
+
+  tick(now: Ms): HandshakeAction[] {
+    if (now >= this.#started + GIVE_UP) {
+      if (this.#agreed) {
+        this.#over = true;
+        return [];
+      }
+      return this.#fail("handshake/timeout", `no answer from the gateway in ${GIVE_UP / 1000} s`, false);
+    }
+    return this.#emit(this.#sending?.outbox.retry(now) ?? []);
+  }
+
+  wipe(): void {
+    this.#over = true;
+    this.#hello?.chain.wipe();
+    this.#first?.chain.wipe();
+    this.#shown?.state.wipe();
+    for (const state of [this.#hello, this.#first]) if (state) wipeEphemeral(state.ephemeral);
+  }
+
+  async #receiveReply(payload: Uint8Array, now: Ms): Promise<HandshakeAction[] | undefined> {
+    const purpose = this.#purpose;
+    if (!this.#hello || purpose.kind !== "known-peer" || this.#agreed) return undefined;
+    const agreed = await consumeReply(this.#deps.crypto, this.#deps.local.keys, this.#hello, payload);
+    if (!agreed) return undefined;
+    this.#agreed = true;
+    const { remoteIndex, aead, secrets } = agreed;
+    wipeEphemeral(this.#hello.ephemeral);
+    this.#hello.chain.wipe();
+    const session = this.#established(purpose.peer, secrets, { remoteIndex, aead }, now, false, undefined);
+    return [session, ...this.#send(MESSAGE.k3, agreed.confirmation, this.calleeKey, now)];
+  }
+
+  async #receiveShown(payload: Uint8Array, now: Ms): Promise<HandshakeAction[] | undefined> {
+    const purpose = this.#purpose;
+    if (!this.#first || purpose.kind !== "first-contact" || this.#shown) return undefined;
+    const { crypto, random, local } = this.#deps;
+    const shown = await consumeFirstReply(crypto, this.#first, payload);
+    if (!shown) return undefined;
+    const responder = await this.#believe(shown);
+    if (!responder)
+      return this.#fail("handshake/wrong-gateway", "the gateway that answered is not the one we called", false);
+    const state = shown.state.fork();
+    const sent = await createIdentity(
+      crypto,
+      random,
+      local,
+      purpose.caller,
+      responder.keys,
+      state,
+      this.#first.ephemeral,
+    );
+    if (!sent) return this.#fail("handshake/peer-keys", "the peer's keys are malformed", false);
+    this.#shown = { ...shown, state };
+    this.#responder = responder;
+    return this.#send(MESSAGE.f3, sent, shown.macKey, now);
+  }
+
+  /** Members ask their directory; a joiner goes by the mesh id and issuer of its token. */
+  async #believe(shown: Shown): Promise<RemoteMember | undefined> {
+    const { meshId, id } = this.#purpose;
+    const member = this.#deps.directory
+      ? await this.#deps.directory.admit(shown.chain)
+      : await this.#deps.verifyForeign(meshId, shown.genesis, shown.chain);
+    return member && equal(member.id, id) ? member : undefined;
+  }
+
+  async #receiveAnswer(payload: Uint8Array, now: Ms): Promise<HandshakeAction[] | undefined> {
+    const shown = this.#shown;
+    const responder = this.#responder;
+    if (!shown || !responder || this.#agreed) return undefined;
+    const { crypto, local } = this.#deps;
+    const answer = await consumeAnswer(
+      crypto,
+      local.keys,
+      responder.keys,
+      shown.responderEphemeral,
+      shown.state,
+      payload,
+    );
+    if (!answer) return undefined;
+    this.#agreed = true;
+    this.#sending = undefined;
+    const { verdict, secrets } = answer;
+    if (!verdict.accepted) return this.#fail(verdict.code, verdict.message, true);
+    const joined = verdict.chain ? { chain: verdict.chain, genesis: shown.genesis } : undefined;
+    return [this.#established(responder, secrets, sessionOf(verdict), now, true, joined)];
+  }
+
+  #established(
+    peer: RemoteMember,
+    secrets: SessionSecrets,
+    remote: { readonly remoteIndex: number; readonly aead: DataSession["aead"] },
+    now: Ms,
+    confirmed: boolean,
+    joined: Established["joined"],
+  ): HandshakeAction {
+    return {
+      type: "established",
+      session: {
+        pattern: this.#purpose.kind,
+        role: "initiator",
+        peer,
+        endpoint: this.#endpoint,
+        data: {
+          localIndex: this.index,
+          ...remote,
+          sendKey: secrets.dataInitiator,
+          receiveKey: secrets.dataResponder,
+        },
+        controlSendKey: secrets.controlInitiator,
+        controlReceiveKey: secrets.controlResponder,
+        sessionId: secrets.sessionId,
+        took: now - this.#started,
+        confirmed,
+        joined,
+      },
+    };
+  }
+
+  #send(message: number, payload: Uint8Array, macKey: Uint8Array, now: Ms): HandshakeAction[] {
+    const datagrams = this.#split(message, payload, macKey);
+    this.#sending = { message, payload, macKey, outbox: new Outbox(datagrams, now) };
+    return this.#emit(datagrams);
+  }
+
+  #split(message: number, payload: Uint8Array, macKey: Uint8Array): Uint8Array[] {
+    return split(this.#deps.crypto, { message, exchange: this.#id }, payload, macKey, this.#cookie);
+  }
+
+  #emit(payloads: readonly Uint8Array[]): HandshakeAction[] {
+    return payloads.map((payload) => ({ type: "send", datagram: { endpoint: this.#endpoint, payload } }));
+  }
+
+  #fail(code: string, message: string, told: boolean): HandshakeAction[] {
+    // A refusal that was told stays, to acknowledge the message that told it; everything else ends here.
+    if (!told) this.wipe();
+    return [{ type: "failed", exchange: this.exchange, code, message, told }];
+  }
+}
+
+const sessionOf = (v: Extract<Verdict, { accepted: true }>): { remoteIndex: number; aead: DataSession["aead"] } => ({
+  remoteIndex: v.index,
+  aead: v.aead,
+});

@@ -1,0 +1,247 @@
+/** The handshake's one door: starts exchanges, takes datagrams of types 1 to 3, and says what to send and what was agreed. */
+import { equal, toHex } from "../../base/bytes.ts";
+import { type Endpoint, endpointKey } from "../../base/endpoint.ts";
+import type { Meter } from "../../base/meter.ts";
+import { type RandomBytes, randomIndex } from "../../base/random.ts";
+import { type Ms, seconds } from "../../base/time.ts";
+import type { CryptoProvider } from "../../crypto/provider.ts";
+import { FRAME, WIRE_VERSION } from "../frame.ts";
+import type { Datagram } from "../types.ts";
+import { acknowledgement, allFragments } from "./acknowledgement.ts";
+import { CookieJar } from "./cookie.ts";
+import { type Fragment, parseFragment, Reassembly } from "./fragment.ts";
+import { Initiator, type InitiatorPurpose } from "./initiator.ts";
+import { firstMacKey, hasMac, setMac } from "./mac.ts";
+import { Acknowledge, CookieReply, MESSAGE } from "./message.ts";
+import type { Admission, Directory, HandshakeAction, LocalNode, RemoteMember, VerifyForeign } from "./ports.ts";
+import { Responder } from "./responder.ts";
+
+/** Messages being put together, in all and of one source. */
+export const REASSEMBLY = { slots: 256, perSource: 8 } as const;
+/** A cookie is reused for this long: less than the responder honours it. */
+const COOKIE_LIFE = seconds(100);
+
+export interface HandshakeDeps {
+  readonly crypto: CryptoProvider;
+  readonly random: RandomBytes;
+  readonly local: LocalNode;
+  readonly directory: Directory | undefined;
+  readonly admission: Admission | undefined;
+  readonly verifyForeign: VerifyForeign;
+  readonly meter: Meter;
+  /** Whether a live session proves this source, so that no cookie is asked for. */
+  isProven(source: Endpoint): boolean;
+  /** Whether a session index is free on this node. */
+  isFree(index: number): boolean;
+}
+
+export interface JoinTarget {
+  readonly meshId: Uint8Array;
+  readonly issuerId: Uint8Array;
+  readonly inviteId: Uint8Array;
+  readonly secret: Uint8Array;
+}
+
+export class Handshakes {
+  readonly #deps: HandshakeDeps;
+  readonly #cookies: CookieJar;
+  readonly #reassembly: Reassembly;
+  readonly #initiators = new Map<string, Initiator>();
+  readonly #responder: Responder | undefined;
+  readonly #cookieOf = new Map<string, { readonly cookie: Uint8Array; readonly until: Ms }>();
+  readonly #ownKey: Uint8Array | undefined;
+
+  constructor(deps: HandshakeDeps, now: Ms) {
+    this.#deps = deps;
+    this.#cookies = new CookieJar(deps.random, now);
+    this.#reassembly = new Reassembly(deps.crypto, REASSEMBLY.slots, REASSEMBLY.perSource);
+    const { membership, keys } = deps.local;
+    if (membership && deps.directory) {
+      this.#responder = new Responder(deps, membership, deps.directory, now, () => this.#freeIndex());
+      this.#ownKey = firstMacKey(deps.crypto, membership.meshId, keys.id);
+    }
+  }
+
+  /** Entries of every table that strangers can make grow, for tests of the bounds. */
+  get load(): Readonly<Record<"reassembly" | "initiators" | "responder", number>> {
+    return {
+      reassembly: this.#reassembly.size,
+      initiators: this.#initiators.size,
+      responder: this.#responder?.size ?? 0,
+    };
+  }
+
+  /** Known-peer pattern with a member whose certificate we hold. */
+  connect(peer: RemoteMember, endpoint: Endpoint, now: Ms): Promise<HandshakeAction[]> {
+    const { membership } = this.#deps.local;
+    if (!membership) throw new RangeError("only a member can connect");
+    return this.#start(endpoint, now, { kind: "known-peer", peer, meshId: membership.meshId, id: peer.id });
+  }
+
+  /** First contact as a member with a node of which only the id is known, or which does not know us. */
+  contact(id: Uint8Array, endpoint: Endpoint, now: Ms): Promise<HandshakeAction[]> {
+    const { membership } = this.#deps.local;
+    if (!membership) throw new RangeError("only a member can make contact");
+    const caller = { purpose: "member", chain: membership.chain } as const;
+    return this.#start(endpoint, now, { kind: "first-contact", meshId: membership.meshId, id, caller });
+  }
+
+  /** First contact with an invite. */
+  join(target: JoinTarget, name: string, endpoint: Endpoint, now: Ms): Promise<HandshakeAction[]> {
+    const caller = { purpose: "join", inviteId: target.inviteId, secret: target.secret, name } as const;
+    return this.#start(endpoint, now, { kind: "first-contact", meshId: target.meshId, id: target.issuerId, caller });
+  }
+
+  async #start(endpoint: Endpoint, now: Ms, purpose: InitiatorPurpose): Promise<HandshakeAction[]> {
+    const initiator = new Initiator(this.#deps, purpose, endpoint, this.#freeIndex(), now);
+    const known = this.#cookieOf.get(endpointKey(endpoint));
+    const actions = await initiator.start(known && known.until > now ? known.cookie : undefined, now);
+    if (!initiator.over) this.#initiators.set(initiator.exchange, initiator);
+    return actions;
+  }
+
+  /** Takes one datagram of type handshake, acknowledge or cookie; anything wrong with it is counted and dropped. */
+  async receive(datagram: Datagram, now: Ms): Promise<HandshakeAction[]> {
+    switch (datagram.payload[0]) {
+      case FRAME.handshake:
+        return await this.#receiveFragment(datagram, now);
+      case FRAME.acknowledge:
+        return this.#receiveAcknowledge(datagram, now);
+      case FRAME.cookie:
+        return this.#receiveCookie(datagram, now);
+      default:
+        return this.#drop("type");
+    }
+  }
+
+  /** Earliest moment at which `tick` has something to do. */
+  deadline(): Ms | undefined {
+    const due = [...this.#initiators.values()].map((i) => i.due);
+    if (this.#responder?.due !== undefined) due.push(this.#responder.due);
+    return due.length > 0 ? Math.min(...due) : undefined;
+  }
+
+  tick(now: Ms): HandshakeAction[] {
+    const actions: HandshakeAction[] = [];
+    for (const [exchange, initiator] of this.#initiators) {
+      if (initiator.due <= now) actions.push(...initiator.tick(now));
+      if (initiator.over) this.#initiators.delete(exchange);
+    }
+    if (this.#responder) actions.push(...this.#responder.tick(now));
+    return actions;
+  }
+
+  /** Something sealed under this session arrived: the peer has it, nothing needs repeating. */
+  confirmed(localIndex: number): void {
+    for (const [exchange, initiator] of this.#initiators) {
+      if (initiator.index === localIndex && initiator.agreed) this.#initiators.delete(exchange);
+    }
+    this.#responder?.confirmed(localIndex);
+  }
+
+  /** Ends every exchange with a node, for instance because it was revoked. */
+  forget(id: Uint8Array): void {
+    for (const [exchange, initiator] of this.#initiators) {
+      if (!equal(initiator.peerId, id)) continue;
+      initiator.wipe();
+      this.#initiators.delete(exchange);
+    }
+    this.#responder?.forget(id);
+  }
+
+  async #receiveFragment(datagram: Datagram, now: Ms): Promise<HandshakeAction[]> {
+    const f = parseFragment(datagram.payload);
+    if (!f) return this.#drop("malformed");
+    const toResponder = f.message === MESSAGE.k1 || f.message === MESSAGE.f1;
+    const key = this.#keyOf(f);
+    if (!key || !hasMac(key, datagram.payload)) return this.#drop("mac");
+    if (toResponder && !this.#isProven(f, datagram.endpoint, now)) return this.#demandCookie(f, datagram, key, now);
+    if (f.message === MESSAGE.f3 && !this.#responder?.mayTry(datagram.endpoint, now)) return this.#drop("slowed");
+    const repeated = this.#repeated(f, datagram.endpoint, key, now);
+    if (repeated) return repeated;
+    const { whole, bitmap } = this.#reassembly.add(f, endpointKey(datagram.endpoint));
+    const initiator = this.#initiators.get(toHex(f.exchange));
+    for (const payload of whole) {
+      const actions = isReply(f.message)
+        ? await initiator?.receive(f.message, payload, now)
+        : await this.#responder?.receive(f, payload, datagram.endpoint, now);
+      if (!actions) continue;
+      this.#reassembly.done(f);
+      const acknowledgement =
+        f.message === MESSAGE.f4 ? [this.#acknowledge(f, allFragments(f.count), key, datagram.endpoint)] : [];
+      return [...acknowledgement, ...actions];
+    }
+    if (whole.length > 0) return this.#drop("authentication");
+    // The last fragment came and some before it did not: ask at once, not after the sender's timer.
+    return f.index === f.count - 1 ? [this.#acknowledge(f, bitmap, key, datagram.endpoint)] : [];
+  }
+
+  /** A message that was dealt with before: its answer goes out again, or it is acknowledged whole. */
+  #repeated(f: Fragment, source: Endpoint, key: Uint8Array, now: Ms): HandshakeAction[] | undefined {
+    const initiator = this.#initiators.get(toHex(f.exchange));
+    if (isReply(f.message)) return initiator?.hasSeen(f.message) ? initiator.repeat(now, f, key, source) : undefined;
+    return this.#responder?.repeat(f, source, now);
+  }
+
+  #isProven(f: Fragment, source: Endpoint, now: Ms): boolean {
+    return this.#deps.isProven(source) || this.#cookies.accepts(f.cookie, source, now);
+  }
+
+  #demandCookie(f: Fragment, { endpoint }: Datagram, key: Uint8Array, now: Ms): HandshakeAction[] {
+    this.#deps.meter.count("handshake.cookie.demanded");
+    const reply = CookieReply.encode({
+      type: FRAME.cookie,
+      version: WIRE_VERSION,
+      exchange: f.exchange,
+      cookie: this.#cookies.make(endpoint, now),
+      mac: new Uint8Array(8),
+    });
+    return [{ type: "send", datagram: { endpoint, payload: setMac(key, reply) } }];
+  }
+
+  /** The key that a fragment must be made with; undefined when no exchange of ours could have asked for it. */
+  #keyOf(f: { readonly message: number; readonly exchange: Uint8Array }): Uint8Array | undefined {
+    if (f.message === MESSAGE.k1 || f.message === MESSAGE.k3 || f.message === MESSAGE.f1) return this.#ownKey;
+    if (f.message === MESSAGE.f3) return this.#responder?.macKey(f.exchange);
+    return this.#initiators.get(toHex(f.exchange))?.macKeyOf(f.message);
+  }
+
+  #receiveAcknowledge({ payload }: Datagram, now: Ms): HandshakeAction[] {
+    const a = payload.length === Acknowledge.size ? Acknowledge.decode(payload) : undefined;
+    if (!a || a.version !== WIRE_VERSION) return this.#drop("malformed");
+    const ours = this.#initiators.get(toHex(a.exchange));
+    const key = ours?.sentMacKey(a.message) ?? this.#responder?.sentMacKey(a.message, a.exchange);
+    if (!key || !hasMac(key, payload)) return this.#drop("mac");
+    return ours?.acknowledged(a, now) ?? this.#responder?.acknowledged(a, now) ?? [];
+  }
+
+  #receiveCookie({ payload, endpoint }: Datagram, now: Ms): HandshakeAction[] {
+    const reply = payload.length === CookieReply.size ? CookieReply.decode(payload) : undefined;
+    if (!reply || reply.version !== WIRE_VERSION) return this.#drop("malformed");
+    const initiator = this.#initiators.get(toHex(reply.exchange));
+    if (!initiator || !hasMac(initiator.calleeKey, payload)) return this.#drop("mac");
+    const cookie = reply.cookie.slice();
+    if (this.#cookieOf.size > 4096) this.#cookieOf.clear();
+    this.#cookieOf.set(endpointKey(endpoint), { cookie, until: now + COOKIE_LIFE });
+    return initiator.useCookie(cookie, now);
+  }
+
+  #acknowledge(f: Fragment, bitmap: number, key: Uint8Array, endpoint: Endpoint): HandshakeAction {
+    return { type: "send", datagram: { endpoint, payload: acknowledgement(f, bitmap, key) } };
+  }
+
+  #freeIndex(): number {
+    for (;;) {
+      const index = randomIndex(this.#deps.random);
+      if (this.#deps.isFree(index) && ![...this.#initiators.values()].some((i) => i.index === index)) return index;
+    }
+  }
+
+  #drop(reason: string): HandshakeAction[] {
+    this.#deps.meter.count(`handshake.drop.${reason}`);
+    return [];
+  }
+}
+
+const isReply = (message: number): boolean =>
+  message === MESSAGE.k2 || message === MESSAGE.f2 || message === MESSAGE.f4;
