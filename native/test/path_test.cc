@@ -1,0 +1,344 @@
+// The way of a packet through both ends, without descriptors: seal, carry, open, coalesce. Also what attackers send.
+#include <algorithm>
+#include <memory>
+
+#include "checksum.h"
+#include "frame.h"
+#include "inbound.h"
+#include "outbound.h"
+#include "packets.h"
+
+namespace trellis::test {
+namespace {
+
+constexpr uint32_t INDEX = 0x01020304;
+const Endpoint HOME = [] {
+  Endpoint endpoint;
+  parse_endpoint("192.0.2.1", 5000, endpoint);
+  return endpoint;
+}();
+const Endpoint ELSEWHERE = [] {
+  Endpoint endpoint;
+  parse_endpoint("2001:db8::7", 5001, endpoint);
+  return endpoint;
+}();
+
+Key key_of(uint8_t last, bool v4) { return v4 ? Key{0x0a000000u | last} << 96 : Key{0xfd} << 120 | last; }
+
+/** One end: a session with a peer that owns `remote` (fd00::remote and 10.0.0.remote). */
+struct End {
+  Counters counters;
+  int notified = 0;
+  Mailbox mailbox{[this] { notified++; }};
+  MemorySink sink;
+  Inbound inbound{counters, mailbox, sink, true, true};
+  std::vector<Bytes> frames;
+  Outbound outbound{0, counters, mailbox, [this](const Batch& batch) { collect(batch); }};
+  std::shared_ptr<Peer> peer = std::make_shared<Peer>("fd00::2");
+  std::shared_ptr<Session> session = std::make_shared<Session>();
+  Tables tables;
+
+  End(uint8_t remote, Cipher cipher, uint8_t send, uint8_t receive) {
+    const uint8_t send_key[KEY_SIZE] = {send}, receive_key[KEY_SIZE] = {receive};
+    session->local_index = session->remote_index = INDEX;
+    session->peer = peer;
+    session->sealers.push_back(make_sealer(cipher, send_key));
+    session->opener = make_opener(cipher, receive_key);
+    peer->use(session);
+    peer->set_endpoint(HOME);
+    auto routes = std::make_shared<Routes>();
+    routes->insert(key_of(remote, false), 128, false, peer);
+    routes->insert(key_of(remote, true), 32, true, peer);
+    tables.routes = routes;
+    auto sessions = std::make_shared<Sessions>();
+    sessions->emplace(INDEX, session);
+    tables.sessions = sessions;
+  }
+  ~End() { peer->use(nullptr); }
+  End(const End&) = delete;
+
+  void collect(const Batch& batch) {
+    for (size_t i = 0; i < batch.bursts(); i++) {
+      const Burst& burst = batch.burst(i);
+      for (size_t offset = 0; offset < burst.bytes; offset += burst.segment) {
+        const uint8_t* frame = batch.data(burst) + offset;
+        frames.emplace_back(frame, frame + std::min(burst.segment, burst.bytes - offset));
+      }
+    }
+  }
+  std::vector<Bytes> seal(Bytes packet, const VnetHeader& vnet = {}) {
+    frames.clear();
+    outbound.begin(tables, 0);
+    outbound.packet(vnet, packet.data(), packet.size());
+    outbound.finish();
+    return frames;
+  }
+  void open(std::vector<Bytes> given, const Endpoint& from = HOME) {
+    inbound.begin(tables, 0);
+    for (Bytes& frame : given) inbound.frame(frame.data(), frame.size(), from);
+    inbound.finish();
+  }
+  uint64_t dropped(Drop reason) const { return counters.drops[static_cast<size_t>(reason)].get(); }
+  uint64_t dropped() const {
+    uint64_t sum = 0;
+    for (const Counter& counter : counters.drops) sum += counter.get();
+    return sum;
+  }
+  std::vector<Event> events() {
+    std::vector<ControlFrame> control;
+    std::vector<Event> found;
+    mailbox.drain(control, found);
+    return found;
+  }
+};
+
+struct Pair {
+  End a, b;
+  explicit Pair(Cipher cipher = Cipher::aes256_gcm) : a(2, cipher, 1, 2), b(1, cipher, 2, 1) {}
+};
+
+Shape shape_of(size_t payload, bool v4 = false) {
+  Shape shape;
+  shape.payload = payload;
+  shape.v4 = v4;
+  return shape;
+}
+
+VnetHeader superpacket(bool v4, uint16_t segment) {
+  return {VNET_NEEDS_CHECKSUM, v4 ? VNET_GSO_TCP4 : VNET_GSO_TCP6, 0, segment, static_cast<uint16_t>(v4 ? 20 : 40), 16};
+}
+
+}  // namespace
+
+TEST("a superpacket crosses the tunnel as frames of MTU size and arrives as the superpacket it was") {
+  for (const Cipher cipher : {Cipher::aes256_gcm, Cipher::chacha20_poly1305}) {
+    for (const bool v4 : {false, true}) {
+      Pair pair(cipher);
+      const Bytes packet = partial(make_packet(shape_of(60'000, v4)));
+      const std::vector<Bytes> frames = pair.a.seal(packet, superpacket(v4, 1340));
+      CHECK(frames.size() == 45);
+      CHECK(pair.a.counters.sent_packets.get() == 45);
+      pair.b.open(frames);
+      CHECK(pair.b.sink.all.size() == 1 && pair.b.sink.all[0].packet == packet);
+      CHECK(pair.b.sink.all[0].vnet.gso_size == 1340);
+      CHECK(pair.b.counters.received_bytes.get() == pair.a.counters.sent_bytes.get());
+      CHECK(pair.b.session->received_packets == 45 && pair.b.dropped() == 0);
+    }
+  }
+}
+
+TEST("single packets cross unchanged, with a whole checksum or a partial one") {
+  Pair pair;
+  const Bytes whole = make_packet(shape_of(100));
+  pair.b.open(pair.a.seal(whole));
+  CHECK(pair.b.sink.all.size() == 1 && pair.b.sink.all[0].packet == whole);
+  const VnetHeader needs{VNET_NEEDS_CHECKSUM, 0, 0, 0, 40, 16};
+  Shape second = shape_of(100);
+  second.sequence = 9;
+  pair.b.open(pair.a.seal(partial(make_packet(second)), needs));
+  CHECK(pair.b.sink.all.size() == 2 && completed(pair.b.sink.all[1].packet) == make_packet(second));
+  CHECK(pair.b.sink.all[1].vnet.flags == VNET_NEEDS_CHECKSUM);
+}
+
+TEST("a checksum that the peer could not find is completed before sealing") {
+  Pair pair;
+  Bytes packet = make_packet(shape_of(100));
+  packet[6] = 58;  // ICMPv6: its checksum is not where TCP's is
+  packet[42] = packet[43] = 0;
+  const uint16_t pseudo = fold(pseudo_sum(packet.data(), 58, packet.size() - 40));
+  std::memcpy(&packet[42], &pseudo, 2);
+  pair.b.open(pair.a.seal(packet, {VNET_NEEDS_CHECKSUM, 0, 0, 0, 40, 2}));
+  CHECK(pair.b.sink.all.size() == 1 && pair.b.sink.all[0].vnet.flags == 0);
+  const Bytes& got = pair.b.sink.all[0].packet;
+  Transport transport{58, 40, 8, 2};
+  CHECK(slow_sum(&got[40], got.size() - 40, slow_pseudo(got, transport)) == 0xffff);
+}
+
+TEST("frames that are mangled, replayed or unknown are counted by reason and delivered never") {
+  struct Row {
+    const char* why;
+    Drop reason;
+    void (*mangle)(Bytes&);
+  };
+  for (const Row& row : std::vector<Row>{
+           {"empty", Drop::malformed, [](Bytes& f) { f.clear(); }},
+           {"a type that is not ours", Drop::malformed, [](Bytes& f) { f[0] = 6; }},
+           {"type zero", Drop::malformed, [](Bytes& f) { f[0] = 0; }},
+           {"a flag without meaning", Drop::malformed, [](Bytes& f) { f[1] |= 2; }},
+           {"a reserved byte set", Drop::malformed, [](Bytes& f) { f[3] = 1; }},
+           {"one byte short of header and tag", Drop::malformed, [](Bytes& f) { f.resize(31); }},
+           {"a header alone", Drop::malformed, [](Bytes& f) { f.resize(16); }},
+           {"a session that is not there", Drop::no_session, [](Bytes& f) { f[4] ^= 1; }},
+           {"a changed flag", Drop::auth, [](Bytes& f) { f[1] ^= 1; }},
+           {"a changed counter", Drop::auth, [](Bytes& f) { f[8] ^= 1; }},
+           {"a counter beyond what a key may seal", Drop::exhausted, [](Bytes& f) { f[12] = 1; }},
+           {"a changed byte of text", Drop::auth, [](Bytes& f) { f[20] ^= 1; }},
+           {"a changed tag", Drop::auth, [](Bytes& f) { f.back() ^= 0x80; }},
+           {"a byte cut off", Drop::auth, [](Bytes& f) { f.pop_back(); }},
+           {"a byte added", Drop::auth, [](Bytes& f) { f.push_back(0); }},
+           {"a control frame longer than any", Drop::malformed, [](Bytes& f) { f.assign(MAX_CONTROL + 1, 1); }},
+       }) {
+    Pair pair;
+    const Bytes good = pair.a.seal(make_packet(shape_of(100)))[0];
+    Bytes bad = good;
+    row.mangle(bad);
+    pair.b.open({bad});
+    CHECK_CASE(pair.b.dropped(row.reason) == 1 && pair.b.dropped() == 1, row.why);
+    CHECK_CASE(pair.b.sink.all.empty() && pair.b.counters.received_packets.get() == 0, row.why);
+    pair.b.open({good});
+    CHECK_CASE(pair.b.sink.all.size() == 1, row.why);
+    pair.b.open({good});
+    CHECK_CASE(pair.b.dropped(Drop::replay) == 1 && pair.b.sink.all.size() == 1, row.why);
+  }
+}
+
+TEST("an authentic frame is delivered only if it holds an IP packet from an address of its peer") {
+  struct Row {
+    const char* why;
+    Drop reason;
+    void (*change)(Bytes&);
+  };
+  for (const Row& row : std::vector<Row>{
+           {"a source that belongs to nobody", Drop::source, [](Bytes& p) { p[23] = 9; }},
+           {"a source that is ours", Drop::source, [](Bytes& p) { p[23] = 2; }},
+           {"neither IPv4 nor IPv6", Drop::malformed, [](Bytes& p) { p[0] = 0x50; }},
+           {"longer than it says", Drop::malformed, [](Bytes& p) { p.push_back(0); }},
+           {"shorter than it says", Drop::malformed, [](Bytes& p) { p.pop_back(); }},
+           {"a single byte", Drop::malformed, [](Bytes& p) { p.resize(1); }},
+       }) {
+    Pair pair;
+    Bytes packet = make_packet(shape_of(100));
+    row.change(packet);
+    Bytes frame(packet.size() + FRAME_OVERHEAD);
+    write_header(frame.data(), INDEX, 0, false);
+    std::copy(packet.begin(), packet.end(), frame.begin() + HEADER_SIZE);
+    uint8_t nonce[NONCE_SIZE];
+    write_nonce(nonce, 0);
+    uint8_t* data = frame.data() + HEADER_SIZE;
+    CHECK(pair.a.session->sealers[0]->seal(nonce, frame.data(), HEADER_SIZE, data, packet.size(), data + packet.size()));
+    pair.b.open({frame});
+    CHECK_CASE(pair.b.dropped(row.reason) == 1 && pair.b.sink.all.empty(), row.why);
+    CHECK_CASE(pair.b.counters.received_packets.get() == 1, row.why);
+  }
+}
+
+TEST("an empty packet is a sign of life: authenticated, counted, not delivered") {
+  Pair pair;
+  Bytes frame(FRAME_OVERHEAD);
+  uint8_t nonce[NONCE_SIZE];
+  write_header(frame.data(), INDEX, 0, false);
+  write_nonce(nonce, 0);
+  CHECK(pair.a.session->sealers[0]->seal(nonce, frame.data(), HEADER_SIZE, nullptr, 0, frame.data() + HEADER_SIZE));
+  pair.b.open({frame});
+  CHECK(pair.b.counters.received_packets.get() == 1 && pair.b.dropped() == 0 && pair.b.sink.all.empty());
+  CHECK(pair.b.session->last_received >= 0);
+}
+
+TEST("the endpoint follows the newest authentic frame, and nothing else") {
+  Pair pair;
+  const Bytes first = pair.a.seal(make_packet(shape_of(10)))[0];
+  const Bytes second = pair.a.seal(make_packet(shape_of(10)))[0];
+  Bytes forged = pair.a.seal(make_packet(shape_of(10)))[0];
+  forged.back() ^= 1;
+  pair.b.open({forged}, ELSEWHERE);
+  CHECK(pair.b.peer->endpoint() == HOME && pair.b.events().empty());
+  pair.b.open({second}, ELSEWHERE);
+  const std::vector<Event> events = pair.b.events();
+  CHECK(events.size() == 1 && events[0].type == EventType::moved && events[0].endpoint == ELSEWHERE && events[0].local_index == INDEX);
+  CHECK(pair.b.peer->endpoint() == ELSEWHERE);
+  pair.b.open({second}, HOME);  // a replay from the old address
+  pair.b.open({first}, HOME);   // an older frame that was held back there
+  CHECK(pair.b.peer->endpoint() == ELSEWHERE && pair.b.events().empty());
+}
+
+TEST("a key asks for its successor at 2^26 packets and seals nothing after 2^28") {
+  Pair pair;
+  pair.a.session->next_counter = SEAL_SOFT_LIMIT - 2;
+  CHECK(pair.a.seal(make_packet(shape_of(10))).size() == 1 && pair.a.events().empty());
+  CHECK(pair.a.seal(make_packet(shape_of(10))).size() == 1);
+  const std::vector<Event> events = pair.a.events();
+  CHECK(events.size() == 1 && events[0].type == EventType::exhausted && events[0].local_index == INDEX);
+  CHECK(pair.a.seal(make_packet(shape_of(10))).size() == 1 && pair.a.events().empty());
+  pair.a.session->next_counter = SEAL_LIMIT - 1;
+  CHECK(pair.a.seal(make_packet(shape_of(10))).size() == 1);
+  CHECK(pair.a.seal(make_packet(shape_of(10))).empty());
+  CHECK(pair.a.dropped(Drop::exhausted) == 1);
+}
+
+TEST("a packet for a peer without a session asks for one, once a second") {
+  Pair pair;
+  pair.a.peer->use(nullptr);
+  CHECK(pair.a.seal(make_packet(shape_of(10))).empty() && pair.a.seal(make_packet(shape_of(10))).empty());
+  CHECK(pair.a.dropped(Drop::no_session) == 2);
+  const std::vector<Event> events = pair.a.events();
+  CHECK(events.size() == 1 && events[0].type == EventType::wanted && events[0].peer == "fd00::2");
+  Bytes other = make_packet(shape_of(10));
+  other[39] = 9;
+  CHECK(pair.a.seal(other).empty() && pair.a.dropped(Drop::no_route) == 1);
+  const std::vector<Event> unknown = pair.a.events();
+  CHECK(unknown.size() == 1 && unknown[0].peer == "fd00::9");
+}
+
+TEST("control frames reach the runtime with their source, and the box that is full drops") {
+  Pair pair;
+  for (const uint8_t type : {FRAME_HANDSHAKE, FRAME_ACKNOWLEDGE, FRAME_COOKIE, FRAME_CONTROL}) pair.b.open({Bytes(40, type)}, ELSEWHERE);
+  std::vector<ControlFrame> control;
+  std::vector<Event> events;
+  pair.b.mailbox.drain(control, events);
+  CHECK(control.size() == 4 && control[3].from == ELSEWHERE && control[3].payload == Bytes(40, FRAME_CONTROL));
+  CHECK(pair.b.notified == 1);  // told once, though four came before it was emptied
+  for (int i = 0; i < 3000; i++) pair.b.open({Bytes(1, FRAME_CONTROL)});
+  CHECK(pair.b.dropped(Drop::control_full) == 3000 - 2048 && pair.b.notified == 2);
+}
+
+TEST("no mutation of frames, of inner packets or of vnet headers breaks either end") {
+  Random random(5);
+  Pair pair;
+  uint64_t delivered = 0;
+  for (int round = 0; round < 20'000; round++) {
+    Shape shape = shape_of(random.below(3000), random.below(2) != 0);
+    shape.tcp = random.below(3) != 0;
+    shape.options = shape.tcp ? 4 * random.below(4) : 0;
+    Bytes packet = make_packet(shape);
+    VnetHeader vnet{};
+    if (random.below(2) != 0) {
+      vnet = superpacket(shape.v4, static_cast<uint16_t>(1 + random.below(1400)));
+      if (!shape.tcp) vnet.gso_type = VNET_GSO_UDP, vnet.checksum_offset = 6;
+    }
+    if (random.below(2) != 0) {  // bytes that a broken or hostile sender could seal: the vnet header and the inner headers
+      auto* bytes = reinterpret_cast<uint8_t*>(&vnet);
+      bytes[random.below(sizeof vnet)] = static_cast<uint8_t>(random.next());
+      for (uint64_t i = random.below(4); i > 0; i--) packet[random.below(std::min<size_t>(packet.size(), 80))] = static_cast<uint8_t>(random.next());
+    }
+    std::vector<Bytes> frames = pair.a.seal(packet, vnet);
+    if (random.below(4) == 0) {  // a packet that passes no check of the sender, sealed by a hostile peer
+      if (random.below(2) != 0) packet.resize(random.below(packet.size() + 1));
+      Bytes frame(packet.size() + FRAME_OVERHEAD);
+      const uint64_t counter = pair.a.session->next_counter++;
+      uint8_t nonce[NONCE_SIZE];
+      write_header(frame.data(), INDEX, counter, random.below(2) != 0);
+      write_nonce(nonce, counter);
+      std::copy(packet.begin(), packet.end(), frame.begin() + HEADER_SIZE);
+      uint8_t* data = frame.data() + HEADER_SIZE;
+      pair.a.session->sealers[0]->seal(nonce, frame.data(), HEADER_SIZE, data, packet.size(), data + packet.size());
+      frames.push_back(frame);
+    }
+    for (Bytes& frame : frames) {
+      if (random.below(4) != 0 || frame.empty()) continue;
+      for (uint64_t i = random.below(6); i > 0; i--) frame[random.below(std::min<size_t>(frame.size(), 24))] = static_cast<uint8_t>(random.next());
+      if (random.below(4) == 0) frame.resize(random.below(frame.size() + 1));
+    }
+    // Each frame lies in memory of its own, exactly as long: the sanitizer sees a read one byte beyond it.
+    pair.b.open(frames, random.below(2) != 0 ? HOME : ELSEWHERE);
+    delivered += pair.b.sink.all.size();
+    pair.b.sink.all.clear();
+    pair.a.session->next_counter = pair.a.session->next_counter % (SEAL_LIMIT / 2);
+    std::vector<ControlFrame> control;
+    std::vector<Event> events;
+    pair.b.mailbox.drain(control, events);
+  }
+  CHECK(delivered > 1000);
+  for (const Drop reason : {Drop::malformed, Drop::no_session, Drop::auth, Drop::source}) CHECK(pair.b.dropped(reason) > 0);
+}
+
+}  // namespace trellis::test
