@@ -53,21 +53,35 @@ export class Net {
   #queue: { at: Ms; order: number; packet: Packet }[] = [];
   #order = 0;
 
-  constructor(crypto: CryptoProvider, random: RandomBytes) {
+  readonly #shown: number;
+
+  /** `shown`: bytes of a chain, where its size matters. */
+  constructor(crypto: CryptoProvider, random: RandomBytes, shown = 32) {
     this.crypto = crypto;
     this.random = random;
+    this.#shown = shown;
   }
 
   /** A chain is, here, the node id in a shell: certificates have tests of their own. */
-  async add(name: string, options: { member?: boolean; admission?: Admission; rates?: LocalNode["rates"] } = {}): Promise<Party> {
+  async add(
+    name: string,
+    options: { member?: boolean; admission?: Admission; rates?: LocalNode["rates"] } = {},
+  ): Promise<Party> {
     const keys = await generateKeys(this.crypto, this.random);
-    const chain = keys.id;
+    const chain = new Uint8Array(this.#shown);
+    chain.set(keys.id);
     const certificateHash = this.crypto.sha256(chain);
     const endpoint = { address: `10.0.0.${this.parties.size + 1}`, port: 51_820 };
-    const member: RemoteMember = { id: keys.id, address: `fd00::${this.parties.size + 1}`, name, keys: keys.public, certificateHash };
+    const member: RemoteMember = {
+      id: keys.id,
+      address: `fd00::${this.parties.size + 1}`,
+      name,
+      keys: keys.public,
+      certificateHash,
+    };
     const known = new Map<string, RemoteMember>();
     const everyone = (id: Uint8Array): RemoteMember | undefined =>
-      [...this.parties.values()].map((p) => p.member).find((m) => toHex(m.id) === toHex(id));
+      [...this.parties.values()].map((p) => p.member).find((m) => toHex(m.id) === toHex(id.subarray(0, 32)));
     const directory: Directory = {
       byCertificateHash: (hash) => known.get(toHex(hash)),
       admit: async (bytes) => {
@@ -83,7 +97,11 @@ export class Net {
       {
         crypto: this.crypto,
         random: this.random,
-        local: { keys, rates, membership: isMember ? { meshId: MESH_ID, genesis: GENESIS, chain, certificateHash } : undefined },
+        local: {
+          keys,
+          rates,
+          membership: isMember ? { meshId: MESH_ID, genesis: GENESIS, chain, certificateHash } : undefined,
+        },
         directory: isMember ? directory : undefined,
         admission: options.admission,
         verifyForeign: async (_mesh, _genesis, bytes) => everyone(bytes),
@@ -93,18 +111,31 @@ export class Net {
       },
       this.now,
     );
-    const party: Party = { name, keys, member, endpoint, machine, meter, sessions: [], failures: [], known, confirmsSent: 0 };
+    const party: Party = {
+      name,
+      keys,
+      member,
+      endpoint,
+      machine,
+      meter,
+      sessions: [],
+      failures: [],
+      known,
+      confirmsSent: 0,
+    };
     this.parties.set(endpointKey(endpoint), party);
     return party;
   }
 
   introduce(...parties: readonly Party[]): void {
-    for (const a of parties) for (const b of parties) if (a !== b) a.known.set(toHex(b.member.certificateHash), b.member);
+    for (const a of parties)
+      for (const b of parties) if (a !== b) a.known.set(toHex(b.member.certificateHash), b.member);
   }
 
   perform(party: Party, actions: readonly HandshakeAction[]): void {
     for (const action of actions) {
-      if (action.type === "send") this.post({ from: party.endpoint, to: action.datagram.endpoint, payload: action.datagram.payload });
+      if (action.type === "send")
+        this.post({ from: party.endpoint, to: action.datagram.endpoint, payload: action.datagram.payload });
       else if (action.type === "established") {
         party.sessions.push(action.session);
         if (action.session.confirmed) this.#confirm(party, action.session);

@@ -3,7 +3,7 @@ import type { RandomBytes } from "../../runtime/base/random.ts";
 
 export function seededRandom(seed: string): RandomBytes {
   let counter = 0;
-  let pool = new Uint8Array(0);
+  let pool: Uint8Array = new Uint8Array(0);
   return (length) => {
     const out = new Uint8Array(length);
     let at = 0;

@@ -18,6 +18,8 @@ import { Responder } from "./responder.ts";
 
 /** Messages being put together, in all and of one source. */
 export const REASSEMBLY = { slots: 256, perSource: 8 } as const;
+/** While a long message arrives, every so many fragments are reported. */
+const REPORT_EVERY = 4;
 /** A cookie is reused for this long: less than the responder honours it. */
 const COOKIE_LIFE = seconds(100);
 
@@ -172,8 +174,10 @@ export class Handshakes {
       return [...acknowledgement, ...actions];
     }
     if (whole.length > 0) return this.#drop("authentication");
-    // The last fragment came and some before it did not: ask at once, not after the sender's timer.
-    return f.index === f.count - 1 ? [this.#acknowledge(f, bitmap, key, datagram.endpoint)] : [];
+    // Some are missing: say so at once, not after the sender's timer, and often enough that the loss of one report is nothing.
+    return f.index === f.count - 1 || f.index % REPORT_EVERY === REPORT_EVERY - 1
+      ? [this.#acknowledge(f, bitmap, key, datagram.endpoint)]
+      : [];
   }
 
   /** A message that was dealt with before: its answer goes out again, or it is acknowledged whole. */

@@ -1,9 +1,9 @@
 /** A message under way: its datagrams, which of them have arrived, and when to send the rest again. */
 import type { Ms } from "../../base/time.ts";
 
-export const RETRY_FIRST: Ms = 100;
-export const RETRY_MOST: Ms = 800;
-const RETRY_GROWTH = 1.4;
+export const RETRY_FIRST: Ms = 60;
+export const RETRY_MOST: Ms = 250;
+const RETRY_GROWTH = 1.2;
 /** An acknowledgement makes us resend at once, but not more often than this. */
 const RESEND_GUARD: Ms = 10;
 
@@ -32,13 +32,19 @@ export class Outbox {
     return this.datagrams.filter((_, i) => (this.#arrived & (1 << i)) === 0);
   }
 
-  /** Notes what has arrived; gives what to send again at once. */
+  /**
+   * Notes what has arrived; gives what to send again at once: the holes below the highest fragment that arrived, since
+   * those above may still be under way. An empty report means that nothing came of it, so everything goes.
+   */
   acknowledge(bitmap: number, now: Ms): Uint8Array[] {
     this.#arrived |= bitmap;
     if (now - this.#last < RESEND_GUARD) return [];
+    const highest = bitmap === 0 ? this.datagrams.length : 31 - Math.clz32(bitmap);
+    const again = this.datagrams.filter((_, i) => i < highest && (this.#arrived & (1 << i)) === 0);
+    if (again.length === 0) return [];
     this.#last = now;
     this.#due = now + this.#wait;
-    return this.missing();
+    return again;
   }
 
   /** The retry timer fired. */

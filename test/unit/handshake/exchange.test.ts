@@ -112,7 +112,10 @@ describe("a hostile wire", () => {
       const { net, a, b } = await pair(`loss ${pattern} ${i}`);
       if (pattern === "k") net.introduce(a, b);
       net.wire = (p) => (chance() < 0.4 ? [] : [p]);
-      const start = pattern === "k" ? a.machine.connect(b.member, b.endpoint, net.now) : a.machine.contact(b.member.id, b.endpoint, net.now);
+      const start =
+        pattern === "k"
+          ? a.machine.connect(b.member, b.endpoint, net.now)
+          : a.machine.contact(b.member.id, b.endpoint, net.now);
       net.perform(a, await start);
       await net.run(10_000);
       expectSameSession(a, b);
@@ -127,29 +130,38 @@ describe("a hostile wire", () => {
       held.push(p);
       return held.length % 3 === 0 ? [...held.splice(0).reverse(), p] : [p];
     };
-    const start = pattern === "k" ? a.machine.connect(b.member, b.endpoint, net.now) : a.machine.contact(b.member.id, b.endpoint, net.now);
+    const start =
+      pattern === "k"
+        ? a.machine.connect(b.member, b.endpoint, net.now)
+        : a.machine.contact(b.member.id, b.endpoint, net.now);
     net.perform(a, await start);
     await net.run(9000);
     expectSameSession(a, b);
     expect([a.sessions.length, b.sessions.length]).toEqual([1, 1]);
   });
 
-  test.each(["k", "f"] as const)("that adds a forged twin to every datagram of pattern %s changes nothing", async (pattern) => {
-    const chance = seededNumber(`twins ${pattern}`);
-    const { net, a, b } = await pair(`twins ${pattern}`);
-    if (pattern === "k") net.introduce(a, b);
-    net.wire = (p) => {
-      const forged = p.payload.slice();
-      const at = Math.floor(chance() * forged.length);
-      forged[at] = (forged[at] as number) ^ (1 << Math.floor(chance() * 8));
-      return [{ ...p, payload: forged }, p, { ...p, payload: forged.subarray(0, at) }];
-    };
-    const start = pattern === "k" ? a.machine.connect(b.member, b.endpoint, net.now) : a.machine.contact(b.member.id, b.endpoint, net.now);
-    net.perform(a, await start);
-    await net.run(9000);
-    expectSameSession(a, b);
-    expect([a.sessions.length, b.sessions.length]).toEqual([1, 1]);
-  });
+  test.each(["k", "f"] as const)(
+    "that adds a forged twin to every datagram of pattern %s changes nothing",
+    async (pattern) => {
+      const chance = seededNumber(`twins ${pattern}`);
+      const { net, a, b } = await pair(`twins ${pattern}`);
+      if (pattern === "k") net.introduce(a, b);
+      net.wire = (p) => {
+        const forged = p.payload.slice();
+        const at = Math.floor(chance() * forged.length);
+        forged[at] = (forged[at] as number) ^ (1 << Math.floor(chance() * 8));
+        return [{ ...p, payload: forged }, p, { ...p, payload: forged.subarray(0, at) }];
+      };
+      const start =
+        pattern === "k"
+          ? a.machine.connect(b.member, b.endpoint, net.now)
+          : a.machine.contact(b.member.id, b.endpoint, net.now);
+      net.perform(a, await start);
+      await net.run(9000);
+      expectSameSession(a, b);
+      expect([a.sessions.length, b.sessions.length]).toEqual([1, 1]);
+    },
+  );
 
   test("cannot make a session from a replayed exchange", async () => {
     const { net, a, b } = await pair("replay");

@@ -1,0 +1,78 @@
+/**
+ * What handshakes cost on the wire and how long they take under loss: the shipped machines over a virtual link of 20 ms
+ * round trip, keys from the stand-in provider (sizes are the real ones, arithmetic takes no time). Chains have the size of two
+ * certificates. Prints the table of SPEC.md. `bun bench/handshake-loss.ts [--runs N]`
+ */
+import { parseArgs } from "node:util";
+import { Net } from "../test/help/handshake-pair.ts";
+import { seededNumber, seededRandom } from "../test/help/seeded.ts";
+import { standIn } from "../test/help/stand-in-provider.ts";
+
+const { values } = parseArgs({ options: { runs: { type: "string", default: "1000" } } });
+const RUNS = Number(values.runs);
+/** Two certificates and the genesis: 2 x 6.7 kB and 2 kB. */
+const SHOWN = 15_400;
+
+interface Run {
+  readonly took: number;
+  readonly datagrams: number;
+  readonly bytes: number;
+}
+
+interface Row {
+  readonly pattern: string;
+  readonly loss: number;
+  readonly datagrams: number;
+  readonly bytes: number;
+  readonly success: number;
+  readonly p50: number;
+  readonly p99: number;
+}
+
+async function once(pattern: "K" | "F", loss: number, seed: string): Promise<Run> {
+  const chance = seededNumber(`wire ${seed}`);
+  const net = new Net(standIn, seededRandom(seed), SHOWN);
+  const a = await net.add("a");
+  const b = await net.add("b");
+  net.wire = (p) => (chance() < loss ? [] : [p]);
+  if (pattern === "K") net.introduce(a, b);
+  const start = net.now;
+  const actions =
+    pattern === "K"
+      ? a.machine.connect(b.member, b.endpoint, start)
+      : a.machine.contact(b.member.id, b.endpoint, start);
+  net.perform(a, await actions);
+  let took = Number.POSITIVE_INFINITY;
+  while (net.now < start + 10_000 && took === Number.POSITIVE_INFINITY) {
+    await net.run(5);
+    if (a.sessions.length > 0 && b.sessions.length > 0) took = net.now - start;
+  }
+  const sent = net.sent.filter((p) => p.payload[0] !== 0xff);
+  return { took, datagrams: sent.length, bytes: sent.reduce((sum, p) => sum + p.payload.length, 0) };
+}
+
+async function measure(pattern: "K" | "F", loss: number): Promise<Row> {
+  const runs: Run[] = [];
+  for (let i = 0; i < RUNS; i++) runs.push(await once(pattern, loss, `${pattern} ${loss} ${i}`));
+  const took = runs.map((r) => r.took).sort((x, y) => x - y);
+  const mean = (f: (r: Run) => number): number => runs.reduce((sum, r) => sum + f(r), 0) / runs.length;
+  return {
+    pattern,
+    loss,
+    datagrams: mean((r) => r.datagrams),
+    bytes: mean((r) => r.bytes),
+    success: runs.filter((r) => Number.isFinite(r.took)).length / runs.length,
+    p50: took[Math.floor(RUNS * 0.5)] as number,
+    p99: took[Math.floor(RUNS * 0.99)] as number,
+  };
+}
+
+console.log("| pattern | loss | datagrams | bytes | success | p50 ms | p99 ms |\n|---|---|---|---|---|---|---|");
+for (const pattern of ["K", "F"] as const) {
+  for (const loss of [0, 0.2, 0.4]) {
+    const r = await measure(pattern, loss);
+    console.log(
+      `| ${pattern} | ${(100 * loss).toFixed(0)} % | ${r.datagrams.toFixed(1)} | ${r.bytes.toFixed(0)} | ${(100 * r.success).toFixed(1)} % | ${r.p50.toFixed(0)} | ${r.p99.toFixed(0)} |`,
+    );
+  }
+}
