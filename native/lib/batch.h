@@ -23,7 +23,7 @@ class Batch {
   static constexpr size_t CAPACITY = 192 * 1024;
   static constexpr size_t MAX_BURSTS = 64;
   static constexpr size_t MAX_SEGMENTS = 64;       // UDP_MAX_SEGMENTS before 6.9
-  static constexpr size_t MAX_DATAGRAM = 65507;    // UDP payload over IPv4; over IPv6 it could be 20 more
+  static constexpr size_t MAX_PAYLOAD = 65507;     // UDP payload over IPv4; over IPv6 it could be 20 more
 
   Batch() : arena_(std::make_unique_for_overwrite<uint8_t[]>(CAPACITY)) {}
 
@@ -48,7 +48,7 @@ class Batch {
     if (bursts_used_ == 0) return false;
     Burst& last = bursts_[bursts_used_ - 1];
     const bool whole = last.bytes == last.segment * last.count;  // a shorter frame ends a burst
-    const bool room = last.count < MAX_SEGMENTS && last.bytes + size <= MAX_DATAGRAM;
+    const bool room = last.count < MAX_SEGMENTS && last.bytes + size <= MAX_PAYLOAD;
     if (!whole || !room || size > last.segment || !(last.to == to)) return false;
     last.bytes += size;
     last.count++;

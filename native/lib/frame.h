@@ -1,34 +1,23 @@
-// The sealed data frame on the wire: SealedHeader of runtime/mesh/frame.ts, then ciphertext and tag.
+// The sealed data frame on the wire: the header that runtime/mesh/frame.ts declares, then ciphertext and tag.
 #pragma once
 #include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 
+#include "layout.gen.h"
+
 namespace trellis {
 
 static_assert(std::endian::native == std::endian::little, "the header is copied as it lies in memory");
 
-constexpr uint8_t FRAME_HANDSHAKE = 1;
-constexpr uint8_t FRAME_ACKNOWLEDGE = 2;
-constexpr uint8_t FRAME_COOKIE = 3;
-constexpr uint8_t FRAME_DATA = 4;
-constexpr uint8_t FRAME_CONTROL = 5;
+using SealedHeader = sealed_header;
 
-constexpr uint8_t FLAG_PARTIAL_CHECKSUM = 1;
+constexpr uint8_t FLAG_PARTIAL_CHECKSUM = SEALED_FLAG_PARTIAL_CHECKSUM;
 constexpr uint8_t KNOWN_FLAGS = FLAG_PARTIAL_CHECKSUM;
 
-struct SealedHeader {
-  uint8_t type;
-  uint8_t flags;
-  uint16_t reserved;
-  uint32_t receiver;
-  uint64_t counter;
-};
-static_assert(sizeof(SealedHeader) == 16 && offsetof(SealedHeader, receiver) == 4 && offsetof(SealedHeader, counter) == 8);
-
 constexpr size_t HEADER_SIZE = sizeof(SealedHeader);
-constexpr size_t TAG_SIZE = 16;
+constexpr size_t TAG_SIZE = SEALED_TAG_SIZE;
 constexpr size_t FRAME_OVERHEAD = HEADER_SIZE + TAG_SIZE;
 
 /** Longest control frame handed to the runtime; what the peers send is at most 1232 bytes. */
@@ -38,11 +27,11 @@ constexpr size_t MAX_CONTROL = 2048;
 inline bool read_header(const uint8_t* frame, size_t size, SealedHeader& header) {
   if (size < FRAME_OVERHEAD) return false;
   std::memcpy(&header, frame, HEADER_SIZE);
-  return header.type == FRAME_DATA && (header.flags & ~KNOWN_FLAGS) == 0 && header.reserved == 0;
+  return header.type == FRAME_DATA && (header.flags & ~KNOWN_FLAGS) == 0 && header.reserved[0] == 0 && header.reserved[1] == 0;
 }
 
 inline void write_header(uint8_t* frame, uint32_t receiver, uint64_t counter, bool partial) {
-  const SealedHeader header{FRAME_DATA, partial ? FLAG_PARTIAL_CHECKSUM : uint8_t{0}, 0, receiver, counter};
+  const SealedHeader header{FRAME_DATA, partial ? FLAG_PARTIAL_CHECKSUM : uint8_t{0}, {}, receiver, counter};
   std::memcpy(frame, &header, HEADER_SIZE);
 }
 
