@@ -95,7 +95,6 @@ Status set_link(Socket& socket, int index, const LinkSettings& settings) {
   Request request(RTM_NEWLINK, NLM_F_ACK);
   ifinfomsg link{};
   link.ifi_index = index;
-  link.ifi_flags = link.ifi_change = IFF_UP;
   request.body(link);
   request.attribute(IFLA_MTU, &settings.mtu, sizeof(settings.mtu));
   if (!settings.alias.empty()) request.attribute(IFLA_IFALIAS, settings.alias.c_str(), settings.alias.size() + 1);
@@ -108,6 +107,16 @@ Status set_link(Socket& socket, int index, const LinkSettings& settings) {
     request.close(inet6);
     request.close(families);
   }
+  return socket.run(request, "RTM_NEWLINK");
+}
+
+/** A request of its own: within one, the kernel brings the link up first and gives it a link-local address at once. */
+Status bring_up(Socket& socket, int index) {
+  Request request(RTM_NEWLINK, NLM_F_ACK);
+  ifinfomsg link{};
+  link.ifi_index = index;
+  link.ifi_flags = link.ifi_change = IFF_UP;
+  request.body(link);
   return socket.run(request, "RTM_NEWLINK");
 }
 
@@ -148,8 +157,9 @@ Status configure_link(const LinkSettings& settings) {
   const int index = static_cast<int>(if_nametoindex(settings.name.c_str()));
   if (index == 0) return failed("if_nametoindex");
   Socket socket;
-  const Status status = set_link(socket, index, settings);
-  return status.ok() ? add_address(socket, index, settings.address) : status;
+  if (const Status status = set_link(socket, index, settings); !status.ok()) return status;
+  if (const Status status = bring_up(socket, index); !status.ok()) return status;
+  return add_address(socket, index, settings.address);
 }
 
 bool link_exists(const std::string& name) { return if_nametoindex(name.c_str()) != 0; }

@@ -36,6 +36,7 @@ export async function openNative(
     await tunnel.close();
     throw opening(error, `the device ${tunnel.device} cannot be configured`);
   }
+  OPEN.add(tunnel);
   const { filter, reason } = attachIngress(addon, tunnel, ingressObject);
   return {
     kind: "native",
@@ -56,10 +57,14 @@ export async function openNative(
     stats: () => withIngress(tunnel.stats(), filter),
     async close() {
       await tunnel.close();
+      OPEN.delete(tunnel);
       filter?.close();
     },
   };
 }
+
+/** Tunnels that are open. The addon closes a tunnel that nothing refers to; one that was opened stays until `close()`. */
+const OPEN = new Set<Tunnel>();
 
 /** Removes what daemons of this node left when they were killed. Returns the names of the links. */
 export function removeAbandoned(addon: Addon, address: string): string[] {
