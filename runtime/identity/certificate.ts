@@ -1,121 +1,139 @@
-/** A member certificate: who a node is, what it may do, and who says so. */
-import { encodeCbor } from "../base/cbor.ts";
+/** What makes a node a member: its keys, its name and what it may do, signed by an issuer or by the root. */
+import { compare } from "../base/bytes.ts";
+import {
+  bytesOf,
+  decodeAs,
+  encodeAs,
+  field,
+  listOf,
+  oneOf,
+  optional,
+  record,
+  type Shape,
+  text,
+  uint,
+  where,
+} from "../base/cbor-shape.ts";
+import { formatPrefix, parsePrefix } from "../base/ip.ts";
 import type { UnixSeconds } from "../base/time.ts";
-import type { SigningSecrets } from "../crypto/hybrid-signature.ts";
 import { LABEL } from "../crypto/labels.ts";
 import type { CryptoProvider } from "../crypto/provider.ts";
-import { parseCose, type Signed, signCose } from "./cose.ts";
+import { type CompositeSignature, decodeCose, type Signer, signCose } from "./cose.ts";
+import { ROOT_KEYS_MAX } from "./genesis.ts";
 import type { PublicKeys } from "./keys.ts";
-import { fieldsOf, parseFields } from "./map.ts";
-import { MEMBER_NAME, NAME_SPACE } from "./name.ts";
+import { isName, isNameSpace, isWord } from "./names.ts";
+import { nodeId } from "./node-id.ts";
 
-export const CAPABILITIES = ["issue", "admin", "sign-update"] as const;
+export const CERTIFICATE_VERSION = 1;
+export const CERTIFICATE_MAX = 24_576; // bytes, five root signatures included
+export const CHAIN_MAX = 3;
+export const ROLES_MAX = 8;
+export const SUBNETS_MAX = 16;
+export const SERIAL_MAX = 0xffff_ffff;
+export const TIME_MAX = 0xff_ffff_ffff; // seconds; far beyond any certificate
+
+/** `issue`: admit others by invite. `sign-update`: sign software. `admin`: revoke members. */
+export const CAPABILITIES = ["admin", "issue", "sign-update"] as const;
 export type Capability = (typeof CAPABILITIES)[number];
 
-/** What an issuer may hand on. */
-export interface Delegation {
-  /** Serials it may give, both ends included. */
-  readonly serials: readonly [first: number, last: number];
-  /** Names it gives end in `.nameSpace`; empty means any name. */
+/** What a member with `issue` may hand out. */
+export interface Issuing {
+  readonly firstSerial: number;
+  readonly lastSerial: number;
+  /** `site1` names `x.site1`; empty names anything. */
   readonly nameSpace: string;
+  /** How many further issuers may stand below: 0 issues leaves only. */
+  readonly depth: number;
 }
 
-export interface Certificate {
+/** What is signed. Lists are ordered and free of doubles. */
+export interface CertificateBody {
+  readonly version: number;
   readonly meshId: Uint8Array;
   readonly keys: PublicKeys;
   readonly name: string;
   readonly roles: readonly string[];
   readonly capabilities: readonly Capability[];
-  /** Mesh time; undefined means never. */
+  /** Prefixes whose addresses it may use, canonical text. */
+  readonly subnets: readonly string[];
+  /** Mesh time; undefined never expires. */
   readonly expires: UnixSeconds | undefined;
+  /** 1 to 2^32-1, rising with each certificate of its issuer. */
   readonly serial: number;
-  /** Node id of the issuer; undefined when the root signed. */
+  /** Node id; undefined when the root signed. */
   readonly issuer: Uint8Array | undefined;
-  readonly delegation: Delegation | undefined;
+  /** Present exactly when it has `issue`. */
+  readonly issuing: Issuing | undefined;
 }
 
-const FIELD = {
-  version: 1,
-  meshId: 2,
-  ed25519: 3,
-  mlDsa65: 4,
-  x25519: 5,
-  mlKem768: 6,
-  name: 7,
-  roles: 8,
-  capabilities: 9,
-  expires: 10,
-  serial: 11,
-  issuer: 12,
-  delegation: 13,
-} as const;
-const DELEGATION = { first: 1, last: 2, nameSpace: 3 } as const;
-const ROLE = /^[a-z0-9-]{1,32}$/;
-
-export function signCertificate(crypto: CryptoProvider, signer: SigningSecrets, c: Certificate): Promise<Uint8Array> {
-  const d = c.delegation;
-  const payload = encodeCbor(
-    fieldsOf(
-      [FIELD.version, 1],
-      [FIELD.meshId, c.meshId],
-      [FIELD.ed25519, c.keys.ed25519],
-      [FIELD.mlDsa65, c.keys.mlDsa65],
-      [FIELD.x25519, c.keys.x25519],
-      [FIELD.mlKem768, c.keys.mlKem768],
-      [FIELD.name, c.name],
-      [FIELD.roles, c.roles],
-      [FIELD.capabilities, c.capabilities],
-      [FIELD.expires, c.expires],
-      [FIELD.serial, c.serial],
-      [FIELD.issuer, c.issuer],
-      [
-        FIELD.delegation,
-        d &&
-          fieldsOf(
-            [DELEGATION.first, d.serials[0]],
-            [DELEGATION.last, d.serials[1]],
-            [DELEGATION.nameSpace, d.nameSpace],
-          ),
-      ],
-    ),
-  );
-  return signCose(crypto, signer, LABEL.certificate, payload);
-}
-
-export interface ParsedCertificate {
-  readonly certificate: Certificate;
-  readonly signed: Signed;
+export interface Certificate extends CertificateBody {
+  /** Node id, computed from the keys. */
+  readonly id: Uint8Array;
   /** SHA-256 of the encoding. */
   readonly hash: Uint8Array;
+  readonly encoded: Uint8Array;
+  readonly payload: Uint8Array;
+  readonly signatures: readonly CompositeSignature[];
 }
 
-/** A well-formed certificate whose signature has not been looked at yet. */
-export function parseCertificate(crypto: CryptoProvider, data: Uint8Array): ParsedCertificate | undefined {
-  const signed = parseCose(data);
-  const certificate = signed && parseFields(signed.payload, readCertificate);
-  return signed && certificate ? { certificate, signed, hash: crypto.sha256(data) } : undefined;
+const ascending = <T>(shape: Shape<readonly T[]>, order: (a: T, b: T) => number): Shape<readonly T[]> =>
+  where(shape, (list) => list.every((value, i) => i === 0 || order(list[i - 1] as T, value) < 0));
+const byText = (a: string, b: string): number => (a < b ? -1 : Number(a > b));
+
+/** Four public keys; also what a joiner asks with. */
+export const PUBLIC_KEYS = record<PublicKeys>({
+  ed25519: field(1, bytesOf(32)),
+  mlDsa65: field(2, bytesOf(1952)),
+  x25519: field(3, bytesOf(32)),
+  mlKem768: field(4, bytesOf(1184)),
+});
+
+const ISSUING = where(
+  record<Issuing>({
+    firstSerial: field(1, uint(SERIAL_MAX, 1)),
+    lastSerial: field(2, uint(SERIAL_MAX, 1)),
+    nameSpace: field(3, text(isNameSpace)),
+    depth: field(4, uint(CHAIN_MAX - 2)),
+  }),
+  (i) => i.firstSerial <= i.lastSerial,
+);
+
+const BODY = where(
+  record<CertificateBody>({
+    version: field(1, uint(CERTIFICATE_VERSION, CERTIFICATE_VERSION)),
+    meshId: field(2, bytesOf(32)),
+    keys: field(3, PUBLIC_KEYS),
+    name: field(4, text(isName)),
+    roles: field(5, ascending(listOf(text(isWord), ROLES_MAX), byText)),
+    capabilities: field(6, ascending(listOf(oneOf(...CAPABILITIES), CAPABILITIES.length), byText)),
+    subnets: field(7, ascending(listOf(text(isCanonicalPrefix), SUBNETS_MAX), byText)),
+    expires: optional(8, uint(TIME_MAX)),
+    serial: field(9, uint(SERIAL_MAX, 1)),
+    issuer: optional(10, bytesOf(32)),
+    issuing: optional(11, ISSUING),
+  }),
+  (body) => body.capabilities.includes("issue") === (body.issuing !== undefined),
+);
+
+function isCanonicalPrefix(value: string): boolean {
+  const prefix = parsePrefix(value);
+  return prefix !== undefined && formatPrefix(prefix) === value;
 }
 
-function readCertificate(f: Parameters<Parameters<typeof parseFields>[1]>[0]): Certificate | undefined {
-  const version = f.integer(FIELD.version);
-  const certificate: Certificate = {
-    meshId: f.bytes(FIELD.meshId, 32),
-    keys: {
-      ed25519: f.bytes(FIELD.ed25519, 32),
-      mlDsa65: f.bytes(FIELD.mlDsa65, 1952),
-      x25519: f.bytes(FIELD.x25519, 32),
-      mlKem768: f.bytes(FIELD.mlKem768, 1184),
-    },
-    name: f.text(FIELD.name, MEMBER_NAME),
-    roles: f.list(FIELD.roles, 8, (v) => (typeof v === "string" && ROLE.test(v) ? v : undefined)),
-    capabilities: f.list(FIELD.capabilities, CAPABILITIES.length, (v) => CAPABILITIES.find((c) => c === v)),
-    expires: f.optionalInteger(FIELD.expires),
-    serial: f.integer(FIELD.serial),
-    issuer: f.optionalBytes(FIELD.issuer, 32),
-    delegation: f.map(FIELD.delegation, (d) => ({
-      serials: [d.integer(DELEGATION.first), d.integer(DELEGATION.last)] as const,
-      nameSpace: d.text(DELEGATION.nameSpace, NAME_SPACE),
-    })),
-  };
-  return version === 1 ? certificate : undefined;
+/** Signs `body` as it stands; throws RangeError when it breaks a limit above. Who may sign what: issue.ts. */
+export const signCertificate = (
+  crypto: CryptoProvider,
+  body: CertificateBody,
+  signers: readonly Signer[],
+): Promise<Uint8Array> => signCose(crypto, encodeAs(BODY, body), LABEL.certificate, signers);
+
+/** The fields of a well-formed certificate (signatures not yet verified: chain.ts), or undefined. Never throws. */
+export function decodeCertificate(crypto: CryptoProvider, encoded: Uint8Array): Certificate | undefined {
+  if (encoded.length > CERTIFICATE_MAX) return undefined;
+  const cose = decodeCose(encoded, ROOT_KEYS_MAX);
+  const body = cose && decodeAs(BODY, cose.payload);
+  if (!cose || !body) return undefined;
+  const id = nodeId(crypto, body.keys);
+  if (body.issuer && compare(body.issuer, id) === 0) return undefined; // nobody vouches for itself
+  return { ...body, ...cose, id, hash: crypto.sha256(encoded), encoded: Uint8Array.from(encoded) };
 }

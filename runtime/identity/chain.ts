@@ -1,112 +1,104 @@
-/** Chains of member certificates, leaf first, and the rule that nobody hands on more than it has. */
+/** Certificates from a leaf to the one the root signed, and whether they hold. */
 import { equal } from "../base/bytes.ts";
-import { decodeCbor, encodeCbor } from "../base/cbor.ts";
-import type { UnixSeconds } from "../base/time.ts";
+import { bytesBetween, decodeAs, encodeAs, listOf, where } from "../base/cbor-shape.ts";
 import { LABEL } from "../crypto/labels.ts";
 import type { CryptoProvider } from "../crypto/provider.ts";
-import { type Certificate, type ParsedCertificate, parseCertificate } from "./certificate.ts";
-import type { Genesis } from "./genesis.ts";
-import { isWithin } from "./name.ts";
-import { nodeId } from "./node-id.ts";
+import { CERTIFICATE_MAX, type Certificate, CHAIN_MAX, decodeCertificate } from "./certificate.ts";
+import { verifySignature } from "./cose.ts";
+import { decodeGenesis, type Genesis, meshIdOf } from "./genesis.ts";
+import { excessOver } from "./limits.ts";
+import { verifyByRoot } from "./root.ts";
+import type { RevocationVerdict, Trust } from "./trust.ts";
 
-/** Root-signed, issued by it, issued by that: no deeper. */
-export const MAX_CHAIN = 3;
-
-export const encodeChain = (certificates: readonly Uint8Array[]): Uint8Array => encodeCbor(certificates);
-
-export function decodeChain(data: Uint8Array): Uint8Array[] | undefined {
-  const value = decodeCbor(data);
-  if (!Array.isArray(value) || value.length < 1 || value.length > MAX_CHAIN) return undefined;
-  return value.every((v) => v instanceof Uint8Array) ? (value as Uint8Array[]) : undefined;
-}
-
-/** What a verifier goes by. */
-export interface Trust {
-  readonly meshId: Uint8Array;
-  readonly genesis: Genesis;
-  /** Mesh time: certificates expire against this floor only. */
-  readonly floor: UnixSeconds;
-  isRevoked(id: Uint8Array, certificate: Certificate): boolean;
-}
-
-export interface VerifiedMember {
+/** A genesis with what is computed from it, made once. */
+export interface Mesh {
   readonly id: Uint8Array;
-  readonly certificate: Certificate;
-  readonly certificateHash: Uint8Array;
-  /** Node ids of its issuers, nearest first. */
-  readonly issuers: readonly Uint8Array[];
+  readonly genesis: Genesis;
+  readonly encoded: Uint8Array;
 }
 
-export type Refusal =
-  | "malformed"
-  | "other-mesh"
-  | "signature"
-  | "issuer"
-  | "no-right-to-issue"
-  | "exceeds-issuer"
-  | "expired"
-  | "revoked";
-
-export type ChainVerdict = { readonly member: VerifiedMember } | { readonly refused: Refusal };
-
-/** Verifies from the root down; the first thing wrong is the reason. */
-export async function verifyChain(crypto: CryptoProvider, trust: Trust, chain: Uint8Array): Promise<ChainVerdict> {
-  const parsed = decodeChain(chain)?.map((c) => parseCertificate(crypto, c));
-  if (!parsed?.every((p): p is ParsedCertificate => p !== undefined)) return { refused: "malformed" };
-  let issuer: Certificate | undefined;
-  for (const link of parsed.toReversed()) {
-    const refused = await checkLink(crypto, trust, link, issuer);
-    if (refused) return { refused };
-    issuer = link.certificate;
-  }
-  const [leaf, ...above] = parsed as [ParsedCertificate, ...ParsedCertificate[]];
-  return {
-    member: {
-      id: nodeId(crypto, leaf.certificate.keys),
-      certificate: leaf.certificate,
-      certificateHash: leaf.hash,
-      issuers: above.map((p) => nodeId(crypto, p.certificate.keys)),
-    },
-  };
+/** Undefined when `encoded` is no genesis. */
+export function openMesh(crypto: CryptoProvider, encoded: Uint8Array): Mesh | undefined {
+  const genesis = decodeGenesis(encoded);
+  return genesis && { id: meshIdOf(crypto, encoded), genesis, encoded: Uint8Array.from(encoded) };
 }
 
-async function checkLink(
+export type ChainRefusal =
+  | "chain/malformed"
+  | "chain/other-mesh"
+  | "chain/broken"
+  | "chain/exceeds-issuer"
+  | "chain/expired"
+  | RevocationVerdict
+  | "chain/signature";
+
+export interface VerifiedChain {
+  readonly leaf: Certificate;
+  /** The leaf's issuer first; empty when the root signed the leaf. */
+  readonly issuers: readonly Certificate[];
+  readonly encoded: Uint8Array;
+}
+
+export type ChainResult = VerifiedChain | { readonly refused: ChainRefusal };
+
+const CHAIN = where(listOf(bytesBetween(1, CERTIFICATE_MAX), CHAIN_MAX), (list) => list.length > 0);
+
+/** Encoded certificates, leaf first. */
+export const encodeChain = (certificates: readonly Uint8Array[]): Uint8Array => encodeAs(CHAIN, certificates);
+
+/** One to three well-formed certificates, leaf first, nothing verified; or undefined. Never throws. */
+export function decodeChain(crypto: CryptoProvider, encoded: Uint8Array): readonly Certificate[] | undefined {
+  const certificates = decodeAs(CHAIN, encoded)?.map((c) => decodeCertificate(crypto, c));
+  return certificates?.every((c) => c !== undefined) ? certificates : undefined;
+}
+
+/** The leaf and its issuers, or the first reason to refuse. What is cheap to see is looked at before signatures. */
+export async function verifyChain(
   crypto: CryptoProvider,
+  mesh: Mesh,
+  encoded: Uint8Array,
   trust: Trust,
-  link: ParsedCertificate,
+): Promise<ChainResult> {
+  const chain = decodeChain(crypto, encoded);
+  if (!chain) return { refused: "chain/malformed" };
+  const refused = wrongForm(mesh, chain) ?? currentRefusal(chain, trust);
+  if (refused) return { refused };
+  for (const [i, certificate] of chain.entries())
+    if (!(await isSigned(crypto, mesh, certificate, chain[i + 1]))) return { refused: "chain/signature" };
+  const [leaf, ...issuers] = chain as [Certificate, ...Certificate[]];
+  return { leaf, issuers, encoded: Uint8Array.from(encoded) };
+}
+
+/** Why a chain that once verified no longer counts. */
+export function currentRefusal(chain: readonly Certificate[], trust: Trust): ChainRefusal | undefined {
+  if (chain.some((c) => c.expires !== undefined && c.expires <= trust.time.now)) return "chain/expired";
+  return trust.revocations.verdict(chain);
+}
+
+function wrongForm(mesh: Mesh, chain: readonly Certificate[]): ChainRefusal | undefined {
+  if (!chain.every((c) => equal(c.meshId, mesh.id))) return "chain/other-mesh";
+  for (const [i, certificate] of chain.entries()) {
+    const issuer = chain[i + 1];
+    if (!isLinked(certificate, issuer)) return "chain/broken";
+    if (issuer && excessOver(certificate, issuer)) return "chain/exceeds-issuer";
+  }
+  return undefined;
+}
+
+const isLinked = (certificate: Certificate, issuer: Certificate | undefined): boolean =>
+  certificate.issuer === undefined
+    ? issuer === undefined
+    : issuer !== undefined && equal(certificate.issuer, issuer.id);
+
+async function isSigned(
+  crypto: CryptoProvider,
+  mesh: Mesh,
+  certificate: Certificate,
   issuer: Certificate | undefined,
-): Promise<Refusal | undefined> {
-  const c = link.certificate;
-  if (!equal(c.meshId, trust.meshId)) return "other-mesh";
-  if (issuer) {
-    if (!c.issuer || !equal(c.issuer, nodeId(crypto, issuer.keys))) return "issuer";
-    if (!issuer.capabilities.includes("issue") || !issuer.delegation) return "no-right-to-issue";
-    if (exceeds(c, issuer)) return "exceeds-issuer";
-  } else if (c.issuer) return "issuer";
-  if (!(await link.signed.verify(crypto, issuer?.keys ?? trust.genesis.root, LABEL.certificate))) return "signature";
-  if (c.expires !== undefined && c.expires <= trust.floor) return "expired";
-  return trust.isRevoked(nodeId(crypto, c.keys), c) ? "revoked" : undefined;
+): Promise<boolean> {
+  const { payload, signatures } = certificate;
+  if (!issuer) return verifyByRoot(crypto, mesh.genesis, payload, LABEL.certificate, signatures);
+  const [signature, ...more] = signatures;
+  if (!signature || more.length > 0 || !equal(signature.keyId, issuer.id)) return false;
+  return verifySignature(crypto, payload, LABEL.certificate, issuer.keys, signature);
 }
-
-/** Whether a certificate has anything that its issuer could not give. */
-export function exceeds(c: Certificate, issuer: Certificate): boolean {
-  const may = issuer.delegation;
-  if (!may) return true;
-  const outlives = issuer.expires !== undefined && (c.expires === undefined || c.expires > issuer.expires);
-  const widens =
-    c.delegation !== undefined &&
-    (!isSubspace(c.delegation.nameSpace, may.nameSpace) ||
-      !inRange(c.delegation.serials[0], may.serials) ||
-      !inRange(c.delegation.serials[1], may.serials));
-  return (
-    outlives ||
-    widens ||
-    !inRange(c.serial, may.serials) ||
-    !isWithin(c.name, may.nameSpace) ||
-    !c.capabilities.every((x) => issuer.capabilities.includes(x)) ||
-    !c.roles.every((x) => issuer.roles.includes(x))
-  );
-}
-
-const inRange = (n: number, [first, last]: readonly [number, number]): boolean => n >= first && n <= last;
-const isSubspace = (space: string, of: string): boolean => space === of || isWithin(space, of);

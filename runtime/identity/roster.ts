@@ -1,137 +1,225 @@
 /** The members a node knows: verified, indexed, and gone the moment they are revoked. */
-import { equal, toHex } from "../base/bytes.ts";
+import { compare, equal, toHex } from "../base/bytes.ts";
+import type { Endpoint } from "../base/endpoint.ts";
+import { TrellisError } from "../base/errors.ts";
 import type { UnixSeconds } from "../base/time.ts";
 import type { CryptoProvider } from "../crypto/provider.ts";
 import { overlayAddress } from "./address.ts";
 import type { Certificate } from "./certificate.ts";
-import { type ChainVerdict, type Trust, type VerifiedMember, verifyChain } from "./chain.ts";
-import { decodeGenesis, type Genesis, meshIdOf } from "./genesis.ts";
+import { type ChainRefusal, currentRefusal, type Mesh, openMesh, type VerifiedChain, verifyChain } from "./chain.ts";
 import type { PublicKeys } from "./keys.ts";
-import { mayRevoke, verifyRevocation } from "./revocation.ts";
+import { type RevocationRefusal, verifyRevocation } from "./revocation.ts";
+import { type AddResult, RevocationSet } from "./revocation-set.ts";
+import { MeshTime, NOTHING_REVOKED, type Revocations, type Trust } from "./trust.ts";
 
-export interface RosterMember extends VerifiedMember {
+export interface Member {
+  readonly id: Uint8Array;
+  /** Overlay address, RFC 5952 text. */
   readonly address: string;
   readonly name: string;
   readonly keys: PublicKeys;
+  readonly certificateHash: Uint8Array;
+  readonly certificate: Certificate;
+  /** The leaf's issuer first. */
+  readonly issuers: readonly Certificate[];
+  /** Encoded chain. */
   readonly chain: Uint8Array;
 }
 
-export interface RevokedNode {
-  readonly id: Uint8Array;
-  /** The record as it arrived, for handing on. */
-  readonly record: Uint8Array;
+/** A member as it is kept on disk. */
+export interface CachedMember {
+  readonly chain: Uint8Array;
+  readonly endpoint: Endpoint | undefined;
 }
 
+export type AdmitResult = { readonly member: Member } | { readonly refused: ChainRefusal | "roster/full" };
+
+export type RevocationResult =
+  /** `revoked`: members that fell by it; `news`: false when the record was known. */
+  | { readonly revoked: readonly Member[]; readonly news: boolean }
+  | { readonly refused: RevocationRefusal | Exclude<AddResult, "added" | "known"> };
+
 export class Roster implements Trust {
-  readonly meshId: Uint8Array;
-  readonly genesis: Genesis;
+  readonly mesh: Mesh;
+  readonly time: MeshTime;
   readonly #crypto: CryptoProvider;
   readonly #limit: number;
-  readonly #byId = new Map<string, RosterMember>();
-  readonly #byHash = new Map<string, RosterMember>();
-  readonly #byAddress = new Map<string, RosterMember>();
-  readonly #revoked = new Map<string, RevokedNode>();
-  #floor: UnixSeconds;
+  readonly #revocations = new RevocationSet();
+  readonly #inForce = new Set<string>(); // hashes of records
+  readonly #byId = new Map<string, Member>();
+  readonly #byHash = new Map<string, Member>();
+  readonly #byAddress = new Map<string, Member>();
+  readonly #endpoints = new Map<string, Endpoint>();
 
-  /** `limit`: most members remembered; a chain beyond it is refused, never an older member forgotten. */
-  private constructor(crypto: CryptoProvider, meshId: Uint8Array, genesis: Genesis, floor: UnixSeconds, limit: number) {
+  /** `limit`: most members remembered; one beyond it is refused, never an older one forgotten. */
+  constructor(crypto: CryptoProvider, mesh: Mesh, time = new MeshTime(0), limit = 4096) {
     this.#crypto = crypto;
-    this.meshId = meshId;
-    this.genesis = genesis;
-    this.#floor = floor;
+    this.mesh = mesh;
+    this.time = time;
     this.#limit = limit;
   }
 
-  /** Undefined when `genesis` is malformed. */
-  static of(crypto: CryptoProvider, genesis: Uint8Array, floor: UnixSeconds = 0, limit = 4096): Roster | undefined {
-    const decoded = decodeGenesis(genesis);
-    return decoded && new Roster(crypto, meshIdOf(crypto, genesis), decoded, floor, limit);
+  /** Throws `roster/genesis` when `genesis` is none. */
+  static of(crypto: CryptoProvider, genesis: Uint8Array, floor: UnixSeconds = 0, limit = 4096): Roster {
+    const mesh = openMesh(crypto, genesis);
+    if (!mesh) throw new TrellisError("roster/genesis", "this is no genesis of a mesh");
+    return new Roster(crypto, mesh, new MeshTime(floor), limit);
   }
 
-  get floor(): UnixSeconds {
-    return this.#floor;
+  get meshId(): Uint8Array {
+    return this.mesh.id;
   }
 
-  /** Mesh time only rises. */
-  raiseFloor(to: UnixSeconds): void {
-    if (to > this.#floor) this.#floor = to;
-  }
-
-  isRevoked(id: Uint8Array, _certificate?: Certificate): boolean {
-    return this.#revoked.has(toHex(id));
+  get revocations(): Revocations {
+    return this.#revocations;
   }
 
   /** Verifies a chain and remembers its leaf; of two certificates of one node the higher serial stays. */
-  async admit(chain: Uint8Array): Promise<RosterMember | undefined> {
-    const verdict = await this.verify(chain);
-    if (!("member" in verdict)) return undefined;
-    const { member } = verdict;
-    const known = this.#byId.get(toHex(member.id));
-    if (known && known.certificate.serial >= member.certificate.serial) return known;
-    if (!known && this.#byId.size >= this.#limit) return undefined;
+  async admit(chain: Uint8Array): Promise<Member | undefined> {
+    const result = await this.accept(chain);
+    return "member" in result ? result.member : undefined;
+  }
+
+  /** As `admit`, with the reason. */
+  async accept(chain: Uint8Array): Promise<AdmitResult> {
+    const verified = await verifyChain(this.#crypto, this.mesh, chain, this);
+    if ("refused" in verified) return verified;
+    // A revocation may have come while the signatures were looked at.
+    const late = currentRefusal([verified.leaf, ...verified.issuers], this);
+    if (late) return { refused: late };
+    const known = this.#byId.get(toHex(verified.leaf.id));
+    if (known && this.#isCurrent(known) && known.certificate.serial >= verified.leaf.serial) return { member: known };
+    if (!known && this.#byId.size >= this.#limit) return { refused: "roster/full" };
     if (known) this.#forget(known);
-    const { keys, name } = member.certificate;
-    const address = overlayAddress(this.#crypto, this.meshId, member.id);
-    const entry: RosterMember = { ...member, keys, name, address, chain };
-    this.#byId.set(toHex(member.id), entry);
-    this.#byHash.set(toHex(member.certificateHash), entry);
-    this.#byAddress.set(address, entry);
-    return entry;
+    return { member: this.#remember(verified) };
   }
 
-  verify(chain: Uint8Array): Promise<ChainVerdict> {
-    return verifyChain(this.#crypto, this, chain);
+  verify(chain: Uint8Array): Promise<VerifiedChain | { readonly refused: ChainRefusal }> {
+    return verifyChain(this.#crypto, this.mesh, chain, this);
   }
 
-  byId(id: Uint8Array): RosterMember | undefined {
+  byId(id: Uint8Array): Member | undefined {
     return this.#current(this.#byId.get(toHex(id)));
   }
 
-  byCertificateHash(hash: Uint8Array): RosterMember | undefined {
+  byCertificateHash(hash: Uint8Array): Member | undefined {
     return this.#current(this.#byHash.get(toHex(hash)));
   }
 
-  byAddress(address: string): RosterMember | undefined {
+  byAddress(address: string): Member | undefined {
     return this.#current(this.#byAddress.get(address));
   }
 
-  byName(name: string): RosterMember | undefined {
-    return this.members().find((m) => m.name === name);
+  /** Should two members carry one name, everybody finds the one with the lower serial, then the lower id. */
+  byName(name: string): Member | undefined {
+    return this.list()
+      .filter((m) => m.name === name)
+      .sort((a, b) => a.certificate.serial - b.certificate.serial || compare(a.id, b.id))[0];
   }
 
-  members(): RosterMember[] {
-    return [...this.#byId.values()].filter((m) => this.#current(m) !== undefined);
+  /** Neither revoked nor expired, ordered by name. */
+  list(): readonly Member[] {
+    const current = [...this.#byId.values()].filter((m) => this.#isCurrent(m));
+    return current.sort((a, b) => (a.name < b.name ? -1 : Number(a.name > b.name)));
   }
 
-  revocations(): RevokedNode[] {
-    return [...this.#revoked.values()];
+  /** Takes a record into force. `refused` changes nothing. */
+  async applyRevocation(record: Uint8Array): Promise<RevocationResult> {
+    return this.#apply(record, this);
   }
 
-  /** The nodes that fall with it, or undefined when the record is wrong, not allowed, or already known. */
-  async revoke(record: Uint8Array): Promise<{ node: Uint8Array; fallen: RosterMember[] } | undefined> {
-    const verified = await verifyRevocation(this.#crypto, this, record);
-    if (!verified) return undefined;
-    const { revocation, revoker } = verified;
-    const key = toHex(revocation.node);
-    if (this.#revoked.has(key) || !mayRevoke(revoker, revocation.node, this.#byId.get(key))) return undefined;
-    this.#revoked.set(key, { id: revocation.node, record });
-    const fallen = [...this.#byId.values()].filter((m) => isUnder(m, revocation.node));
-    for (const member of fallen) this.#forget(member);
-    return { node: revocation.node, fallen };
+  revocationRecords(): readonly Uint8Array[] {
+    return this.#revocations.records();
   }
 
-  #current(member: RosterMember | undefined): RosterMember | undefined {
-    const expires = member?.certificate.expires;
-    return expires !== undefined && expires <= this.#floor ? undefined : member;
+  /** Where the member was last heard; a hint that survives a restart. */
+  setEndpoint(id: Uint8Array, endpoint: Endpoint): void {
+    if (this.#byId.has(toHex(id))) this.#endpoints.set(toHex(id), endpoint);
   }
 
-  #forget(member: RosterMember): void {
+  endpointOf(id: Uint8Array): Endpoint | undefined {
+    return this.#endpoints.get(toHex(id));
+  }
+
+  snapshot(): readonly CachedMember[] {
+    return this.list().map((m) => ({ chain: m.chain, endpoint: this.endpointOf(m.id) }));
+  }
+
+  /**
+   * What was kept on disk, verified anew. Revocations come first and count even when their revoker has been revoked
+   * since or its certificate has ended. Returns how many entries were dropped.
+   */
+  async restore(members: readonly CachedMember[], records: readonly Uint8Array[]): Promise<{ dropped: number }> {
+    let dropped = 0;
+    const lasting: Trust = { time: { now: 0 }, revocations: NOTHING_REVOKED };
+    for (const record of records) if ("refused" in (await this.#apply(record, lasting))) dropped++;
+    for (const { chain, endpoint } of members) {
+      const member = await this.admit(chain);
+      if (!member) dropped++;
+      else if (endpoint) this.setEndpoint(member.id, endpoint);
+    }
+    return { dropped };
+  }
+
+  async #apply(record: Uint8Array, trust: Trust): Promise<RevocationResult> {
+    const hash = toHex(this.#crypto.sha256(record));
+    if (this.#inForce.has(hash)) return { revoked: [], news: false }; // its revoker may have fallen by it
+    const verified = await verifyRevocation(this.#crypto, this.mesh, record, trust);
+    if ("refused" in verified) return verified;
+    const result = this.#revocations.add(verified, this.#chainOf(verified.target));
+    if (result === "known") return { revoked: [], news: false };
+    if (result !== "added") return { refused: result };
+    this.#inForce.add(hash);
+    const revoked = [...this.#byId.values()].filter((m) => this.#revocations.verdict([m.certificate, ...m.issuers]));
+    for (const member of revoked) {
+      this.#forget(member);
+      this.#endpoints.delete(toHex(member.id));
+    }
+    return { revoked, news: true };
+  }
+
+  /** The chain of a node that is a member or stands above one. */
+  #chainOf(id: Uint8Array): readonly Certificate[] | undefined {
+    const member = this.#byId.get(toHex(id));
+    if (member) return [member.certificate, ...member.issuers];
+    for (const { issuers } of this.#byId.values()) {
+      const at = issuers.findIndex((issuer) => equal(issuer.id, id));
+      if (at >= 0) return issuers.slice(at);
+    }
+    return undefined;
+  }
+
+  #remember({ leaf, issuers, encoded }: VerifiedChain): Member {
+    const { id, name, keys, hash } = leaf;
+    const address = overlayAddress(this.#crypto, this.mesh.id, id);
+    const member: Member = {
+      id,
+      address,
+      name,
+      keys,
+      certificateHash: hash,
+      certificate: leaf,
+      issuers,
+      chain: encoded,
+    };
+    this.#byId.set(toHex(id), member);
+    this.#byHash.set(toHex(hash), member);
+    this.#byAddress.set(address, member);
+    return member;
+  }
+
+  #forget(member: Member): void {
     this.#byId.delete(toHex(member.id));
     this.#byHash.delete(toHex(member.certificateHash));
     this.#byAddress.delete(member.address);
   }
-}
 
-/** The node itself and whom it admitted: an issuer that is out takes its descendants along. */
-const isUnder = (m: RosterMember, node: Uint8Array): boolean =>
-  equal(m.id, node) || m.issuers.some((id) => equal(id, node));
+  /** Revoked members are forgotten at once; the others can only expire. */
+  #isCurrent(member: Member): boolean {
+    return currentRefusal([member.certificate, ...member.issuers], this) === undefined;
+  }
+
+  #current(member: Member | undefined): Member | undefined {
+    return member && this.#isCurrent(member) ? member : undefined;
+  }
+}

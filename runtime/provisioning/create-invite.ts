@@ -1,0 +1,39 @@
+/** A new invite of a member that may issue: checked against what it may give, entered in the book, shown as a token. */
+import type { Endpoint } from "../base/endpoint.ts";
+import { TrellisError } from "../base/errors.ts";
+import type { RandomBytes } from "../base/random.ts";
+import { isNameIn } from "../identity/names.ts";
+import { type Issuer, issuingOf } from "./admission.ts";
+import type { Invite, InviteTerms } from "./invite-book.ts";
+import { encodeToken } from "./token.ts";
+
+/**
+ * Durable when it resolves. Throws `invite/not-issuer`, `invite/exceeds-issuer`, `invite/name-outside-space`,
+ * `invite/endpoints` and those of `InviteBook.create`.
+ */
+export async function createInvite(
+  issuer: Issuer,
+  random: RandomBytes,
+  endpoints: readonly Endpoint[],
+  terms: InviteTerms = {},
+): Promise<{ readonly invite: Invite; readonly token: string }> {
+  const { nameSpace } = issuingOf(issuer);
+  const { leaf } = issuer.member.chain;
+  const foreign = terms.roles?.find((role) => !leaf.roles.includes(role));
+  if (foreign !== undefined)
+    throw new TrellisError("invite/exceeds-issuer", `"${leaf.name}" does not have the role "${foreign}" itself`);
+  if (terms.name !== undefined && !isNameIn(terms.name, nameSpace))
+    throw new TrellisError("invite/name-outside-space", `names given here end in ".${nameSpace}"`);
+  const invite = issuer.book.create(random, issuer.now(), terms);
+  const token = encodeToken(issuer.crypto, {
+    meshId: issuer.roster.meshId,
+    issuerId: leaf.id,
+    inviteId: invite.id,
+    secret: invite.secret,
+    expires: invite.expires,
+    uses: invite.uses,
+    endpoints,
+  });
+  await issuer.persist();
+  return { invite, token };
+}

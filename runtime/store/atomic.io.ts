@@ -1,0 +1,128 @@
+/** Writing files so that a power cut at any instruction leaves the old content or the new, whole. */
+import { randomBytes } from "node:crypto";
+import { chmod, lstat, mkdir, open, readdir, readFile, rename, unlink } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { TrellisError } from "../base/errors.ts";
+import { type Files, isFileName } from "./files.ts";
+
+const TEMPORARY = /^\..+\.[0-9a-f]{16}\.tmp$/;
+const PRIVATE_DIRECTORY = 0o700;
+export const PRIVATE_FILE = 0o600;
+
+/**
+ * Temporary file in the same directory, write, fsync, rename, fsync of the directory. The file has `mode` from its first
+ * byte on. Throws `store/full`, `store/read-only`, `store/denied` or `store/write`; the old content stays then.
+ */
+export async function writeAtomic(path: string, content: Uint8Array, mode = PRIVATE_FILE): Promise<void> {
+  const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(8).toString("hex")}.tmp`);
+  try {
+    await writeDurably(temporary, content, mode);
+    await rename(temporary, path);
+    await syncDirectory(dirname(path));
+  } catch (cause) {
+    await unlink(temporary).catch(() => {}); // it may not exist; what matters is the first error
+    throw writeError(path, cause);
+  }
+}
+
+async function writeDurably(path: string, content: Uint8Array, mode: number): Promise<void> {
+  const file = await open(path, "wx", mode);
+  try {
+    await file.writeFile(content);
+    await file.chmod(mode); // the umask may have taken bits
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path, "r");
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
+  }
+}
+
+/** The content, or undefined when there is no such file; other errors throw `store/read`. */
+export async function readOptional(path: string): Promise<Uint8Array | undefined> {
+  try {
+    return new Uint8Array(await readFile(path));
+  } catch (cause) {
+    if (codeOf(cause) === "ENOENT") return undefined;
+    throw new TrellisError("store/read", `cannot read ${path}`, { cause });
+  }
+}
+
+/** Durable removal; nothing happens when there is no such file. */
+export async function removeDurably(path: string): Promise<void> {
+  try {
+    await unlink(path);
+    await syncDirectory(dirname(path));
+  } catch (cause) {
+    if (codeOf(cause) !== "ENOENT") throw writeError(path, cause);
+  }
+}
+
+/**
+ * Makes the directory, 0700, or checks the one that is there. Throws `store/not-a-directory`, `store/owner` when it is
+ * another user's, `store/mode` when others may enter it, or what `writeAtomic` throws when it cannot be made.
+ */
+export async function ensurePrivateDirectory(path: string, user = process.getuid?.() ?? 0): Promise<void> {
+  try {
+    const made = await mkdir(path, { recursive: true, mode: PRIVATE_DIRECTORY });
+    if (made !== undefined) await chmod(path, PRIVATE_DIRECTORY);
+  } catch (cause) {
+    if (codeOf(cause) !== "EEXIST") throw writeError(path, cause); // something that is no directory: told below
+  }
+  const is = await lstat(path);
+  if (!is.isDirectory()) throw new TrellisError("store/not-a-directory", `${path} is not a directory`);
+  if (is.uid !== user)
+    throw new TrellisError("store/owner", `${path} belongs to user ${is.uid}, not to ${user}`, {
+      hint: "run trellis as its owner, or choose another --state-dir",
+    });
+  if ((is.mode & 0o077) !== 0)
+    throw new TrellisError("store/mode", `${path} is open to other users (mode ${(is.mode & 0o777).toString(8)})`, {
+      hint: `it holds secret keys: chmod 700 ${path}`,
+    });
+}
+
+/** Removes what writers that were cut off have left. Only for the one process that owns the directory. */
+export async function removeLeftovers(path: string): Promise<number> {
+  const left = (await readdir(path)).filter((name) => TEMPORARY.test(name));
+  for (const name of left) await unlink(join(path, name));
+  return left.length;
+}
+
+/** The private directory `path` as files, all 0600. Opening makes or checks the directory and removes leftovers. */
+export async function openFiles(path: string): Promise<Files> {
+  await ensurePrivateDirectory(path);
+  await removeLeftovers(path);
+  const at = (name: string): string => {
+    if (!isFileName(name)) throw new TrellisError("store/name", `"${name}" is no file name`);
+    return join(path, name);
+  };
+  return {
+    read: async (name) => readOptional(at(name)),
+    write: async (name, content) => writeAtomic(at(name), content),
+    remove: async (name) => removeDurably(at(name)),
+    list: async () => (await readdir(path)).filter(isFileName).sort(),
+  };
+}
+
+const codeOf = (thrown: unknown): string | undefined =>
+  thrown instanceof Error && "code" in thrown ? String(thrown.code) : undefined;
+
+const WHY: Readonly<Record<string, readonly [code: string, what: string, hint: string]>> = {
+  ENOSPC: ["store/full", "the disk is full", "free some space; what was stored before is unharmed"],
+  EDQUOT: ["store/full", "the quota is used up", "free some space; what was stored before is unharmed"],
+  EROFS: ["store/read-only", "the file system is read-only", "remount it, or choose another --state-dir"],
+  EACCES: ["store/denied", "permission denied", "run trellis as the owner of the directory, or as root"],
+  EPERM: ["store/denied", "permission denied", "run trellis as the owner of the directory, or as root"],
+};
+
+function writeError(path: string, cause: unknown): TrellisError {
+  const [code, what, hint] = WHY[codeOf(cause) ?? ""] ?? ["store/write", "the write failed", undefined];
+  return new TrellisError(code, `cannot write ${path}: ${what}`, hint === undefined ? { cause } : { cause, hint });
+}
