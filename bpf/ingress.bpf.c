@@ -29,6 +29,15 @@ static __always_inline __u32 datagram_size(const struct __sk_buff *skb)
 	return skb->gso_size && skb->gso_size < size ? skb->gso_size : size;
 }
 
+static __always_inline __u8 any_set(const __u8 *bytes, __u32 count)
+{
+	__u8 set = 0;
+
+	for (__u32 i = 0; i < count; i++)
+		set |= bytes[i];
+	return set;
+}
+
 static __always_inline __u32 check_fragment(const struct __sk_buff *skb, __u32 size)
 {
 	struct fragment_header header;
@@ -39,23 +48,38 @@ static __always_inline __u32 check_fragment(const struct __sk_buff *skb, __u32 s
 		return INGRESS_OVERSIZE;
 	if (header.version != WIRE_VERSION)
 		return INGRESS_VERSION;
-	if (header.reserved[0])
+	if (any_set(header.reserved, sizeof(header.reserved)))
 		return INGRESS_RESERVED;
 	if (header.count > MAX_FRAGMENTS || header.index >= header.count)
 		return INGRESS_FRAGMENT;
 	return INGRESS_PASS;
 }
 
-/* Acknowledgements and cookies: type, version, and no more than we ever send. */
-static __always_inline __u32 check_reply(const struct __sk_buff *skb, __u32 size)
+static __always_inline __u32 check_acknowledge(const struct __sk_buff *skb, __u32 size)
 {
-	__u8 version;
+	struct acknowledge frame;
 
-	if (size < MIN_REPLY_SIZE || bpf_skb_load_bytes(skb, UDP_HEADER + 1, &version, 1) < 0)
+	if (size < sizeof(frame) || bpf_skb_load_bytes(skb, UDP_HEADER, &frame, sizeof(frame)) < 0)
 		return INGRESS_SHORT;
-	if (size > MAX_DATAGRAM)
+	if (size > sizeof(frame))
 		return INGRESS_OVERSIZE;
-	return version == WIRE_VERSION ? INGRESS_PASS : INGRESS_VERSION;
+	if (frame.version != WIRE_VERSION)
+		return INGRESS_VERSION;
+	return any_set(frame.reserved, sizeof(frame.reserved)) || any_set(frame.padding, sizeof(frame.padding)) ?
+		       INGRESS_RESERVED : INGRESS_PASS;
+}
+
+static __always_inline __u32 check_cookie(const struct __sk_buff *skb, __u32 size)
+{
+	struct cookie_reply frame;
+
+	if (size < sizeof(frame) || bpf_skb_load_bytes(skb, UDP_HEADER, &frame, sizeof(frame)) < 0)
+		return INGRESS_SHORT;
+	if (size > sizeof(frame))
+		return INGRESS_OVERSIZE;
+	if (frame.version != WIRE_VERSION)
+		return INGRESS_VERSION;
+	return any_set(frame.reserved, sizeof(frame.reserved)) ? INGRESS_RESERVED : INGRESS_PASS;
 }
 
 static __always_inline __u32 check(const struct __sk_buff *skb)
@@ -70,8 +94,9 @@ static __always_inline __u32 check(const struct __sk_buff *skb)
 	case FRAME_HANDSHAKE:
 		return check_fragment(skb, size);
 	case FRAME_ACKNOWLEDGE:
+		return check_acknowledge(skb, size);
 	case FRAME_COOKIE:
-		return check_reply(skb, size);
+		return check_cookie(skb, size);
 	case FRAME_DATA:
 	case FRAME_CONTROL:
 		return size < sizeof(struct sealed_header) + SEALED_TAG_SIZE ? INGRESS_SHORT : INGRESS_PASS;

@@ -1,4 +1,4 @@
-/* Printed by native/gen.ts from runtime/mesh/frame.ts and runtime/dataplane/ingress.ts: change them, then run `just gen`. */
+/* Printed by native/gen.ts from the layouts in runtime/: change those, then run `bun native/gen.ts`. */
 #pragma once
 #include <linux/types.h>
 #include <stddef.h>
@@ -12,7 +12,6 @@
 #define WIRE_VERSION 1
 #define MAX_DATAGRAM 1232
 #define MAX_FRAGMENTS 32
-#define MIN_REPLY_SIZE 18
 #define SEALED_TAG_SIZE 16
 #define FRAME_HANDSHAKE 1
 #define FRAME_ACKNOWLEDGE 2
@@ -66,3 +65,41 @@ LAYOUT_ASSERT(offsetof(struct fragment_header, instance) == 6, "fragment_header.
 LAYOUT_ASSERT(offsetof(struct fragment_header, exchange) == 8, "fragment_header.exchange");
 LAYOUT_ASSERT(offsetof(struct fragment_header, cookie) == 16, "fragment_header.cookie");
 LAYOUT_ASSERT(offsetof(struct fragment_header, mac) == 24, "fragment_header.mac");
+
+struct acknowledge {
+	__u8 type;
+	__u8 version;
+	__u8 message;
+	__u8 reserved[3];
+	__u16 instance;
+	__u8 exchange[8];
+	__u32 bitmap;
+	__u8 padding[4];
+	__u8 mac[8];
+};
+LAYOUT_ASSERT(sizeof(struct acknowledge) == 32, "acknowledge");
+LAYOUT_ASSERT(offsetof(struct acknowledge, type) == 0, "acknowledge.type");
+LAYOUT_ASSERT(offsetof(struct acknowledge, version) == 1, "acknowledge.version");
+LAYOUT_ASSERT(offsetof(struct acknowledge, message) == 2, "acknowledge.message");
+LAYOUT_ASSERT(offsetof(struct acknowledge, reserved) == 3, "acknowledge.reserved");
+LAYOUT_ASSERT(offsetof(struct acknowledge, instance) == 6, "acknowledge.instance");
+LAYOUT_ASSERT(offsetof(struct acknowledge, exchange) == 8, "acknowledge.exchange");
+LAYOUT_ASSERT(offsetof(struct acknowledge, bitmap) == 16, "acknowledge.bitmap");
+LAYOUT_ASSERT(offsetof(struct acknowledge, padding) == 20, "acknowledge.padding");
+LAYOUT_ASSERT(offsetof(struct acknowledge, mac) == 24, "acknowledge.mac");
+
+struct cookie_reply {
+	__u8 type;
+	__u8 version;
+	__u8 reserved[6];
+	__u8 exchange[8];
+	__u8 cookie[8];
+	__u8 mac[8];
+};
+LAYOUT_ASSERT(sizeof(struct cookie_reply) == 32, "cookie_reply");
+LAYOUT_ASSERT(offsetof(struct cookie_reply, type) == 0, "cookie_reply.type");
+LAYOUT_ASSERT(offsetof(struct cookie_reply, version) == 1, "cookie_reply.version");
+LAYOUT_ASSERT(offsetof(struct cookie_reply, reserved) == 2, "cookie_reply.reserved");
+LAYOUT_ASSERT(offsetof(struct cookie_reply, exchange) == 8, "cookie_reply.exchange");
+LAYOUT_ASSERT(offsetof(struct cookie_reply, cookie) == 16, "cookie_reply.cookie");
+LAYOUT_ASSERT(offsetof(struct cookie_reply, mac) == 24, "cookie_reply.mac");

@@ -1,13 +1,15 @@
 /**
- * Prints the byte layouts and constants of `runtime/mesh/frame.ts` and `runtime/dataplane/ingress.ts` as the C header that BPF and the addon include.
+ * Prints the byte layouts and constants of the outer frames as the C header that BPF and the addon include. Their source is
+ * `runtime/mesh/frame.ts`, `runtime/mesh/handshake/message.ts` and `runtime/dataplane/ingress.ts`.
  *
  *   bun native/gen.ts [--check]     writes bpf/layout.gen.h, or fails when it is stale
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Field, type Fields, type Scalar, type Struct, sizeOf } from "../runtime/base/struct.ts";
-import { INGRESS_VERDICTS, MAX_FRAGMENTS, MIN_REPLY_SIZE, SEALED_TAG_SIZE } from "../runtime/dataplane/ingress.ts";
+import { INGRESS_VERDICTS, MAX_FRAGMENTS, SEALED_TAG_SIZE } from "../runtime/dataplane/ingress.ts";
 import { FRAME, FragmentHeader, MAX_DATAGRAM, SEALED_FLAG, SealedHeader, WIRE_VERSION } from "../runtime/mesh/frame.ts";
+import { Acknowledge, CookieReply } from "../runtime/mesh/handshake/message.ts";
 
 export const LAYOUT_PATH = join(import.meta.dir, "../bpf/layout.gen.h");
 
@@ -49,7 +51,7 @@ const constants = (prefix: string, values: Readonly<Record<string, number>>): st
 /** The whole header. The same sources give the same text. */
 export function layoutHeader(): string {
   return `${[
-    "/* Printed by native/gen.ts from runtime/mesh/frame.ts and runtime/dataplane/ingress.ts: change them, then run `just gen`. */",
+    "/* Printed by native/gen.ts from the layouts in runtime/: change those, then run `bun native/gen.ts`. */",
     "#pragma once",
     "#include <linux/types.h>",
     "#include <stddef.h>",
@@ -63,7 +65,6 @@ export function layoutHeader(): string {
     `#define WIRE_VERSION ${WIRE_VERSION}`,
     `#define MAX_DATAGRAM ${MAX_DATAGRAM}`,
     `#define MAX_FRAGMENTS ${MAX_FRAGMENTS}`,
-    `#define MIN_REPLY_SIZE ${MIN_REPLY_SIZE}`,
     `#define SEALED_TAG_SIZE ${SEALED_TAG_SIZE}`,
     ...constants("FRAME_", FRAME),
     ...constants("SEALED_FLAG_", SEALED_FLAG),
@@ -73,6 +74,10 @@ export function layoutHeader(): string {
     structText(SealedHeader),
     "",
     structText(FragmentHeader),
+    "",
+    structText(Acknowledge),
+    "",
+    structText(CookieReply),
   ].join("\n")}\n`;
 }
 
@@ -83,7 +88,7 @@ export const isLayoutFresh = (): boolean =>
 if (import.meta.main) {
   if (!process.argv.includes("--check")) writeFileSync(LAYOUT_PATH, layoutHeader());
   else if (!isLayoutFresh()) {
-    console.error("bpf/layout.gen.h is stale\nhint: just gen");
+    console.error("bpf/layout.gen.h is stale\nhint: bun native/gen.ts");
     process.exit(1);
   }
 }

@@ -13,6 +13,3 @@ export const SEALED_TAG_SIZE = 16;
 
 /** Fragments of one handshake message: the acknowledgement's bitmap has 32 bits. */
 export const MAX_FRAGMENTS = 32;
-
-/** An acknowledgement or a cookie holds at least type, version, the exchange it belongs to (8) and a MAC (8). */
-export const MIN_REPLY_SIZE = 18;

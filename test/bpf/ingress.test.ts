@@ -1,4 +1,4 @@
-/** The ingress filter in the kernel (BPF_PROG_TEST_RUN) against a table, and against a model written from frame.ts. */
+/** The ingress filter in the kernel (BPF_PROG_TEST_RUN) against a table, and against a model written from the layouts. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createSocket, type Socket } from "node:dgram";
 import fc from "fast-check";
@@ -8,6 +8,7 @@ import { type Addon, type IngressFilter, ingressObject, loadAddon } from "../../
 import { INGRESS_VERDICTS, type IngressVerdict } from "../../runtime/dataplane/ingress.ts";
 import { countersOf, openNative } from "../../runtime/dataplane/native.io.ts";
 import { FRAME, FragmentHeader, MAX_DATAGRAM, SealedHeader, WIRE_VERSION } from "../../runtime/mesh/frame.ts";
+import { Acknowledge, CookieReply } from "../../runtime/mesh/handshake/message.ts";
 
 /** The loaded filter, or why it cannot be loaded here. */
 function load(): { addon: Addon; object: Uint8Array; filter: IngressFilter } | string {
@@ -26,23 +27,33 @@ if (typeof loaded === "string") console.log(`SKIP test/bpf/ingress.test.ts: ${lo
 
 const TAG = 16;
 
-/** What the filter must do with a datagram, from the layouts of frame.ts alone. */
+/** What the filter must do with a datagram, from the layouts of frame.ts and message.ts alone. */
 function model(datagram: Uint8Array): IngressVerdict {
   const type = datagram[0];
   if (type === undefined) return "short";
   if (type === FRAME.data || type === FRAME.control) {
     return datagram.length < SealedHeader.size + TAG ? "short" : "pass";
   }
-  const reply = type === FRAME.acknowledge || type === FRAME.cookie;
-  if (type !== FRAME.handshake && !reply) return "type";
-  // A reply has at least type, version, the 8 bytes that name the exchange and an 8-byte MAC.
-  if (datagram.length < (reply ? 18 : FragmentHeader.size)) return "short";
+  if (type === FRAME.handshake) return fragmentVerdict(datagram);
+  if (type === FRAME.acknowledge) return exactVerdict(datagram, Acknowledge);
+  return type === FRAME.cookie ? exactVerdict(datagram, CookieReply) : "type";
+}
+
+function fragmentVerdict(datagram: Uint8Array): IngressVerdict {
+  if (datagram.length < FragmentHeader.size) return "short";
   if (datagram.length > MAX_DATAGRAM) return "oversize";
   if (datagram[FragmentHeader.offsets.version] !== WIRE_VERSION) return "version";
-  if (reply) return "pass";
   const header = FragmentHeader.decode(datagram);
   if (!header) return "reserved";
   return header.count > 32 || header.index >= header.count ? "fragment" : "pass";
+}
+
+/** A frame that has one length only. */
+function exactVerdict(datagram: Uint8Array, layout: typeof Acknowledge | typeof CookieReply): IngressVerdict {
+  if (datagram.length < layout.size) return "short";
+  if (datagram.length > layout.size) return "oversize";
+  if (datagram[layout.offsets.version] !== WIRE_VERSION) return "version";
+  return layout.decode(datagram) ? "pass" : "reserved";
 }
 
 const fragment = (change: Partial<{ version: number; index: number; count: number }> = {}): Uint8Array =>
@@ -84,9 +95,14 @@ const CASES: readonly (readonly [string, Uint8Array, IngressVerdict])[] = [
   ["a fragment of none", fragment({ index: 0, count: 0 }), "fragment"],
   ["an acknowledgement", reply(FRAME.acknowledge, 32), "pass"],
   ["an acknowledgement of another version", reply(FRAME.acknowledge, 32, 9), "version"],
-  ["an acknowledgement that cannot hold its MAC", reply(FRAME.acknowledge, 17), "short"],
-  ["a cookie", reply(FRAME.cookie, 26), "pass"],
-  ["a cookie longer than anything we send", reply(FRAME.cookie, MAX_DATAGRAM + 1), "oversize"],
+  ["an acknowledgement that lacks a byte", reply(FRAME.acknowledge, 31), "short"],
+  ["an acknowledgement with a byte too many", reply(FRAME.acknowledge, 33), "oversize"],
+  ["an acknowledgement with a reserved byte set", withByte(reply(FRAME.acknowledge, 32), 5, 1), "reserved"],
+  ["an acknowledgement with its padding in use", withByte(reply(FRAME.acknowledge, 32), 23, 128), "reserved"],
+  ["a cookie", reply(FRAME.cookie, 32), "pass"],
+  ["a cookie that lacks a byte", reply(FRAME.cookie, 31), "short"],
+  ["a cookie with a byte too many", reply(FRAME.cookie, 33), "oversize"],
+  ["a cookie with a reserved byte set", withByte(reply(FRAME.cookie, 32), 7, 1), "reserved"],
   ["a sealed frame with an empty body", sealed(FRAME.data, SealedHeader.size + TAG), "pass"],
   ["a sealed frame without room for its tag", sealed(FRAME.data, SealedHeader.size + TAG - 1), "short"],
   ["a sealed frame far longer than a control frame", sealed(FRAME.data, 3000), "pass"],
@@ -132,10 +148,11 @@ describe.skipIf(typeof loaded === "string")("the ingress filter", () => {
       fc.integer({ min: 0, max: 40 }), //                                            count
       fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 255 })), //                 reserved
     );
-    const size = fc.oneof(fc.integer({ min: 0, max: 60 }), fc.integer({ min: 1225, max: 1240 }));
+    const size = fc.oneof(fc.constant(32), fc.integer({ min: 0, max: 60 }), fc.integer({ min: 1225, max: 1240 }));
+    const tail = fc.oneof(fc.constant(new Uint8Array(0)), fc.uint8Array({ maxLength: 30 }));
     const datagrams = fc
-      .tuple(head, size)
-      .map(([bytes, length]) => padded(Uint8Array.from(bytes), 1240).subarray(0, length));
+      .tuple(head, tail, size)
+      .map(([bytes, rest, length]) => padded(concat(Uint8Array.from(bytes), rest), 1240).subarray(0, length));
     fc.assert(
       fc.property(datagrams, (datagram) => {
         expect(verdictOf(datagram)).toBe(model(datagram));
