@@ -1,38 +1,57 @@
 # Trellis. `npx --yes rust-just` lists these recipes; `demo` and `test` need nothing but node and npm.
 bun := "sh .ci/bun"
+root := "sh .ci/as-root"
 
 _list:
     @{{just_executable()}} --list --unsorted
 
 # four gateways on this machine tell the story: --gateways N, --keep
+[no-exit-message]
 demo *ARGS: (setup "demo") native
-    @{{bun}} test/demo/demo.ts {{ARGS}}
+    @{{root}} {{bun}} test/demo/demo.ts {{ARGS}}
 
 # every test suite: --suite unit,sim  --verbose
+[no-exit-message]
 test *ARGS: (setup "test") native
-    @{{bun}} test/run.ts {{ARGS}}
+    @{{root}} {{bun}} test/run.ts {{ARGS}}
 
 # format, lint, types, rules, unit: what a commit needs
+[no-exit-message]
 check: (setup "node")
     @{{bun}} test/run.ts --suite format,lint,types,rules,unit
 
-# the addon and the BPF objects
-native: (setup "node")
-    @test ! -f native/build.ts || {{bun}} native/build.ts --optional
+# one executable in dist/: --arch x64|arm64
+[no-exit-message]
+build *ARGS: (setup "demo") native
+    @{{bun}} native/compile.ts {{ARGS}}
 
-# figures beside other tools: tunnel, handshake, crypto
+# the addon and the BPF objects
+[no-exit-message]
+native: (setup "node")
+    @{{bun}} native/build.ts --optional
+
+# prints the byte layouts as C headers: --check
+[no-exit-message]
+gen *ARGS: (setup "node")
+    @{{bun}} native/gen.ts {{ARGS}}
+
+# figures, beside other tools: tunnel, handshake, crypto; --save writes them into the README
+[no-exit-message]
 bench *ARGS: (setup "bench") native
-    @{{bun}} bench/run.ts {{ARGS}}
+    @{{root}} {{bun}} bench/run.ts {{ARGS}}
 
 # a simulated mesh: --seed S --gateways N --hours H --loss P
+[no-exit-message]
 sim *ARGS: (setup "node")
     @{{bun}} test/sim/run.ts {{ARGS}}
 
 # mends the formatting
+[no-exit-message]
 fmt: (setup "node")
     @node_modules/.bin/biome check --write .
 
 # node packages by lock file and the Debian packages that FOR (demo, test, bench, node) needs
+[no-exit-message]
 setup FOR="test":
     @sh .ci/setup {{FOR}}
 
