@@ -1,6 +1,7 @@
 /** The C++ tests of `native/lib`, compiled with address and undefined-behaviour sanitizers and run as one program. */
 import { describe, expect, test } from "bun:test";
-import { mkdirSync, readdirSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { able } from "../help/require.ts";
 
@@ -31,7 +32,21 @@ async function must(command: readonly string[]): Promise<void> {
   if (code !== 0) throw new Error(`${command.join(" ")}\n${text}`);
 }
 
+/** A hash over everything that goes into the program, so that a second run need not compile. */
+function digest(): string {
+  const hash = createHash("sha256").update(FLAGS.join(" "));
+  for (const folder of ["native/lib", "native/test", "bpf"]) {
+    const names = readdirSync(join(ROOT, folder)).filter((name) => /\.(cc|h)$/.test(name));
+    for (const name of names.sort()) hash.update(`\0${name}\0`).update(readFileSync(join(ROOT, folder, name)));
+  }
+  return hash.digest("hex");
+}
+
 async function build(): Promise<string> {
+  const program = join(OUT, "lib-test");
+  const key = `${program}.key`;
+  const wanted = digest();
+  if (existsSync(program) && existsSync(key) && readFileSync(key, "utf8") === wanted) return program;
   mkdirSync(OUT, { recursive: true });
   const tests = readdirSync(join(ROOT, "native/test")).filter((name) => name.endsWith(".cc"));
   const sources = [...PARTS.map((part) => `native/lib/${part}.cc`), ...tests.map((name) => `native/test/${name}`)];
@@ -41,8 +56,8 @@ async function build(): Promise<string> {
     for (let command = waiting.shift(); command; command = waiting.shift()) await must(command);
   };
   await Promise.all(Array.from({ length: JOBS }, worker));
-  const program = join(OUT, "lib-test");
   await must(["g++", ...FLAGS, ...objects, "-lcrypto", "-pthread", "-o", program]);
+  writeFileSync(key, wanted);
   return program;
 }
 
