@@ -1,0 +1,156 @@
+/** One suite for both implementations of `Files`, then what only the disk has: modes, owners, leftovers, a full disk. */
+import { afterAll, describe, expect, test } from "bun:test";
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ensurePrivateDirectory, openFiles, readOptional, writeAtomic } from "../../../runtime/store/atomic.io.ts";
+import type { Files } from "../../../runtime/store/files.ts";
+import { MemoryFiles } from "../../../runtime/store/memory-files.ts";
+
+const place = mkdtempSync(join(tmpdir(), "trellis-store-"));
+afterAll(() => rmSync(place, { recursive: true, force: true }));
+let count = 0;
+const fresh = (): string => join(place, `d${count++}`);
+const ONE = Uint8Array.of(1, 2, 3);
+const TWO = new Uint8Array(100_000).fill(7);
+const mode = (path: string): number => statSync(path).mode & 0o777;
+
+describe.each<[string, () => Promise<Files>]>([
+  ["on disk", () => openFiles(fresh())],
+  ["in memory", async () => new MemoryFiles()],
+])("files %s", (_, open) => {
+  test("give back what was written last, and nothing for what is not there", async () => {
+    const files = await open();
+    expect(await files.read("keys")).toBeUndefined();
+    await files.write("keys", ONE);
+    await files.write("keys", TWO);
+    expect(await files.read("keys")).toEqual(TWO);
+    await files.write("keys", new Uint8Array(0));
+    expect(await files.read("keys")).toEqual(new Uint8Array(0));
+  });
+  test("are listed in order and removed once", async () => {
+    const files = await open();
+    await files.write("roster.v1", ONE);
+    await files.write("keys", ONE);
+    expect(await files.list()).toEqual(["keys", "roster.v1"]);
+    await files.remove("keys");
+    await files.remove("keys");
+    expect(await files.list()).toEqual(["roster.v1"]);
+  });
+  test("keep a copy of their own", async () => {
+    const files = await open();
+    const content = ONE.slice();
+    await files.write("keys", content);
+    content.fill(9);
+    (await files.read("keys"))?.fill(9);
+    expect(await files.read("keys")).toEqual(ONE);
+  });
+  test.each(["../keys", "a/b", "", ".hidden", "x.tmp", "Keys"])("refuse the name %p", async (name) => {
+    const files = await open();
+    for (const attempt of [files.read(name), files.write(name, ONE), files.remove(name)])
+      await expect(attempt).rejects.toMatchObject({ code: "store/name" });
+  });
+});
+
+describe("the directory", () => {
+  test("is made 0700 with its files 0600, whatever the umask", async () => {
+    const before = process.umask(0);
+    try {
+      const path = join(fresh(), "deep");
+      const files = await openFiles(path);
+      await files.write("keys", ONE);
+      expect(mode(path)).toBe(0o700);
+      expect(mode(join(path, "keys"))).toBe(0o600);
+    } finally {
+      process.umask(before);
+    }
+  });
+  test("that others may enter is refused with what to do", async () => {
+    const path = fresh();
+    mkdirSync(path);
+    chmodSync(path, 0o750);
+    await expect(ensurePrivateDirectory(path)).rejects.toMatchObject({
+      code: "store/mode",
+      hint: expect.stringContaining("chmod 700"),
+    });
+  });
+  test("of another user is refused", async () => {
+    const path = fresh();
+    await ensurePrivateDirectory(path);
+    await expect(ensurePrivateDirectory(path, 4711)).rejects.toMatchObject({ code: "store/owner" });
+  });
+  test("that is a file or a link is refused", async () => {
+    const [file, link] = [fresh(), fresh()];
+    writeFileSync(file, "");
+    mkdirSync(join(place, "target"));
+    symlinkSync(join(place, "target"), link);
+    for (const path of [file, link])
+      await expect(ensurePrivateDirectory(path)).rejects.toMatchObject({ code: "store/not-a-directory" });
+  });
+  test("is freed of what writers that were cut off have left, and of nothing else", async () => {
+    const path = fresh();
+    await (await openFiles(path)).write("keys", ONE);
+    writeFileSync(join(path, ".keys.0123456789abcdef.tmp"), "half");
+    writeFileSync(join(path, ".profile"), "");
+    await openFiles(path);
+    expect(readdirSync(path).sort()).toEqual([".profile", "keys"]);
+  });
+});
+
+describe("a write that fails", () => {
+  test("says so and leaves nothing", async () => {
+    const path = join(fresh(), "missing", "keys");
+    await expect(writeAtomic(path, ONE)).rejects.toMatchObject({ code: "store/write" });
+    expect(await readOptional(path)).toBeUndefined();
+  });
+  test("for a target that cannot be replaced leaves it and no temporary file", async () => {
+    const path = fresh();
+    mkdirSync(join(path, "keys", "full"), { recursive: true });
+    await expect(writeAtomic(join(path, "keys"), ONE)).rejects.toMatchObject({ code: "store/write" });
+    expect(readdirSync(path)).toEqual(["keys"]);
+  });
+  test("to read is not taken for a missing file", async () => {
+    await expect(readOptional(place)).rejects.toMatchObject({ code: "store/read" });
+  });
+});
+
+const canMount = ((): string | undefined => {
+  if (process.getuid?.() !== 0) return "not root";
+  const probe = Bun.spawnSync(["unshare", "-m", "true"]);
+  return probe.success ? undefined : "no mount namespace";
+})();
+if (canMount) console.log(`SKIP store: full disk and read-only disk: ${canMount}`);
+
+describe.skipIf(canMount !== undefined)("on a file system of its own", () => {
+  const inTmpfs = (options: string, script: string): string => {
+    const dir = fresh();
+    mkdirSync(dir);
+    const child = Bun.spawnSync(
+      [
+        "unshare",
+        "-m",
+        "sh",
+        "-c",
+        `mount -t tmpfs -o size=64k none "$0" && ${options} "$1" "$2" "$0"`,
+        dir,
+        process.execPath,
+        script,
+      ],
+      { env: { ...process.env, BUN_BE_BUN: "1" } },
+    );
+    return child.stdout.toString() + child.stderr.toString();
+  };
+  test("a full disk is named, with a hint, and the old content stays", () => {
+    expect(JSON.parse(inTmpfs("", join(import.meta.dir, "overfill.ts")))).toEqual({
+      code: "store/full",
+      hint: expect.stringContaining("free some space"),
+      left: ["keys"],
+      old: true,
+    });
+  });
+  test("a read-only disk is named", () => {
+    const script = join(import.meta.dir, "overfill.ts");
+    const out = JSON.parse(inTmpfs('echo old > "$0/keys" && mount -o remount,ro "$0" &&', script));
+    expect(out).toMatchObject({ code: "store/read-only", left: ["keys"] });
+  });
+});
