@@ -1,27 +1,445 @@
 /** The mesh core: the only door to handshakes, sessions and roster gossip. Pure: an event in, actions out. */
-import type { Ms } from "../base/time.ts";
-import type { MeshDeps } from "./ports.ts";
-import type { MeshAction, MeshEvent, PeerView } from "./types.ts";
+import { compare, concat, equal, toHex } from "../base/bytes.ts";
+import { type Endpoint, endpointKey, parseEndpoint } from "../base/endpoint.ts";
+import { randomBelow } from "../base/random.ts";
+import { type Ms, seconds } from "../base/time.ts";
+import { FRAME, SealedHeader } from "./frame.ts";
+import { Handshakes } from "./handshake/machine.ts";
+import type { Admission, Established, HandshakeAction, LocalNode } from "./handshake/ports.ts";
+import { type Peer, PeerTable, SESSIONS_MAX } from "./peers.ts";
+import type { MeshDeps, MeshDirectory } from "./ports.ts";
+import { ControlSession } from "./session/control.ts";
+import {
+  type ControlMessage,
+  decodeMessage,
+  encodeMessage,
+  OFFER_MAX,
+  PART_BYTES,
+  PARTS_MAX,
+} from "./session/message.ts";
+import type {
+  Datagram,
+  DataPlaneEvent,
+  JoinInvite,
+  MeshAction,
+  MeshCommand,
+  MeshEvent,
+  MeshNotice,
+  PeerView,
+} from "./types.ts";
+import { viewOf } from "./view.ts";
+
+const OFFER_EVERY = seconds(5);
+const PINGS_MAX = 64;
+const PARTIAL_MAX = 8;
 
 export class Mesh {
   readonly #deps: MeshDeps;
+  readonly #peers = new PeerTable();
+  #local: LocalNode;
+  #directory: MeshDirectory | undefined;
+  #handshakes: Handshakes;
+  #join: { readonly invite: JoinInvite; readonly name: string; next: number; exchange: string } | undefined;
+  #out: MeshAction[] = [];
+  #stopped = false;
 
-  constructor(deps: MeshDeps, _now: Ms) {
+  constructor(deps: MeshDeps, now: Ms) {
     this.#deps = deps;
+    this.#local = deps.local;
+    this.#directory = deps.directory;
+    this.#handshakes = this.#startHandshakes(deps.admission, now);
+    for (const member of this.#directory?.list() ?? []) {
+      const endpoint = this.#directory?.endpointOf(member.id);
+      if (endpoint && !equal(member.id, this.#local.keys.id)) this.#learn(member.id, endpoint, now);
+    }
   }
 
   /** One event at a time: the next only after this resolved. Never throws for what came from the network. */
-  async handle(event: MeshEvent, _now: Ms): Promise<MeshAction[]> {
-    this.#deps.meter.count(`mesh.event.${event.type}`);
-    return [];
+  async handle(event: MeshEvent, now: Ms): Promise<MeshAction[]> {
+    this.#out = [];
+    if (this.#stopped) return [];
+    if (event.type === "datagrams") for (const d of event.batch) await this.#receive(d, now);
+    else if (event.type === "dataPlane") await this.#notice(event.event, now);
+    else if (event.type === "command") await this.#command(event.command, now);
+    else await this.#tick(now);
+    return this.#out;
   }
 
   /** When to send `tick` next; undefined: not before another event. */
   deadline(): Ms | undefined {
-    return undefined;
+    if (this.#stopped) return undefined;
+    const due = [...this.#peers.all()].map((p) => this.#due(p));
+    const handshake = this.#handshakes.deadline();
+    if (handshake !== undefined) due.push(handshake);
+    return due.length > 0 ? Math.min(...due) : undefined;
   }
 
-  peers(_now: Ms): readonly PeerView[] {
-    return [];
+  peers(now: Ms): readonly PeerView[] {
+    const others = (this.#directory?.list() ?? []).filter((m) => !equal(m.id, this.#local.keys.id));
+    return others.map((m) => viewOf(m, this.#peers.byId(m.id), now, this.#deps.settings));
+  }
+
+  /** Entries of every table that strangers can make grow, for tests of the bounds. */
+  get load(): Readonly<Record<string, number>> {
+    return { ...this.#handshakes.load, peers: [...this.#peers.all()].length };
+  }
+
+  #startHandshakes(admission: Admission | undefined, now: Ms): Handshakes {
+    const { crypto, random, verifyForeign, meter } = this.#deps;
+    const isProven = (source: Endpoint): boolean => this.#peers.byEndpoint(source)?.current !== undefined;
+    const isFree = (index: number): boolean => this.#peers.byIndex(index) === undefined;
+    const deps = { crypto, random, verifyForeign, meter, isProven, isFree };
+    const wrapped = admission && this.#announcing(admission);
+    return new Handshakes({ ...deps, local: this.#local, directory: this.#directory, admission: wrapped }, now);
+  }
+
+  #announcing(admission: Admission): Admission {
+    return {
+      secretOf: (id) => admission.secretOf(id),
+      admit: async (request) => {
+        const answer = await admission.admit(request);
+        const member = answer.accepted ? await this.#directory?.admit(answer.chain) : undefined;
+        if (member) {
+          this.#say({ kind: "admitted", name: member.name, peer: member.address, inviteId: toHex(request.inviteId) });
+          this.#out.push({ type: "persist" });
+        }
+        return answer;
+      },
+    };
+  }
+
+  #learn(id: Uint8Array, endpoint: Endpoint, now: Ms): Peer {
+    const peer = this.#peers.of(id, now);
+    const member = this.#directory?.byId(id);
+    if (member) this.#peers.name(peer, member);
+    if (!peer.current) this.#peers.place(peer, endpoint);
+    return peer;
+  }
+
+  async #command(c: MeshCommand, now: Ms): Promise<void> {
+    if (c.type === "connect") {
+      if (equal(c.id, this.#local.keys.id)) return;
+      const peer = this.#learn(c.id, c.endpoint, now);
+      if (!peer.current) peer.nextTry = now;
+      await this.#care(peer, now);
+    } else if (c.type === "ping") {
+      const peer = this.#peers.byAddress(c.peer);
+      if (!peer?.current) return;
+      if (peer.pings.size >= PINGS_MAX) peer.pings.delete(peer.pings.keys().next().value as number);
+      peer.pings.set(c.token, now);
+      this.#tell(peer, { kind: "ping", token: c.token }, now);
+    } else if (c.type === "revoke") await this.#revoke(c.record, undefined, now);
+    else if (c.type === "admit") await this.#admit(c.chain, undefined, now);
+    else if (c.type === "join") {
+      this.#join = { invite: c.invite, name: c.name, next: 0, exchange: "" };
+      await this.#tryJoin("join/no-endpoint", "the invite names no endpoint", now);
+    } else for (const peer of this.#peers.all()) this.#tell(peer, { kind: "goodbye" }, now);
+  }
+
+  async #tryJoin(code: string, message: string, now: Ms): Promise<void> {
+    const join = this.#join;
+    const endpoint = join?.invite.endpoints[join.next++];
+    if (join && endpoint) {
+      const actions = await this.#handshakes.join(join.invite, join.name, endpoint, now);
+      const first = actions.find((a) => a.type === "send");
+      if (first?.type === "send") join.exchange = toHex(first.datagram.payload.subarray(8, 16));
+      await this.#apply(actions, now);
+    } else {
+      this.#join = undefined;
+      this.#say({ kind: "joinFailed", code, message });
+    }
+  }
+
+  async #notice(e: DataPlaneEvent, now: Ms): Promise<void> {
+    const peer = e.type === "wanted" ? this.#peers.byAddress(e.peer) : this.#peers.byIndex(e.localIndex);
+    if (!peer) return;
+    if (e.type === "moved") this.#move(peer, e.endpoint);
+    else if (e.type === "exhausted" && peer.current?.localIndex === e.localIndex) await this.#dial(peer, now);
+    else if (e.type === "wanted" && !peer.current) {
+      peer.nextTry = Math.min(peer.nextTry, now);
+      await this.#care(peer, now);
+    }
+  }
+
+  async #tick(now: Ms): Promise<void> {
+    await this.#apply(this.#handshakes.tick(now), now);
+    for (const peer of [...this.#peers.all()]) if (this.#due(peer) <= now) await this.#care(peer, now);
+  }
+
+  /** When the peer next needs something. */
+  #due(p: Peer): Ms {
+    const s = this.#deps.settings;
+    const expiry = p.sessions[0] ? p.sessions[0].created + s.rejectAfter : Number.POSITIVE_INFINITY;
+    const dial = this.#mayDial(p) ? Math.max(p.attemptUntil, this.#wantsDialAt(p)) : Number.POSITIVE_INFINITY;
+    const alive = p.current ? Math.min(p.lastSent + s.keepalive, p.nextOffer) : Number.POSITIVE_INFINITY;
+    return Math.min(expiry, dial, alive);
+  }
+
+  #wantsDialAt(p: Peer): Ms {
+    if (!p.current) return p.nextTry;
+    const s = this.#deps.settings;
+    const first = compare(this.#local.keys.id, p.id) < 0;
+    const rekey = p.current.created + (first ? s.rekeyAfter : s.rekeyFallback);
+    return Math.max(p.nextTry, Math.min(rekey, p.lastHeard + s.silentAfter));
+  }
+
+  #mayDial(p: Peer): boolean {
+    const allowed = p.current !== undefined || !p.member || this.#deps.settings.dials(p.member);
+    return this.#local.membership !== undefined && p.endpoint !== undefined && allowed;
+  }
+
+  async #care(p: Peer, now: Ms): Promise<void> {
+    for (const s of [...p.sessions]) if (s.isExpired(now)) this.#drop(p, s, "expired");
+    if (this.#mayDial(p) && now >= p.attemptUntil && now >= this.#wantsDialAt(p)) await this.#dial(p, now);
+    if (p.current && now >= p.nextOffer) this.#offer(p, now);
+    if (p.current && now >= p.lastSent + this.#deps.settings.keepalive)
+      this.#sealTo(p, p.current, new Uint8Array(0), now);
+  }
+
+  async #dial(p: Peer, now: Ms): Promise<void> {
+    if (!p.endpoint || now < p.attemptUntil) return;
+    const { retryFirst, retryMax, attemptLimit } = this.#deps.settings;
+    const pause = Math.min(retryMax, retryFirst * 2 ** Math.min(p.tries++, 10));
+    p.attemptUntil = now + attemptLimit;
+    p.nextTry = now + attemptLimit + pause + randomBelow(this.#deps.random, Math.ceil(pause / 2));
+    const h = this.#handshakes;
+    await this.#apply(await (p.member ? h.connect(p.member, p.endpoint, now) : h.contact(p.id, p.endpoint, now)), now);
+  }
+
+  async #receive(d: Datagram, now: Ms): Promise<void> {
+    if (d.payload[0] === FRAME.control) await this.#receiveControl(d, now);
+    else await this.#apply(await this.#handshakes.receive(d, now), now);
+  }
+
+  async #receiveControl({ payload, endpoint }: Datagram, now: Ms): Promise<void> {
+    const index = SealedHeader.decode(payload)?.receiver;
+    const peer = index === undefined ? undefined : this.#peers.byIndex(index);
+    const session = peer?.sessions.find((s) => s.localIndex === index);
+    if (!peer || !session) return this.#deps.meter.count("control.drop.session");
+    const opened = session.open(payload, now);
+    if ("refused" in opened) return this.#deps.meter.count(`control.drop.${opened.refused}`);
+    peer.received++;
+    peer.lastHeard = now;
+    if (opened.newest) this.#move(peer, endpoint);
+    this.#handshakes.confirmed(session.localIndex);
+    if (!session.confirmed) this.#use(peer, session, now);
+    if (opened.plaintext.length === 0) return;
+    const message = decodeMessage(opened.plaintext);
+    if (message) await this.#hear(peer, message, now);
+    else this.#deps.meter.count("control.drop.message");
+  }
+
+  async #hear(peer: Peer, m: ControlMessage, now: Ms): Promise<void> {
+    if (m.kind === "ping") this.#tell(peer, { kind: "pong", token: m.token }, now);
+    else if (m.kind === "pong") this.#pong(peer, m.token, now);
+    else if (m.kind === "offer") this.#answerOffer(peer, m.hashes ?? [], now);
+    else if (m.kind === "want") this.#sendItems(peer, m.hashes ?? [], now);
+    else if (m.kind === "goodbye") for (const s of [...peer.sessions]) this.#drop(peer, s, "the peer left");
+    else await this.#hearPart(peer, m, now);
+  }
+
+  #pong(peer: Peer, token: number | undefined, now: Ms): void {
+    const sent = token === undefined ? undefined : peer.pings.get(token);
+    if (token === undefined || sent === undefined || !peer.member) return;
+    peer.pings.delete(token);
+    peer.roundTrip = now - sent;
+    this.#say({ kind: "pong", token, peer: peer.member.address, roundTrip: now - sent });
+  }
+
+  /** A page of what we know. Offers repeat, so what was lost is asked for again. */
+  #offer(peer: Peer, now: Ms): void {
+    peer.nextOffer = now + OFFER_EVERY;
+    const all = this.#items();
+    const page = all.slice(peer.offered, peer.offered + OFFER_MAX);
+    peer.offered = peer.offered + OFFER_MAX >= all.length ? 0 : peer.offered + OFFER_MAX;
+    this.#tell(peer, { kind: "offer", hashes: page.map((i) => i.hash) }, now);
+  }
+
+  #items(): { hash: Uint8Array; data: Uint8Array; kind: "member" | "revocation"; id?: Uint8Array }[] {
+    const records = (this.#directory?.revocationRecords() ?? []).map((data) => ({ data, kind: "revocation" as const }));
+    const members = (this.#directory?.list() ?? []).map((m) => ({ data: m.chain, kind: "member" as const, id: m.id }));
+    return [...records, ...members].map((i) => ({ ...i, hash: this.#deps.crypto.sha256(i.data) }));
+  }
+
+  /** Asks for what the peer has and we lack. */
+  #answerOffer(peer: Peer, hashes: readonly Uint8Array[], now: Ms): void {
+    const mine = new Set(this.#items().map((i) => toHex(i.hash)));
+    const missing = hashes.filter((h) => !mine.has(toHex(h)));
+    if (missing.length > 0) this.#tell(peer, { kind: "want", hashes: missing }, now);
+  }
+
+  #sendItems(peer: Peer, hashes: readonly Uint8Array[], now: Ms): void {
+    const wanted = new Set(hashes.map(toHex));
+    for (const item of this.#items().filter((i) => wanted.has(toHex(i.hash)))) {
+      const known = item.id && this.#peers.byId(item.id);
+      const endpoint = known?.current && known.endpoint ? { endpoint: endpointKey(known.endpoint) } : {};
+      const parts = Math.ceil(item.data.length / PART_BYTES);
+      for (let part = 0; part < parts && parts <= PARTS_MAX; part++) {
+        const data = item.data.subarray(part * PART_BYTES, (part + 1) * PART_BYTES);
+        this.#tell(peer, { kind: item.kind, hash: item.hash, part, parts, data, ...endpoint }, now);
+      }
+    }
+  }
+
+  async #hearPart(peer: Peer, m: ControlMessage, now: Ms): Promise<void> {
+    if (!m.hash || !m.data || m.part === undefined || m.parts === undefined || m.part >= m.parts) return;
+    const key = toHex(m.hash);
+    const parts = peer.partial.get(key) ?? new Array<Uint8Array | undefined>(m.parts).fill(undefined);
+    if (parts.length !== m.parts) return;
+    parts[m.part] = m.data;
+    peer.partial.set(key, parts);
+    if (peer.partial.size > PARTIAL_MAX) peer.partial.delete(peer.partial.keys().next().value as string);
+    const whole = parts.filter((p) => p !== undefined);
+    if (whole.length < m.parts) return;
+    peer.partial.delete(key);
+    const data = concat(...whole);
+    if (!equal(this.#deps.crypto.sha256(data), m.hash)) return this.#deps.meter.count("mesh.drop.hash");
+    if (m.kind === "revocation") await this.#revoke(data, peer, now);
+    else await this.#admit(data, m.endpoint === undefined ? undefined : parseEndpoint(m.endpoint), now);
+  }
+
+  async #admit(chain: Uint8Array, hint: Endpoint | undefined, now: Ms): Promise<void> {
+    const member = await this.#directory?.admit(chain);
+    if (!member) return this.#deps.meter.count("mesh.admit.refused");
+    this.#out.push({ type: "persist" });
+    if (equal(member.id, this.#local.keys.id)) return;
+    const peer = this.#peers.of(member.id, now);
+    this.#peers.name(peer, member);
+    if (hint && !peer.endpoint) this.#peers.place(peer, hint);
+    this.#offerSoon(now);
+  }
+
+  /** News: every peer hears of it with the next tick instead of the next regular offer. */
+  #offerSoon(now: Ms): void {
+    for (const peer of this.#peers.all()) {
+      peer.nextOffer = now;
+      peer.offered = 0;
+    }
+  }
+
+  async #revoke(record: Uint8Array, from: Peer | undefined, now: Ms): Promise<void> {
+    const result = await this.#directory?.applyRevocation(record);
+    if (!result || "refused" in result) return this.#deps.meter.count("mesh.revocation.refused");
+    if (!result.news) return;
+    this.#out.push({ type: "persist" });
+    const hash = this.#deps.crypto.sha256(record);
+    for (const peer of this.#peers.all()) if (peer !== from) this.#sendItems(peer, [hash], now);
+    for (const member of result.revoked) {
+      this.#say({ kind: "revoked", name: member.name, peer: member.address });
+      if (equal(member.id, this.#local.keys.id)) this.#stop();
+      else this.#expel(member.id, member.address);
+    }
+  }
+
+  #expel(id: Uint8Array, address: string): void {
+    this.#handshakes.forget(id);
+    const peer = this.#peers.byId(id);
+    for (const s of peer?.sessions ?? []) this.#out.push({ type: "removeSession", localIndex: s.localIndex });
+    if (peer) this.#peers.remove(peer);
+    this.#out.push({ type: "removePeer", peer: address });
+  }
+
+  /** We are out: nobody is served any more. */
+  #stop(): void {
+    for (const peer of [...this.#peers.all()]) if (peer.member) this.#expel(peer.id, peer.member.address);
+    this.#stopped = true;
+  }
+
+  async #apply(actions: readonly HandshakeAction[], now: Ms): Promise<void> {
+    for (const a of actions) {
+      if (a.type === "send") this.#out.push(a);
+      else if (a.type === "established") await this.#establish(a.session, now);
+      else if (a.type === "repeated") this.#confirm(a.localIndex, now);
+      else if (this.#join?.exchange === a.exchange) {
+        if (a.told) this.#join.next = this.#join.invite.endpoints.length; // a refusal is the same by every way
+        await this.#tryJoin(a.code, a.message, now);
+      }
+    }
+  }
+
+  async #establish(e: Established, now: Ms): Promise<void> {
+    if (e.joined && !(await this.#adopt(e.joined, now))) return;
+    if (this.#local.membership && this.#directory && !this.#directory.byId(e.peer.id)) return; // revoked meanwhile
+    const peer = this.#peers.of(e.peer.id, now);
+    this.#peers.name(peer, e.peer);
+    if (!peer.current || e.confirmed) this.#peers.place(peer, e.endpoint);
+    const session = new ControlSession(this.#deps.crypto, e, now, this.#deps.settings.rejectAfter);
+    this.#peers.install(peer, session);
+    this.#out.push({ type: "installSession", peer: e.peer.address, session: e.data, endpoint: e.endpoint });
+    const spare = peer.sessions.length > SESSIONS_MAX ? peer.sessions.find((s) => s !== peer.current) : undefined;
+    if (spare) this.#drop(peer, spare, "replaced");
+    if (e.confirmed) this.#use(peer, session, now);
+  }
+
+  async #adopt(joined: { readonly chain: Uint8Array; readonly genesis: Uint8Array }, now: Ms): Promise<boolean> {
+    const name = this.#join?.name ?? "";
+    this.#join = undefined;
+    const adopted = await this.#deps.adopt(joined);
+    if (!adopted) {
+      this.#say({ kind: "joinFailed", code: "join/refused-chain", message: "the issued chain does not hold" });
+      return false;
+    }
+    this.#local = adopted.local;
+    this.#directory = adopted.directory;
+    this.#handshakes = this.#startHandshakes(adopted.admission, now);
+    this.#say({ kind: "joined", name, chain: joined.chain });
+    this.#out.push({ type: "persist" });
+    return true;
+  }
+
+  #use(peer: Peer, session: ControlSession, now: Ms): void {
+    session.confirmed = true;
+    if (peer.current) peer.rekeys++;
+    else {
+      peer.upSince = now;
+      peer.nextOffer = now;
+      const { name, address } = session.keys.peer;
+      this.#say({ kind: "sessionUp", peer: address, name, took: session.keys.took, pattern: session.keys.pattern });
+    }
+    peer.current = session;
+    peer.lastHeard = now;
+    peer.tries = 0;
+    peer.attemptUntil = now;
+    peer.nextTry = now;
+    this.#out.push({ type: "useSession", peer: session.keys.peer.address, localIndex: session.localIndex });
+    this.#sealTo(peer, session, new Uint8Array(0), now);
+    if (now >= peer.nextOffer) this.#offer(peer, now);
+  }
+
+  #confirm(localIndex: number, now: Ms): void {
+    const peer = this.#peers.byIndex(localIndex);
+    const session = peer?.sessions.find((s) => s.localIndex === localIndex);
+    if (peer && session) this.#sealTo(peer, session, new Uint8Array(0), now);
+  }
+
+  #drop(peer: Peer, session: ControlSession, reason: string): void {
+    this.#peers.removeSession(peer, session);
+    this.#out.push({ type: "removeSession", localIndex: session.localIndex });
+    if (peer.upSince === undefined || peer.current || !peer.member) return;
+    peer.upSince = undefined;
+    this.#say({ kind: "sessionDown", peer: peer.member.address, name: peer.member.name, reason });
+  }
+
+  #move(peer: Peer, endpoint: Endpoint): void {
+    if (!peer.member || (peer.endpoint && endpointKey(peer.endpoint) === endpointKey(endpoint))) return;
+    this.#peers.place(peer, endpoint);
+    this.#directory?.setEndpoint(peer.id, endpoint);
+    this.#out.push({ type: "setEndpoint", peer: peer.member.address, endpoint });
+  }
+
+  #tell(peer: Peer, message: ControlMessage, now: Ms): void {
+    if (peer.current) this.#sealTo(peer, peer.current, encodeMessage(message), now);
+  }
+
+  #sealTo(peer: Peer, session: ControlSession, plaintext: Uint8Array, now: Ms): void {
+    const payload = session.seal(plaintext, now);
+    if (!payload || !peer.endpoint) return;
+    peer.sent++;
+    peer.lastSent = now;
+    this.#out.push({ type: "send", datagram: { endpoint: peer.endpoint, payload } });
+  }
+
+  #say(notice: MeshNotice): void {
+    this.#out.push({ type: "notice", notice });
   }
 }

@@ -1,0 +1,108 @@
+/** The peers by every name under which an event can mention them: no event looks through all of them. */
+import { toHex } from "../base/bytes.ts";
+import { type Endpoint, endpointKey } from "../base/endpoint.ts";
+import type { Ms } from "../base/time.ts";
+import type { RemoteMember } from "./handshake/ports.ts";
+import type { ControlSession } from "./session/control.ts";
+
+export const SESSIONS_MAX = 4; // of one peer: the one in use, its successor, and two of simultaneous starts
+
+export interface Peer {
+  readonly id: Uint8Array;
+  /** Undefined while only the node id is known. */
+  member: RemoteMember | undefined;
+  endpoint: Endpoint | undefined;
+  /** Oldest first. */
+  readonly sessions: ControlSession[];
+  current: ControlSession | undefined;
+  upSince: Ms | undefined;
+  tries: number;
+  nextTry: Ms;
+  attemptUntil: Ms;
+  lastHeard: Ms;
+  lastSent: Ms;
+  roundTrip: Ms | undefined;
+  readonly pings: Map<number, Ms>;
+  rekeys: number;
+  sent: number;
+  received: number;
+  /** Messages in parts, by hash; bounded. */
+  readonly partial: Map<string, (Uint8Array | undefined)[]>;
+  nextOffer: Ms;
+  offered: number;
+}
+
+export class PeerTable {
+  readonly #byId = new Map<string, Peer>();
+  readonly #byAddress = new Map<string, Peer>();
+  readonly #byIndex = new Map<number, Peer>();
+  readonly #byEndpoint = new Map<string, Peer>();
+
+  all(): IterableIterator<Peer> {
+    return this.#byId.values();
+  }
+
+  /** The peer, made when it is new. */
+  of(id: Uint8Array, now: Ms): Peer {
+    const key = toHex(id);
+    const known = this.#byId.get(key);
+    if (known) return known;
+    const peer: Peer = {
+      id,
+      member: undefined,
+      endpoint: undefined,
+      sessions: [],
+      current: undefined,
+      upSince: undefined,
+      tries: 0,
+      nextTry: now,
+      attemptUntil: now,
+      lastHeard: now,
+      lastSent: now,
+      roundTrip: undefined,
+      pings: new Map(),
+      rekeys: 0,
+      sent: 0,
+      received: 0,
+      partial: new Map(),
+      nextOffer: now,
+      offered: 0,
+    };
+    this.#byId.set(key, peer);
+    return peer;
+  }
+
+  byId = (id: Uint8Array): Peer | undefined => this.#byId.get(toHex(id));
+  byAddress = (address: string): Peer | undefined => this.#byAddress.get(address);
+  byIndex = (index: number): Peer | undefined => this.#byIndex.get(index);
+  byEndpoint = (endpoint: Endpoint): Peer | undefined => this.#byEndpoint.get(endpointKey(endpoint));
+
+  name(peer: Peer, member: RemoteMember): void {
+    peer.member = member;
+    this.#byAddress.set(member.address, peer);
+  }
+
+  place(peer: Peer, endpoint: Endpoint): void {
+    if (peer.endpoint && this.byEndpoint(peer.endpoint) === peer) this.#byEndpoint.delete(endpointKey(peer.endpoint));
+    peer.endpoint = endpoint;
+    this.#byEndpoint.set(endpointKey(endpoint), peer);
+  }
+
+  install(peer: Peer, session: ControlSession): void {
+    peer.sessions.push(session);
+    this.#byIndex.set(session.localIndex, peer);
+  }
+
+  removeSession(peer: Peer, session: ControlSession): void {
+    peer.sessions.splice(peer.sessions.indexOf(session), 1);
+    this.#byIndex.delete(session.localIndex);
+    if (peer.current === session) peer.current = peer.sessions.findLast((s) => s.confirmed);
+  }
+
+  remove(peer: Peer): void {
+    for (const session of [...peer.sessions]) this.removeSession(peer, session);
+    if (peer.endpoint && this.byEndpoint(peer.endpoint) === peer) this.#byEndpoint.delete(endpointKey(peer.endpoint));
+    if (peer.member) this.#byAddress.delete(peer.member.address);
+    this.#byId.delete(toHex(peer.id));
+  }
+}

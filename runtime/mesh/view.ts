@@ -1,0 +1,38 @@
+/** A peer as the operator sees it. */
+import type { Ms } from "../base/time.ts";
+import { WIRE_VERSION } from "./frame.ts";
+import type { Peer } from "./peers.ts";
+import type { MeshSettings, RosterMember } from "./ports.ts";
+import type { PeerState, PeerView } from "./types.ts";
+
+const SUITE = "X25519+ML-KEM-768, Ed25519+ML-DSA-65, SHA-256, AES-256-GCM";
+
+export function viewOf(member: RosterMember, peer: Peer | undefined, now: Ms, settings: MeshSettings): PeerView {
+  const { id, name, address } = member;
+  const keys = peer?.current?.keys;
+  return {
+    id,
+    name,
+    address,
+    endpoint: peer?.endpoint,
+    state: stateOf(peer, now, settings),
+    sessionAge: peer?.upSince === undefined ? undefined : now - peer.upSince,
+    handshakeAge: peer?.current && now - peer.current.created,
+    handshakeTook: keys?.took,
+    lastSeen: peer?.current && now - peer.lastHeard,
+    roundTrip: peer?.roundTrip,
+    wireVersion: WIRE_VERSION,
+    suite: SUITE,
+    aead: keys?.data.aead,
+    pattern: keys?.pattern,
+    sessionId: keys?.sessionId,
+    localIndex: keys?.data.localIndex,
+    rekeys: peer?.rekeys ?? 0,
+    control: { sent: peer?.sent ?? 0, received: peer?.received ?? 0 },
+  };
+}
+
+function stateOf(peer: Peer | undefined, now: Ms, settings: MeshSettings): PeerState {
+  if (peer?.current) return now >= peer.lastHeard + settings.silentAfter ? "silent" : "up";
+  return peer && now < peer.attemptUntil ? "connecting" : "down";
+}
