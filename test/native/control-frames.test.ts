@@ -1,11 +1,13 @@
 /** Control frames over loopback: one suite for both data paths, and for one talking to the other. */
-import { afterEach, describe, expect, test } from "bun:test";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { join } from "node:path";
 import { loadAddon } from "../../runtime/dataplane/addon.io.ts";
 import { openNative } from "../../runtime/dataplane/native.io.ts";
 import type { DataPlane, DataPlaneHandlers, DataPlaneOptions } from "../../runtime/dataplane/port.ts";
 import { openUserspace } from "../../runtime/dataplane/userspace.io.ts";
 import { FRAME } from "../../runtime/mesh/frame.ts";
 import type { Datagram } from "../../runtime/mesh/types.ts";
+import { able } from "../help/require.ts";
 
 type Open = (options: DataPlaneOptions, handlers: DataPlaneHandlers) => Promise<DataPlane>;
 
@@ -149,3 +151,51 @@ describe.each(implementations)("the %s data path", (kind, open) => {
     expect(indices()).toEqual([31]);
   });
 });
+
+describe.skipIf(!able("test/native/control-frames.test.ts (link-local)", "root", "netns", "command:ip"))(
+  "link-local addresses",
+  () => {
+    const netns = `trellis-ll-${process.pid}`;
+    const runtime = join(import.meta.dir, "../../runtime/dataplane");
+    const ip = (...args: string[]): void => {
+      const { success, stderr } = Bun.spawnSync(["ip", ...args]);
+      if (!success) throw new Error(`ip ${args.join(" ")}: ${stderr}`);
+    };
+
+    beforeAll(() => {
+      ip("netns", "add", netns);
+      ip("-n", netns, "link", "set", "lo", "up");
+      ip("-n", netns, "link", "add", "ll0", "type", "veth", "peer", "name", "ll1");
+      ip("-n", netns, "link", "set", "ll0", "up");
+      ip("-n", netns, "link", "set", "ll1", "up");
+      ip("-n", netns, "address", "add", "fe80::1/64", "dev", "ll0", "nodad");
+    });
+    afterAll(() => ip("netns", "delete", netns));
+
+    /** Sends a frame to itself at fe80::1 of `ll0` and prints where it came from. */
+    const script = (open: string): string => `
+    const { openUserspace } = await import("${runtime}/userspace.io.ts");
+    const { openNative } = await import("${runtime}/native.io.ts");
+    const { loadAddon } = await import("${runtime}/addon.io.ts");
+    const options = ${JSON.stringify({ ...OPTIONS, port: 7777 })};
+    const handlers = { event() {}, async control([{ endpoint }]) { console.log(JSON.stringify(endpoint)); await plane.close(); process.exit(0); } };
+    const plane = await ${open};
+    plane.send([{ endpoint: { address: "fe80::1%ll0", port: 7777 }, payload: new Uint8Array(40).fill(${FRAME.control}) }]);`;
+
+    const opens = {
+      userspace: "openUserspace(options, handlers)",
+      native: `openNative(loadAddon().addon, options, handlers, ${JSON.stringify(RATES)})`,
+    };
+    test.each(implementations.map(([kind]) => kind as keyof typeof opens))(
+      "carry the interface's name in both directions on the %s data path",
+      async (kind) => {
+        const child = Bun.spawn(["ip", "netns", "exec", netns, process.execPath, "-e", script(opens[kind])], {
+          timeout: 4000,
+          stdout: "pipe",
+        });
+        expect(await new Response(child.stdout).text()).toBe('{"address":"fe80::1%ll0","port":7777}\n');
+        expect(await child.exited).toBe(0);
+      },
+    );
+  },
+);
