@@ -11,7 +11,8 @@ const LAYERS = [
   ["provisioning"],
   ["dataplane"],
   ["api"],
-  ["cli", "node.ts"],
+  ["node.ts", "joining.io.ts"],
+  ["cli"],
   ["main.ts"],
 ];
 /** Files of the mesh that others may import: its doors. */

@@ -1,0 +1,63 @@
+import { toHex } from "../base/bytes.ts";
+import { TrellisError } from "../base/errors.ts";
+import { chooseProvider } from "../crypto/choose.ts";
+import { overlayAddress } from "../identity/address.ts";
+import { SERIAL_MAX } from "../identity/certificate.ts";
+import { openMesh } from "../identity/chain.ts";
+import { encodeGenesis } from "../identity/genesis.ts";
+import { issueByRoot } from "../identity/issue.ts";
+import { isName } from "../identity/names.ts";
+import { createGenesis } from "../identity/root.ts";
+import { systemRandom } from "../node.ts";
+import { command, openHome, print } from "./context.ts";
+
+export const init = command<{ name: string; meshName: string }>({
+  command: "init",
+  describe: "found a mesh: make this gateway's keys, a root, and its first member",
+  options: (y) =>
+    y
+      .option("name", { type: "string", demandOption: true, describe: "this gateway's name in the mesh" })
+      .option("mesh-name", { type: "string", default: "mesh", describe: "the mesh's name" })
+      .example("trellis init --name a", "a mesh called mesh with one gateway called a"),
+  async run(args) {
+    const { provider } = await chooseProvider();
+    const home = await openHome(args);
+    if (await home.member()) {
+      throw new TrellisError("init/exists", `${home.path} belongs to a mesh already`, {
+        hint: "use another --state-dir, or move this one away",
+      });
+    }
+    for (const name of [args.name, args.meshName]) {
+      if (!isName(name))
+        throw new TrellisError("usage/name", `"${name}" is no name`, {
+          hint: "lower-case letters, digits and hyphens",
+        });
+    }
+    const keys = await home.keysOrNew(systemRandom);
+    const root = await home.newRoot(systemRandom);
+    const genesis = encodeGenesis(createGenesis(args.meshName, [root.public], 1, "trellis 0.1.0"));
+    const mesh = openMesh(provider, genesis);
+    if (!mesh) throw new TrellisError("init/genesis", "the genesis could not be made");
+    const chain = await issueByRoot(provider, mesh, [root], {
+      keys: keys.public,
+      name: args.name,
+      serial: 1,
+      capabilities: ["admin", "issue"],
+      issuing: { firstSerial: 2, lastSerial: SERIAL_MAX, nameSpace: "", depth: 1 },
+    });
+    await home.saveMember({ genesis, chain });
+    const address = overlayAddress(provider, mesh.id, keys.id);
+    const result = {
+      name: args.name,
+      meshName: args.meshName,
+      meshId: toHex(mesh.id),
+      nodeId: toHex(keys.id),
+      address,
+    };
+    print(args, result, () => [
+      `mesh ${args.meshName} (${toHex(mesh.id).slice(0, 16)}) with its first gateway, ${args.name}`,
+      `overlay address ${address}`,
+      "next: trellis run",
+    ]);
+  },
+});

@@ -1,0 +1,123 @@
+/** Joining a mesh without a daemon: the core runs over a socket of its own until the issuer has answered. */
+import { equal } from "./base/bytes.ts";
+import { TrellisError } from "./base/errors.ts";
+import { Meter } from "./base/meter.ts";
+import { chooseProvider } from "./crypto/choose.ts";
+import type { CryptoProvider } from "./crypto/provider.ts";
+import { openUserspace } from "./dataplane/userspace.io.ts";
+import type { NodeKeys } from "./identity/keys.ts";
+import { isName } from "./identity/names.ts";
+import { Roster } from "./identity/roster.ts";
+import type { VerifyForeign } from "./mesh/handshake/ports.ts";
+import { Mesh } from "./mesh/mesh.ts";
+import { type Adopted, MESH_SETTINGS } from "./mesh/ports.ts";
+import type { AeadRates, MeshAction, MeshEvent } from "./mesh/types.ts";
+import { loadMembership, systemClock, systemRandom } from "./node.ts";
+import type { Home } from "./provisioning/home.io.ts";
+import { parseToken } from "./provisioning/token.ts";
+
+export interface JoinOptions {
+  readonly token: string;
+  readonly name: string;
+  /** Seconds. */
+  readonly timeout: number;
+}
+
+export interface Joined {
+  readonly keys: NodeKeys;
+  readonly meshId: Uint8Array;
+  readonly crypto: CryptoProvider;
+}
+
+/** Rates of the session that joining leaves behind; nothing but control traffic ever uses it. */
+const NO_DATA: AeadRates = { aes256Gcm: 1, chacha20Poly1305: 0 };
+
+/** Throws what is wrong with the token, what the issuer told, or `join/no-answer`. */
+export async function join(home: Home, options: JoinOptions): Promise<Joined> {
+  const { provider } = await chooseProvider();
+  const token = parseToken(provider, options.token);
+  if (!isName(options.name)) {
+    throw new TrellisError("usage/name", `"${options.name}" is no name`, {
+      hint: "lower-case letters, digits and hyphens",
+    });
+  }
+  if (await home.member()) {
+    throw new TrellisError("join/member", `${home.path} belongs to a mesh already`, {
+      hint: "use another --state-dir",
+    });
+  }
+  const keys = await home.keysOrNew(systemRandom);
+  const adopt = async (membership: { chain: Uint8Array; genesis: Uint8Array }): Promise<Adopted> => {
+    await home.saveMember(membership);
+    const loaded = await loadMembership(home, provider);
+    return {
+      local: { keys, rates: NO_DATA, membership: loaded.membership },
+      directory: loaded.roster,
+      admission: undefined,
+    };
+  };
+  const mesh = new Mesh(
+    {
+      crypto: provider,
+      random: systemRandom,
+      local: { keys, rates: NO_DATA, membership: undefined },
+      directory: undefined,
+      admission: undefined,
+      verifyForeign: verifierOf(provider),
+      adopt,
+      settings: MESH_SETTINGS,
+      meter: new Meter(),
+    },
+    systemClock.now(),
+  );
+  await drive(mesh, { type: "command", command: { type: "join", invite: token, name: options.name } }, options.timeout);
+  return { keys, meshId: token.meshId, crypto: provider };
+}
+
+const verifierOf =
+  (crypto: CryptoProvider): VerifyForeign =>
+  async (meshId, genesis, chain) => {
+    const roster = Roster.of(crypto, genesis);
+    return equal(roster.meshId, meshId) ? await roster.admit(chain) : undefined;
+  };
+
+/** Runs the core over a socket until it says `joined`; rejects with its reason otherwise. */
+async function drive(mesh: Mesh, first: MeshEvent, timeout: number): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  let queue: Promise<void> = Promise.resolve();
+  let timer: Timer | undefined;
+  const perform = (action: MeshAction): void => {
+    if (action.type === "send") plane.send([action.datagram]);
+    if (action.type !== "notice") return;
+    if (action.notice.kind === "joined") resolve();
+    if (action.notice.kind === "joinFailed") reject(new TrellisError(action.notice.code, action.notice.message));
+  };
+  const feed = (event: MeshEvent): void => {
+    queue = queue.then(async () => {
+      for (const action of await mesh.handle(event, systemClock.now())) perform(action);
+      clearTimeout(timer);
+      const due = mesh.deadline();
+      if (due !== undefined) timer = setTimeout(() => feed({ type: "tick" }), Math.max(0, due - systemClock.now()));
+    });
+    queue.catch(reject);
+  };
+  const plane = await openUserspace(
+    { port: 0, interface: undefined, device: undefined, address: "::", prefixLength: 64, mtu: 1280, workers: 1 },
+    { control: (batch) => feed({ type: "datagrams", batch }), event: () => {} },
+  );
+  const noAnswer = new TrellisError("join/no-answer", `no gateway answered within ${timeout} s`, {
+    hint: "is the inviting gateway running, and reachable at the endpoints of the invite? A wrong secret is never answered",
+  });
+  const limit = setTimeout(() => reject(noAnswer), timeout * 1000);
+  try {
+    feed(first);
+    await promise;
+  } finally {
+    clearTimeout(limit);
+    clearTimeout(timer);
+    feed({ type: "command", command: { type: "leave" } });
+    await queue.catch(() => {});
+    clearTimeout(timer);
+    await plane.close();
+  }
+}
