@@ -3,7 +3,13 @@ import * as fc from "fast-check";
 import type { Mesh } from "../../../runtime/identity/chain.ts";
 import type { MemberIssuer } from "../../../runtime/identity/issue.ts";
 import { issueByMember } from "../../../runtime/identity/issue.ts";
-import { type RevocationClaim, revokeByMember, revokeByRoot } from "../../../runtime/identity/revocation.ts";
+import {
+  type RevocationClaim,
+  revokeByMember,
+  revokeByRoot,
+  type VerifiedRevocation,
+} from "../../../runtime/identity/revocation.ts";
+import { RECORDS_PER_REVOKER, RevocationSet } from "../../../runtime/identity/revocation-set.ts";
 import type { RootKey } from "../../../runtime/identity/root.ts";
 import { Roster } from "../../../runtime/identity/roster.ts";
 import type { Directory } from "../../../runtime/mesh/handshake/ports.ts";
@@ -70,6 +76,11 @@ describe("a roster", () => {
     expect(roster.byId(c.keys.id)).toBeUndefined();
     expect(roster.byName("c")).toBeUndefined();
     expect(await roster.accept(c.chain.encoded)).toEqual({ refused: "chain/expired" });
+  });
+
+  test("opens from a genesis, and says so when it is none", () => {
+    expect(Roster.of(crypto, mesh.encoded, 5).meshId).toEqual(mesh.id);
+    expect(() => Roster.of(crypto, new Uint8Array(3))).toThrow("no genesis");
   });
 
   test("refuses one more than its limit", async () => {
@@ -161,6 +172,33 @@ describe("a revocation", () => {
     const record = await revokeByMember(crypto, mesh, site, claim(leaf));
     await roster.applyRevocation(await revokeByMember(crypto, mesh, a, claim(site)));
     expect(await roster.applyRevocation(record)).toEqual({ refused: "revocation/revoker" });
+  });
+
+  test("signed anew with the same words is no news", async () => {
+    for (const news of [true, false])
+      expect(await roster.applyRevocation(await revokeByMember(crypto, mesh, a, claim(b)))).toHaveProperty(
+        "news",
+        news,
+      );
+    for (const news of [true, false])
+      expect(await roster.applyRevocation(await revokeByRoot(crypto, mesh, roots, claim(b)))).toHaveProperty(
+        "news",
+        news,
+      );
+    expect(roster.revocationRecords()).toHaveLength(2);
+  });
+
+  test("takes no more room than its revoker's share; the root has no bound", () => {
+    const set = new RevocationSet();
+    const record = (revoker: MemberIssuer | undefined, n: number): VerifiedRevocation => ({
+      ...claim(b, { target: crypto.sha256(Uint8Array.of(n >> 8, n & 255)) }),
+      revoker: revoker?.chain,
+      encoded: new Uint8Array(1),
+    });
+    for (let n = 0; n < RECORDS_PER_REVOKER; n++) expect(set.add(record(a, n))).toBe("added");
+    expect(set.add(record(a, RECORDS_PER_REVOKER))).toBe("revocation/too-many");
+    expect(set.add(record(other, 0))).toBe("added");
+    for (let n = 0; n <= RECORDS_PER_REVOKER; n++) expect(set.add(record(undefined, n))).toBe("added");
   });
 
   test("of another mesh is refused", async () => {
