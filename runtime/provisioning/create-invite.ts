@@ -25,15 +25,23 @@ export async function createInvite(
   if (terms.name !== undefined && !isNameIn(terms.name, nameSpace))
     throw new TrellisError("invite/name-outside-space", `names given here end in ".${nameSpace}"`);
   const invite = issuer.book.create(random, issuer.now(), terms);
-  const token = encodeToken(issuer.crypto, {
+  try {
+    const token = tokenOf(issuer, invite, endpoints);
+    await issuer.persist();
+    return { invite, token };
+  } catch (thrown) {
+    issuer.book.withdraw(invite.id); // nobody has seen it
+    throw thrown;
+  }
+}
+
+const tokenOf = (issuer: Issuer, invite: Invite, endpoints: readonly Endpoint[]): string =>
+  encodeToken(issuer.crypto, {
     meshId: issuer.roster.meshId,
-    issuerId: leaf.id,
+    issuerId: issuer.member.chain.leaf.id,
     inviteId: invite.id,
     secret: invite.secret,
     expires: invite.expires,
     uses: invite.uses,
     endpoints,
   });
-  await issuer.persist();
-  return { invite, token };
-}

@@ -165,6 +165,11 @@ export class InviteBook {
     if (invite) this.#put({ ...invite, admitted: invite.admitted.filter((a) => a.serial !== serial) });
   }
 
+  /** Forgets an invite whose token was never shown. */
+  withdraw(id: Uint8Array): void {
+    this.#invites.delete(toHex(id));
+  }
+
   /** False when there is no such invite. Whom it admitted stays a member: see the roster's revocations for that. */
   revoke(id: Uint8Array): boolean {
     const invite = this.get(id);

@@ -84,6 +84,12 @@ describe("an invite", () => {
   ])("with %s is not made", async (_, terms, code) => {
     await expect(invite(terms)).rejects.toMatchObject({ code });
   });
+  test("that cannot be shown or stored leaves nothing in the book", async () => {
+    await expect(createInvite(issuer, random, [])).rejects.toMatchObject({ code: "invite/endpoints" });
+    disk = "full";
+    await expect(createInvite(issuer, random, ENDPOINTS)).rejects.toThrow("ENOSPC");
+    expect(issuer.book.list()).toEqual([]);
+  });
   test("of a member that may not issue, or was revoked, is not made", async () => {
     const plain = issuerOf(await memberBy(mesh, a));
     await expect(createInvite(plain, random, ENDPOINTS)).rejects.toMatchObject({ code: "invite/not-issuer" });
