@@ -1,0 +1,60 @@
+/** Results against claims: the table that the README shows, and what does not hold. */
+import type { Claim } from "./claims.ts";
+
+/** One figure of a bench. */
+export interface Row {
+  readonly id: string;
+  readonly value: number;
+  readonly unit: string;
+}
+
+/** What `bench/results.json` holds: one run of the benches on one machine. */
+export interface Results {
+  readonly machine: string;
+  readonly rows: readonly Row[];
+}
+
+const BEGIN = "<!-- bench:begin -->";
+const END = "<!-- bench:end -->";
+
+const shown = (value: number): string => (value >= 100 ? value.toFixed(0) : value.toPrecision(3));
+
+const figureOf = (rows: readonly Row[], id: string): number | undefined => rows.find((r) => r.id === id)?.value;
+
+function limitOf(claim: Claim): string {
+  const of = claim.ratioTo ? ` x ${claim.ratioTo}` : ` ${claim.unit}`;
+  if (claim.atLeast !== undefined) return `at least ${claim.atLeast}${of}`;
+  return claim.atMost !== undefined ? `at most ${claim.atMost}${of}` : "";
+}
+
+/** Markdown: one line per claim that was measured, in the order of the claims. */
+export function tableOf(claims: readonly Claim[], results: Results): string {
+  const lines = claims.flatMap((claim) => {
+    const value = figureOf(results.rows, claim.id);
+    if (value === undefined) return [];
+    return [`| ${claim.says} | ${shown(value)} ${claim.unit} | ${limitOf(claim)} | \`${claim.file}\` |`];
+  });
+  const head = ["| what | measured | claimed | measured by |", "|---|---|---|---|"];
+  return [...head, ...lines, "", `Measured on: ${results.machine}.`].join("\n");
+}
+
+/** One sentence for each measured claim that does not hold. What was not measured is no failure. */
+export function broken(claims: readonly Claim[], rows: readonly Row[]): string[] {
+  return claims.flatMap((claim) => {
+    const value = figureOf(rows, claim.id);
+    if (value === undefined) return [];
+    const base = claim.ratioTo === undefined ? 1 : figureOf(rows, claim.ratioTo);
+    if (base === undefined) return [`${claim.id}: ${claim.ratioTo} was not measured in this run`];
+    const figure = value / base;
+    const holds = figure >= (claim.atLeast ?? Number.NEGATIVE_INFINITY) && figure <= (claim.atMost ?? Infinity);
+    return holds ? [] : [`${claim.id}: ${shown(figure)}, claimed ${limitOf(claim)}`];
+  });
+}
+
+/** The text with `table` between its markers; undefined where it has none. */
+export function withTable(text: string, table: string): string | undefined {
+  const from = text.indexOf(BEGIN);
+  const to = text.indexOf(END);
+  if (from < 0 || to < from) return undefined;
+  return `${text.slice(0, from)}${BEGIN}\n${table}\n${text.slice(to)}`;
+}

@@ -1,0 +1,55 @@
+import { describe, expect, test } from "bun:test";
+import { existsSync, readFileSync } from "node:fs";
+import { CLAIMS, type Claim } from "../../bench/claims.ts";
+import { README, RESULTS } from "../../bench/report.ts";
+import { broken, type Results, tableOf, withTable } from "../../bench/table.ts";
+
+const results = JSON.parse(readFileSync(RESULTS, "utf8")) as Results;
+const claim = (limits: Partial<Claim>): Claim => ({
+  id: "a",
+  says: "A",
+  file: "bench/a.bench.ts",
+  unit: "us",
+  ...limits,
+});
+
+describe("claims", () => {
+  test.each(CLAIMS.map((c) => [c.id, c.file]))("%s names a bench that exists", (_, file) => {
+    expect(existsSync(file)).toBe(true);
+  });
+
+  test("no figure is claimed twice", () => {
+    expect(new Set(CLAIMS.map((c) => c.id)).size).toBe(CLAIMS.length);
+  });
+
+  test("every claim holds for the committed figures", () => {
+    expect(broken(CLAIMS, results.rows)).toEqual([]);
+  });
+
+  test("the README shows the committed figures and no others", () => {
+    const readme = readFileSync(README, "utf8");
+    expect(withTable(readme, tableOf(CLAIMS, results))).toBe(readme);
+  });
+
+  const rows = [
+    { id: "a", value: 10, unit: "us" },
+    { id: "b", value: 40, unit: "us" },
+  ];
+  test.each([
+    ["a value below its floor", { atLeast: 11 }, 1],
+    ["a value on its floor", { atLeast: 10 }, 0],
+    ["a value above its ceiling", { atMost: 9 }, 1],
+    ["a ratio above its ceiling", { ratioTo: "b", atMost: 0.2 }, 1],
+    ["a ratio below its ceiling", { ratioTo: "b", atMost: 0.3 }, 0],
+    ["a ratio to what was not measured", { ratioTo: "c", atMost: 1 }, 1],
+  ])("the rule judges %s", (_, limits, complaints) => {
+    expect(broken([claim(limits)], rows)).toHaveLength(complaints);
+  });
+
+  test("the rule sees a figure in the README that nobody measured", () => {
+    const table = tableOf([claim({})], { machine: "m", rows });
+    const stale = withTable("<!-- bench:begin -->\n<!-- bench:end -->\n", table.replace("10", "11"));
+    expect(withTable(stale ?? "", table)).not.toBe(stale);
+    expect(withTable("no markers", table)).toBeUndefined();
+  });
+});
