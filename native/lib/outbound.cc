@@ -45,7 +45,19 @@ void Outbound::packet(const VnetHeader& vnet, uint8_t* packet, size_t size) {
 
 void Outbound::finish() {
   flush();
+  leave_target();
   peer_ = nullptr;
+}
+
+/** Books what the session has sealed: once per run, since workers share the session's counters. */
+void Outbound::leave_target() {
+  if (packets_ > 0) {
+    target_.session->sent_packets.fetch_add(packets_, std::memory_order_relaxed);
+    target_.session->sent_bytes.fetch_add(bytes_, std::memory_order_relaxed);
+    counters_.sent_packets.add(packets_);
+    counters_.sent_bytes.add(bytes_);
+  }
+  packets_ = bytes_ = 0;
   target_ = {};
 }
 
@@ -58,7 +70,8 @@ void Outbound::flush() {
 bool Outbound::find_target(const uint8_t* packet) {
   const Peer* peer = tables_->routes->find_destination(packet);
   if (peer == nullptr || peer != peer_) {
-    target_ = peer != nullptr ? peer->target() : Target{};
+    leave_target();
+    if (peer != nullptr) target_ = peer->target();
     peer_ = peer;
   }
   if (target_.session != nullptr && target_.endpoint.known()) return true;
@@ -122,10 +135,8 @@ void Outbound::seal(uint8_t* frame, size_t inner, uint64_t counter, bool partial
   uint8_t* data = frame + HEADER_SIZE;
   if (!session.sealers[worker_]->seal(nonce, frame, HEADER_SIZE, data, inner, data + inner)) return counters_.drop(Drop::malformed);
   batch_.commit(target_.endpoint, inner + FRAME_OVERHEAD);
-  counters_.sent_packets.add(1);
-  counters_.sent_bytes.add(inner);
-  session.sent_packets.fetch_add(1, std::memory_order_relaxed);
-  session.sent_bytes.fetch_add(inner, std::memory_order_relaxed);
+  packets_++;
+  bytes_ += inner;
 }
 
 }  // namespace trellis

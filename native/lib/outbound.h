@@ -36,6 +36,7 @@ class Outbound {
   void seal_single(const VnetHeader& vnet, uint8_t* packet, size_t size);
   void seal_segments(const Split& split);
   void flush();
+  void leave_target();
   uint8_t* reserve(size_t inner);
   void seal(uint8_t* frame, size_t inner, uint64_t counter, bool partial);
 
@@ -49,6 +50,8 @@ class Outbound {
   int64_t now_ = 0;
   const Peer* peer_ = nullptr;  // whom `target_` belongs to, within this turn
   Target target_;
+  uint64_t packets_ = 0;  // sealed for `target_` and not yet booked
+  uint64_t bytes_ = 0;
 };
 
 }  // namespace trellis
