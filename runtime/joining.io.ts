@@ -1,5 +1,6 @@
 /** Joining a mesh without a daemon: the core runs over a socket of its own until the issuer has answered. */
 import { equal } from "./base/bytes.ts";
+import type { Endpoint } from "./base/endpoint.ts";
 import { TrellisError } from "./base/errors.ts";
 import { Meter } from "./base/meter.ts";
 import { chooseProvider } from "./crypto/choose.ts";
@@ -7,7 +8,7 @@ import type { CryptoProvider } from "./crypto/provider.ts";
 import { openUserspace } from "./dataplane/userspace.io.ts";
 import type { NodeKeys } from "./identity/keys.ts";
 import { isName } from "./identity/names.ts";
-import { Roster } from "./identity/roster.ts";
+import { type Member, Roster } from "./identity/roster.ts";
 import type { VerifyForeign } from "./mesh/handshake/ports.ts";
 import { Mesh } from "./mesh/mesh.ts";
 import { type Adopted, MESH_SETTINGS } from "./mesh/ports.ts";
@@ -47,9 +48,18 @@ export async function join(home: Home, options: JoinOptions): Promise<Joined> {
     });
   }
   const keys = await home.keysOrNew(systemRandom);
+  let issuer: Member | undefined;
+  let roster: Roster | undefined;
+  const verifyForeign: VerifyForeign = async (meshId, genesis, chain) => {
+    const shown = Roster.of(provider, genesis);
+    issuer = equal(shown.meshId, meshId) ? await shown.admit(chain) : undefined;
+    return issuer;
+  };
   const adopt = async (membership: { chain: Uint8Array; genesis: Uint8Array }): Promise<Adopted> => {
     await home.saveMember(membership);
     const loaded = await loadMembership(home, provider);
+    roster = loaded.roster;
+    if (issuer) await roster.admit(issuer.chain); // the one member we have met: the daemon will call it first
     return {
       local: { keys, rates: NO_DATA, membership: loaded.membership },
       directory: loaded.roster,
@@ -63,31 +73,34 @@ export async function join(home: Home, options: JoinOptions): Promise<Joined> {
       local: { keys, rates: NO_DATA, membership: undefined },
       directory: undefined,
       admission: undefined,
-      verifyForeign: verifierOf(provider),
+      verifyForeign,
       adopt,
       settings: MESH_SETTINGS,
       meter: new Meter(),
     },
     systemClock.now(),
   );
-  await drive(mesh, { type: "command", command: { type: "join", invite: token, name: options.name } }, options.timeout);
+  const answered = await drive(
+    mesh,
+    { type: "command", command: { type: "join", invite: token, name: options.name } },
+    options.timeout,
+  );
+  if (roster && issuer) {
+    if (answered) roster.setEndpoint(issuer.id, answered);
+    await home.saveRoster(roster);
+  }
   return { keys, meshId: token.meshId, crypto: provider };
 }
 
-const verifierOf =
-  (crypto: CryptoProvider): VerifyForeign =>
-  async (meshId, genesis, chain) => {
-    const roster = Roster.of(crypto, genesis);
-    return equal(roster.meshId, meshId) ? await roster.admit(chain) : undefined;
-  };
-
-/** Runs the core over a socket until it says `joined`; rejects with its reason otherwise. */
-async function drive(mesh: Mesh, first: MeshEvent, timeout: number): Promise<void> {
+/** Runs the core over a socket until it says `joined`, and gives the endpoint that answered; rejects with its reason otherwise. */
+async function drive(mesh: Mesh, first: MeshEvent, timeout: number): Promise<Endpoint | undefined> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
+  let answered: Endpoint | undefined;
   let queue: Promise<void> = Promise.resolve();
   let timer: Timer | undefined;
   const perform = (action: MeshAction): void => {
     if (action.type === "send") plane.send([action.datagram]);
+    if (action.type === "installSession") answered = action.endpoint;
     if (action.type !== "notice") return;
     if (action.notice.kind === "joined") resolve();
     if (action.notice.kind === "joinFailed") reject(new TrellisError(action.notice.code, action.notice.message));
@@ -112,6 +125,8 @@ async function drive(mesh: Mesh, first: MeshEvent, timeout: number): Promise<voi
   try {
     feed(first);
     await promise;
+    await queue;
+    return answered;
   } finally {
     clearTimeout(limit);
     clearTimeout(timer);

@@ -7,8 +7,8 @@ import { command, consoleLog, openHome, socketOf } from "./context.ts";
 interface Options {
   interface: string | undefined;
   port: number;
-  device: string;
-  noDevice: boolean;
+  /** False when the line says `--no-device`. */
+  device: string | false;
   mtu: number;
   workers: number;
 }
@@ -20,8 +20,7 @@ export const run = command<Options>({
     y
       .option("interface", { type: "string", describe: "bind the underlay to this interface" })
       .option("port", { type: "number", default: 51_820, describe: "UDP port; 0 lets the kernel choose" })
-      .option("device", { type: "string", default: "mesh0", describe: "name of the TUN device" })
-      .option("no-device", { type: "boolean", default: false, describe: "control traffic only, without a TUN device" })
+      .option("device", { type: "string", default: "mesh0", describe: "TUN device; --no-device: control traffic only" })
       .option("mtu", { type: "number", default: 1420, describe: "largest inner packet, bytes" })
       .option("workers", { type: "number", default: 0, describe: "worker threads; 0 chooses by cores" })
       .example("trellis run", "on UDP port 51820 with the device mesh0")
@@ -32,7 +31,7 @@ export const run = command<Options>({
     const node = await Node.start(home, {
       port: args.port,
       interface: args.interface,
-      device: args.noDevice ? undefined : args.device,
+      device: args.device === false ? undefined : args.device,
       mtu: args.mtu,
       workers: args.workers,
       log: consoleLog(args),
