@@ -73,6 +73,8 @@ describe("a chain", () => {
   test("whose leaf names the issuer but was signed by somebody else is refused", async () => {
     const certificate = await signCertificate(crypto, b.chain.leaf, [{ keyId: a.keys.id, secrets: b.keys.secrets }]);
     expect(await verify(encodeChain([certificate, a.chain.leaf.encoded]))).toEqual({ refused: "chain/signature" });
+    const misnamed = await signCertificate(crypto, b.chain.leaf, [{ keyId: b.keys.id, secrets: a.keys.secrets }]);
+    expect(await verify(encodeChain([misnamed, a.chain.leaf.encoded]))).toEqual({ refused: "chain/signature" });
   });
 
   test.each<[string, Partial<CertificateBody>]>([

@@ -53,10 +53,10 @@ describe.each<[string, () => Promise<Files>]>([
 });
 
 describe("the directory", () => {
-  test("is made 0700 with its files 0600, whatever the umask", async () => {
-    const before = process.umask(0);
+  test.each([0, 0o200])("is made 0700 with its files 0600 under umask %p", async (umask) => {
+    const before = process.umask(umask);
     try {
-      const path = join(fresh(), "deep");
+      const path = fresh();
       const files = await openFiles(path);
       await files.write("keys", ONE);
       expect(mode(path)).toBe(0o700);
