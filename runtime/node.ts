@@ -22,7 +22,7 @@ import type { Member, Roster } from "./identity/roster.ts";
 import type { Membership } from "./mesh/handshake/ports.ts";
 import { Mesh } from "./mesh/mesh.ts";
 import { MESH_SETTINGS } from "./mesh/ports.ts";
-import type { MeshAction, MeshEvent, MeshNotice, PeerView } from "./mesh/types.ts";
+import type { AeadRates, MeshAction, MeshEvent, MeshNotice, PeerView } from "./mesh/types.ts";
 import { createAdmission, type Issuer } from "./provisioning/admission.ts";
 import { createInvite } from "./provisioning/create-invite.ts";
 import type { Home } from "./provisioning/home.io.ts";
@@ -181,7 +181,7 @@ export class Node {
       this.#log.warn("no tunnel: the native addon is not there; control traffic only", { reason });
       return await openUserspace({ ...options, device: undefined }, handlers);
     }
-    return await openNative(addon, options, handlers, addon.measureAead(), ingressObject());
+    return await openNative(addon, options, handlers, wireRates(addon.measureAead()), ingressObject());
   }
 
   /** Events run one after the other: the core never sees two interleaved. */
@@ -366,6 +366,12 @@ export class Node {
     this.#stopped.resolve();
   }
 }
+
+/** Rates as the handshake carries them: whole MB/s, 16 bits. */
+const wireRates = ({ aes256Gcm, chacha20Poly1305 }: AeadRates): AeadRates => ({
+  aes256Gcm: Math.min(0xffff, Math.round(aes256Gcm)),
+  chacha20Poly1305: Math.min(0xffff, Math.round(chacha20Poly1305)),
+});
 
 function endpointOrThrow(text: string): Endpoint {
   const endpoint = parseEndpoint(text);
