@@ -36,6 +36,7 @@ const PARTIAL_MAX = 8;
 export class Mesh {
   readonly #deps: MeshDeps;
   readonly #peers = new PeerTable();
+  readonly #hashes = new WeakMap<Uint8Array, Uint8Array>();
   #local: LocalNode;
   #directory: MeshDirectory | undefined;
   #handshakes: Handshakes;
@@ -258,7 +259,14 @@ export class Mesh {
   #items(): { hash: Uint8Array; data: Uint8Array; kind: "member" | "revocation"; id?: Uint8Array }[] {
     const records = (this.#directory?.revocationRecords() ?? []).map((data) => ({ data, kind: "revocation" as const }));
     const members = (this.#directory?.list() ?? []).map((m) => ({ data: m.chain, kind: "member" as const, id: m.id }));
-    return [...records, ...members].map((i) => ({ ...i, hash: this.#deps.crypto.sha256(i.data) }));
+    return [...records, ...members].map((i) => ({ ...i, hash: this.#hashOf(i.data) }));
+  }
+
+  /** Chains and records are kept, so each is hashed once. */
+  #hashOf(data: Uint8Array): Uint8Array {
+    const hash = this.#hashes.get(data) ?? this.#deps.crypto.sha256(data);
+    this.#hashes.set(data, hash);
+    return hash;
   }
 
   /** Asks for what the peer has and we lack. */
@@ -359,7 +367,8 @@ export class Mesh {
 
   async #establish(e: Established, now: Ms): Promise<void> {
     if (e.joined && !(await this.#adopt(e.joined, now))) return;
-    if (this.#local.membership && this.#directory && !this.#directory.byId(e.peer.id)) return; // revoked meanwhile
+    // Revoked meanwhile. A joiner meets its issuer before it has the issuer's chain, which gossip brings.
+    if (!e.joined && this.#directory && !this.#directory.byId(e.peer.id)) return;
     const peer = this.#peers.of(e.peer.id, now);
     this.#peers.name(peer, e.peer);
     if (!peer.current || e.confirmed) this.#peers.place(peer, e.endpoint);
@@ -369,6 +378,7 @@ export class Mesh {
     const spare = peer.sessions.length > SESSIONS_MAX ? peer.sessions.find((s) => s !== peer.current) : undefined;
     if (spare) this.#drop(peer, spare, "replaced");
     if (e.confirmed) this.#use(peer, session, now);
+    else peer.attemptUntil = now + this.#deps.settings.attemptLimit; // no second attempt while this one is finishing
   }
 
   async #adopt(joined: { readonly chain: Uint8Array; readonly genesis: Uint8Array }, now: Ms): Promise<boolean> {

@@ -1,28 +1,42 @@
 /** Gateways on a lossy network with a virtual clock. The provider is the native one: real ML-KEM and ML-DSA. */
+
+import { equal } from "../../runtime/base/bytes.ts";
 import { endpointKey } from "../../runtime/base/endpoint.ts";
 import { Meter } from "../../runtime/base/meter.ts";
 import { randomBelow } from "../../runtime/base/random.ts";
 import type { Ms } from "../../runtime/base/time.ts";
-import { native as crypto } from "../../runtime/crypto/native.ts";
-import type { Mesh as Genesis } from "../../runtime/identity/chain.ts";
+import { native } from "../../runtime/crypto/native.ts";
+import type { CryptoProvider } from "../../runtime/crypto/provider.ts";
+import { type Mesh as Genesis, openMesh } from "../../runtime/identity/chain.ts";
 import type { MemberIssuer } from "../../runtime/identity/issue.ts";
+import type { NodeKeys } from "../../runtime/identity/keys.ts";
 import { Roster } from "../../runtime/identity/roster.ts";
+import { FRAME } from "../../runtime/mesh/frame.ts";
+import type { Admission, RemoteMember, VerifyForeign } from "../../runtime/mesh/handshake/ports.ts";
 import { Mesh } from "../../runtime/mesh/mesh.ts";
-import { MESH_SETTINGS } from "../../runtime/mesh/ports.ts";
+import { type Adopted, MESH_SETTINGS } from "../../runtime/mesh/ports.ts";
 import type { Datagram, MeshAction, MeshEvent, MeshNotice } from "../../runtime/mesh/types.ts";
 import { seededRandom } from "../help/seeded.ts";
+import { DataModel } from "./data-model.ts";
 
 const RATES = { aes256Gcm: 1000, chacha20Poly1305: 500 };
 
 export interface Gateway {
   readonly id: Uint8Array;
   readonly address: string;
-  readonly endpoint: Datagram["endpoint"];
+  endpoint: Datagram["endpoint"];
   readonly mesh: Mesh;
-  readonly roster: Roster;
+  readonly roster: Roster | undefined;
   readonly meter: Meter;
   readonly notices: MeshNotice[];
   readonly actions: MeshAction[];
+  readonly data: DataModel;
+}
+
+export interface Options {
+  readonly crypto?: CryptoProvider;
+  readonly dials?: (member: RemoteMember) => boolean;
+  readonly admission?: (roster: Roster) => Admission;
 }
 
 export class World {
@@ -34,11 +48,18 @@ export class World {
   readonly #random;
   readonly #flying: { at: Ms; from: Gateway; to: Gateway; payload: Uint8Array }[] = [];
 
+  /** Data packets every 100 ms from each gateway to each peer, while it is true. */
+  load = false;
+  opened = 0;
+  unopened = 0;
+  partitioned: (a: Gateway, b: Gateway) => boolean = () => false;
+
   constructor(seed: string) {
     this.#random = seededRandom(seed);
   }
 
-  async add(genesis: Genesis, member: MemberIssuer): Promise<Gateway> {
+  async add(genesis: Genesis, member: MemberIssuer, options: Options = {}): Promise<Gateway> {
+    const crypto = options.crypto ?? native;
     const meter = new Meter();
     const roster = Roster.of(crypto, genesis.encoded);
     const own = await roster.admit(member.chain.encoded);
@@ -52,26 +73,59 @@ export class World {
     const local = { keys: member.keys, rates: RATES, membership };
     const verifyForeign = async (): Promise<undefined> => undefined;
     const adopt = async (): Promise<undefined> => undefined;
-    const ports = { crypto, random: this.#random, local, directory: roster, admission: undefined, verifyForeign };
-    const mesh = new Mesh({ ...ports, adopt, settings: MESH_SETTINGS, meter }, this.now);
-    const endpoint = { address: "10.0.0.1", port: 1000 + this.gateways.length };
-    const gateway: Gateway = {
-      id: own.id,
-      address: own.address,
-      endpoint,
-      mesh,
-      roster,
-      meter,
-      notices: [],
-      actions: [],
+    const ports = { crypto, random: this.#random, local, directory: roster, verifyForeign };
+    const admission = options.admission?.(roster);
+    const settings = { ...MESH_SETTINGS, ...(options.dials ? { dials: options.dials } : {}) };
+    const mesh = new Mesh({ ...ports, admission, adopt, settings, meter }, this.now);
+    return this.#enter(own.id, own.address, mesh, roster, meter, crypto);
+  }
+
+  /** A gateway with keys and nothing else: it can only join. */
+  addJoiner(keys: NodeKeys): Gateway {
+    const crypto = native;
+    const meter = new Meter();
+    const adopt = async ({
+      chain,
+      genesis,
+    }: {
+      chain: Uint8Array;
+      genesis: Uint8Array;
+    }): Promise<Adopted | undefined> => {
+      const joined = Roster.of(crypto, genesis);
+      const own = await joined.admit(chain);
+      if (!own) return undefined;
+      const membership = { meshId: joined.meshId, genesis, chain, certificateHash: own.certificateHash };
+      return { local: { keys, rates: RATES, membership }, directory: joined, admission: undefined };
     };
+    const verifyForeign: VerifyForeign = async (meshId, genesis, chain) => {
+      const opened = openMesh(crypto, genesis);
+      return opened && equal(opened.id, meshId) ? await Roster.of(crypto, genesis).admit(chain) : undefined;
+    };
+    const local = { keys, rates: RATES, membership: undefined };
+    const ports = { crypto, random: this.#random, local, directory: undefined, admission: undefined, verifyForeign };
+    const mesh = new Mesh({ ...ports, adopt, settings: MESH_SETTINGS, meter }, this.now);
+    return this.#enter(keys.id, "", mesh, undefined, meter, crypto);
+  }
+
+  #enter(
+    id: Uint8Array,
+    address: string,
+    mesh: Mesh,
+    roster: Roster | undefined,
+    meter: Meter,
+    crypto: CryptoProvider,
+  ): Gateway {
+    const endpoint = { address: "10.0.0.1", port: 1000 + this.gateways.length };
+    const data = new DataModel(crypto);
+    const gateway: Gateway = { id, address, endpoint, mesh, roster, meter, notices: [], actions: [], data };
     this.gateways.push(gateway);
     return gateway;
   }
 
   async feed(to: Gateway, event: MeshEvent): Promise<void> {
     for (const action of await to.mesh.handle(event, this.now)) {
-      to.actions.push(action);
+      if (action.type !== "send") to.actions.push(action);
+      to.data.apply(action);
       if (action.type === "notice") to.notices.push(action.notice);
       if (action.type === "send") this.#send(to, action.datagram);
     }
@@ -85,9 +139,10 @@ export class World {
   async run(span: Ms): Promise<void> {
     const end = this.now + span;
     for (;;) {
+      if (this.load && this.now >= this.#nextLoad) this.#sendLoad();
       this.#flying.sort((a, b) => a.at - b.at);
       const due = this.gateways.map((g) => g.mesh.deadline() ?? Number.POSITIVE_INFINITY);
-      const next = Math.min(...due, this.#flying[0]?.at ?? Number.POSITIVE_INFINITY);
+      const next = Math.min(...due, this.#flying[0]?.at ?? end + 1, this.load ? this.#nextLoad : end + 1);
       if (next > end) break;
       this.now = Math.max(this.now, next);
       while (this.#flying[0] && this.#flying[0].at <= this.now) {
@@ -97,7 +152,8 @@ export class World {
           payload: Uint8Array;
           at: Ms;
         };
-        await this.feed(to, { type: "datagrams", batch: [{ endpoint: from.endpoint, payload }] });
+        if (payload[0] === FRAME.data) this.#count(to.data.opens(payload));
+        else await this.feed(to, { type: "datagrams", batch: [{ endpoint: from.endpoint, payload }] });
       }
       for (const g of this.gateways)
         if ((g.mesh.deadline() ?? end + 1) <= this.now) await this.feed(g, { type: "tick" });
@@ -105,9 +161,25 @@ export class World {
     this.now = end;
   }
 
+  #nextLoad: Ms = 0;
+
+  #sendLoad(): void {
+    this.#nextLoad = this.now + 100;
+    for (const from of this.gateways)
+      for (const { peer, payload } of from.data.packets()) {
+        const to = this.gateways.find((g) => g.address === peer);
+        if (to) this.#send(from, { endpoint: to.endpoint, payload });
+      }
+  }
+
+  #count(opened: boolean): void {
+    if (opened) this.opened++;
+    else this.unopened++;
+  }
+
   #send(from: Gateway, datagram: Datagram): void {
     const to = this.gateways.find((g) => endpointKey(g.endpoint) === endpointKey(datagram.endpoint));
-    if (!to) return;
+    if (!to || this.partitioned(from, to)) return;
     for (const payload of this.wire(datagram)) {
       if (randomBelow(this.#random, 100) < this.loss) continue;
       this.#flying.push({ at: this.now + 5 + randomBelow(this.#random, 20), from, to, payload: payload.slice() });
