@@ -22,4 +22,5 @@ export const SUITES: readonly Suite[] = [
   { name: "bpf", folder: "test/bpf" },
   { name: "native", folder: "test/native" },
   { name: "netns", folder: "test/netns" },
+  { name: "build", folder: "test/build" },
 ];

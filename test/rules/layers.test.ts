@@ -11,7 +11,8 @@ const LAYERS = [
   ["provisioning"],
   ["dataplane"],
   ["api"],
-  ["node.ts", "joining.io.ts"],
+  ["node.ts"],
+  ["joining.io.ts"],
   ["cli"],
   ["main.ts"],
 ];
