@@ -169,6 +169,10 @@ export class Initiator {
 
   wipe(): void {
     this.#over = true;
+    this.#wipeSecrets();
+  }
+
+  #wipeSecrets(): void {
     this.#hello?.chain.wipe();
     this.#first?.chain.wipe();
     this.#shown?.state.wipe();
@@ -182,8 +186,7 @@ export class Initiator {
     if (!agreed) return undefined;
     this.#agreed = true;
     const { remoteIndex, aead, secrets } = agreed;
-    wipeEphemeral(this.#hello.ephemeral);
-    this.#hello.chain.wipe();
+    this.#wipeSecrets();
     const session = this.#established(purpose.peer, secrets, { remoteIndex, aead }, now, false, undefined);
     return [session, ...this.#send(MESSAGE.k3, agreed.confirmation, this.calleeKey, now)];
   }
@@ -238,6 +241,7 @@ export class Initiator {
     if (!answer) return undefined;
     this.#agreed = true;
     this.#sending = undefined;
+    this.#wipeSecrets();
     const { verdict, secrets } = answer;
     if (!verdict.accepted) return this.#fail(verdict.code, verdict.message, true);
     const joined = verdict.chain ? { chain: verdict.chain, genesis: shown.genesis } : undefined;

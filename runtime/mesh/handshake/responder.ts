@@ -2,7 +2,7 @@
  * Answering others. A known peer's exchange leaves no state that matters: K2 is cached only so that a lost fragment need
  * not cost a new one, and what K3 needs comes back in its biscuit. First contacts are kept in a fixed number of slots.
  */
-import { equal, toHex } from "../../base/bytes.ts";
+import { equal, toHex, wipe } from "../../base/bytes.ts";
 import { type Endpoint, endpointKey } from "../../base/endpoint.ts";
 import type { Values } from "../../base/struct.ts";
 import { type Ms, seconds } from "../../base/time.ts";
@@ -162,9 +162,10 @@ export class Responder {
     const index = this.#freeIndex();
     const reply = await createReply(crypto, random, { rates: local.rates, index }, peer.keys, opened);
     if (!reply) return undefined;
+    const saved = reply.chain.save();
     const biscuit = this.#biscuits.seal(
       {
-        chain: reply.chain.save(),
+        chain: saved,
         certificateHash: opened.certificateHash,
         initiator: opened.hello.sender,
         responder: index,
@@ -173,6 +174,7 @@ export class Responder {
       f.exchange,
       now,
     );
+    wipe(saved);
     reply.chain.wipe();
     const message = new Uint8Array(reply.body.length + biscuit.length);
     message.set(reply.body);
@@ -193,7 +195,10 @@ export class Responder {
       meter.count("handshake.drop.replay");
       return last.localIndex === biscuit.responder ? [{ type: "repeated", localIndex: last.localIndex }] : [];
     }
-    const secrets = consumeConfirmation(crypto, KdfChain.resume(crypto, biscuit.chain), message.sealed);
+    const chain = KdfChain.resume(crypto, biscuit.chain);
+    wipe(biscuit.chain);
+    const secrets = consumeConfirmation(crypto, chain, message.sealed);
+    chain.wipe();
     if (!secrets || !isFree(biscuit.responder)) return undefined;
     this.#last.set(toHex(peer.id), { number: biscuit.number, localIndex: biscuit.responder });
     const slot = this.#slots.get(toHex(f.exchange));
