@@ -30,6 +30,7 @@ export const globals = (yargs: Argv): Argv<Globals> =>
       type: "string",
       default: defaultStateDir(),
       describe: "where keys and state lie",
+      coerce: (given: string | string[]) => [given].flat().at(-1), // given twice, the last one counts
       global: true,
     })
     .option("log-level", { choices: LEVELS, default: "info" as Level, describe: "how much to log", global: true })

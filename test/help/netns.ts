@@ -1,0 +1,136 @@
+/**
+ * Network namespaces for tests of the daemon: one per gateway, all on one bridge that lives in a namespace of its own,
+ * and the daemons that run in them. The names carry this process's id, so that runs never meet.
+ */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+const ROOT = join(import.meta.dir, "../..");
+const SWITCH = `trellis-t${process.pid}-switch`;
+
+export interface Ran {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export async function run(command: readonly string[], stdin?: Uint8Array): Promise<Ran> {
+  const child = Bun.spawn([...command], { stdin: stdin ?? "ignore", stdout: "pipe", stderr: "pipe" });
+  const [stdout, stderr, code] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+    child.exited,
+  ]);
+  return { code, stdout, stderr };
+}
+
+export async function must(command: readonly string[]): Promise<string> {
+  const { code, stdout, stderr } = await run(command);
+  if (code !== 0) throw new Error(`\`${command.join(" ")}\` ended with ${code}: ${(stderr || stdout).trim()}`);
+  return stdout;
+}
+
+/** Asks until `ready` gives something; after 20 s the error says what was waited for. */
+export async function until<T>(what: string, ready: () => Promise<T | undefined>): Promise<T> {
+  const end = performance.now() + 20_000;
+  for (;;) {
+    const value = await ready();
+    if (value !== undefined) return value;
+    if (performance.now() > end) throw new Error(`waited in vain for ${what}`);
+    await Bun.sleep(50);
+  }
+}
+
+/** One gateway: a namespace with eth0 = 10.78.0.`index`/24, a state directory, and at most one daemon. */
+export class TestGateway {
+  readonly name: string;
+  readonly namespace: string;
+  readonly stateDir: string;
+  readonly underlay: string;
+  #daemon: Bun.Subprocess | undefined;
+
+  constructor(name: string, index: number, folder: string) {
+    this.name = name;
+    this.namespace = `trellis-t${process.pid}-${name}`;
+    this.stateDir = join(folder, name);
+    this.underlay = `10.78.0.${index}`;
+  }
+
+  inside(...command: readonly string[]): string[] {
+    return ["ip", "netns", "exec", this.namespace, ...command];
+  }
+
+  trellis(...args: readonly string[]): Promise<Ran> {
+    return run(this.inside(process.execPath, join(ROOT, "runtime/main.ts"), "--state-dir", this.stateDir, ...args));
+  }
+
+  /** The JSON that a command which must succeed prints. */
+  async json<T>(...args: readonly string[]): Promise<T> {
+    const { code, stdout, stderr } = await this.trellis("--json", ...args);
+    if (code !== 0) throw new Error(`${this.name}: trellis ${args.join(" ")} ended with ${code}: ${stderr}`);
+    return JSON.parse(stdout) as T;
+  }
+
+  /** Starts the daemon; resolves when it answers `status`. */
+  async start(...args: readonly string[]): Promise<void> {
+    const log = Bun.file(`${this.stateDir}.log`);
+    const main = join(ROOT, "runtime/main.ts");
+    const daemon = Bun.spawn(
+      this.inside(process.execPath, main, "--state-dir", this.stateDir, "--log-level", "debug", "run", ...args),
+      { stdin: "ignore", stdout: log, stderr: log },
+    );
+    this.#daemon = daemon;
+    await until(`the daemon of ${this.name}`, async () => {
+      if (daemon.exitCode !== null) throw new Error(`the daemon of ${this.name} ended: ${await log.text()}`);
+      return (await this.trellis("status")).code === 0 ? true : undefined;
+    });
+  }
+
+  /** Ends the daemon by a signal and waits until it is gone. */
+  async end(signal: "SIGTERM" | "SIGKILL"): Promise<number | undefined> {
+    this.#daemon?.kill(signal);
+    return await this.ended();
+  }
+
+  /** The exit code once the daemon is gone; undefined when none was started. */
+  async ended(): Promise<number | undefined> {
+    return await this.#daemon?.exited;
+  }
+
+  async devices(): Promise<string[]> {
+    const links = JSON.parse(await must(this.inside("ip", "-json", "link"))) as { ifname: string }[];
+    return links.map((l) => l.ifname);
+  }
+}
+
+export class TestNet {
+  readonly folder = mkdtempSync(join(tmpdir(), "trellis-netns-"));
+  readonly gateways: readonly TestGateway[];
+
+  constructor(...names: readonly string[]) {
+    this.gateways = names.map((name, i) => new TestGateway(name, i + 1, this.folder));
+  }
+
+  async build(): Promise<void> {
+    await must(["ip", "netns", "add", SWITCH]);
+    await must(["ip", "-n", SWITCH, "link", "add", "br0", "type", "bridge"]);
+    await must(["ip", "-n", SWITCH, "link", "set", "br0", "up"]);
+    for (const [i, g] of this.gateways.entries()) {
+      const ns = g.namespace;
+      const port = `port${i}`;
+      await must(["ip", "netns", "add", ns]);
+      await must(["ip", "-n", SWITCH, "link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", ns]);
+      await must(["ip", "-n", SWITCH, "link", "set", port, "master", "br0", "up"]);
+      await must(["ip", "-n", ns, "address", "add", `${g.underlay}/24`, "dev", "eth0"]);
+      await must(["ip", "-n", ns, "link", "set", "lo", "up"]);
+      await must(["ip", "-n", ns, "link", "set", "eth0", "up"]);
+    }
+  }
+
+  async remove(): Promise<void> {
+    for (const g of this.gateways) await g.end("SIGKILL");
+    for (const ns of [SWITCH, ...this.gateways.map((g) => g.namespace)]) await run(["ip", "netns", "delete", ns]);
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
