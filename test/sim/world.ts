@@ -1,7 +1,6 @@
 /** Gateways on a lossy network with a virtual clock. The provider is the native one: real ML-KEM and ML-DSA. */
 
 import { equal } from "../../runtime/base/bytes.ts";
-import { endpointKey } from "../../runtime/base/endpoint.ts";
 import { Meter } from "../../runtime/base/meter.ts";
 import { randomBelow } from "../../runtime/base/random.ts";
 import type { Ms } from "../../runtime/base/time.ts";
@@ -129,6 +128,7 @@ export class World {
       if (action.type === "notice") to.notices.push(action.notice);
       if (action.type === "send") this.#send(to, action.datagram);
     }
+    this.#due.set(to, to.mesh.deadline() ?? Number.POSITIVE_INFINITY);
   }
 
   connect(from: Gateway, to: Gateway): Promise<void> {
@@ -140,8 +140,7 @@ export class World {
     const end = this.now + span;
     for (;;) {
       if (this.load && this.now >= this.#nextLoad) this.#sendLoad();
-      this.#flying.sort((a, b) => a.at - b.at);
-      const due = this.gateways.map((g) => g.mesh.deadline() ?? Number.POSITIVE_INFINITY);
+      const due = this.#due.values();
       const next = Math.min(...due, this.#flying[0]?.at ?? end + 1, this.load ? this.#nextLoad : end + 1);
       if (next > end) break;
       this.now = Math.max(this.now, next);
@@ -155,13 +154,13 @@ export class World {
         if (payload[0] === FRAME.data) this.#count(to.data.opens(payload));
         else await this.feed(to, { type: "datagrams", batch: [{ endpoint: from.endpoint, payload }] });
       }
-      for (const g of this.gateways)
-        if ((g.mesh.deadline() ?? end + 1) <= this.now) await this.feed(g, { type: "tick" });
+      for (const [g, at] of [...this.#due]) if (at <= this.now) await this.feed(g, { type: "tick" });
     }
     this.now = end;
   }
 
   #nextLoad: Ms = 0;
+  readonly #due = new Map<Gateway, Ms>();
 
   #sendLoad(): void {
     this.#nextLoad = this.now + 100;
@@ -178,11 +177,16 @@ export class World {
   }
 
   #send(from: Gateway, datagram: Datagram): void {
-    const to = this.gateways.find((g) => endpointKey(g.endpoint) === endpointKey(datagram.endpoint));
+    const to = this.gateways.find((g) => isAt(g, datagram.endpoint));
     if (!to || this.partitioned(from, to)) return;
     for (const payload of this.wire(datagram)) {
       if (randomBelow(this.#random, 100) < this.loss) continue;
-      this.#flying.push({ at: this.now + 5 + randomBelow(this.#random, 20), from, to, payload: payload.slice() });
+      const at = this.now + 5 + randomBelow(this.#random, 20);
+      const after = this.#flying.findLastIndex((f) => f.at <= at);
+      this.#flying.splice(after + 1, 0, { at, from, to, payload: payload.slice() });
     }
   }
 }
+
+const isAt = (g: Gateway, e: Datagram["endpoint"]): boolean =>
+  g.endpoint.port === e.port && g.endpoint.address === e.address;
