@@ -51,12 +51,12 @@ describe("requests", () => {
     expect(parseRequest('{"id":1,"method":"status"}')).toEqual({ id: 1, method: "status", params: {} });
   });
 
-  test("survive their encoding", () => {
+  test("survive their encoding", async () => {
     const params = fc.dictionary(
       fc.string().filter((k) => k !== "__proto__"),
       fc.oneof(fc.string(), fc.integer(), fc.boolean(), fc.constant(null)),
     );
-    fc.assert(
+    await fc.assert(
       fc.property(fc.nat(), fc.string(), params, (id, method, given) => {
         const sent = { id, method, params: given };
         expect(parseRequest(JSON.stringify(sent))).toEqual(JSON.parse(JSON.stringify(sent)));
