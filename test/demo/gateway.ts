@@ -10,6 +10,7 @@ export interface Status {
   readonly device?: string;
   readonly dataPlane: string;
   readonly provider: string;
+  readonly port: number;
 }
 
 export class Gateway {
