@@ -62,10 +62,13 @@ export class Net {
     this.#shown = shown;
   }
 
-  /** A chain is, here, the node id in a shell: certificates have tests of their own. */
+  /**
+   * A chain is, here, the node id in a shell: certificates have tests of their own. `posesAs`: an impostor that answers
+   * to another's node id with its own chain and keys.
+   */
   async add(
     name: string,
-    options: { member?: boolean; admission?: Admission; rates?: LocalNode["rates"] } = {},
+    options: { member?: boolean; admission?: Admission; rates?: LocalNode["rates"]; posesAs?: Uint8Array } = {},
   ): Promise<Party> {
     const keys = await generateKeys(this.crypto, this.random);
     const chain = new Uint8Array(this.#shown);
@@ -98,7 +101,7 @@ export class Net {
         crypto: this.crypto,
         random: this.random,
         local: {
-          keys,
+          keys: { ...keys, id: options.posesAs ?? keys.id },
           rates,
           membership: isMember ? { meshId: MESH_ID, genesis: GENESIS, chain, certificateHash } : undefined,
         },

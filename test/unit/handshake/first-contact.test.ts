@@ -146,3 +146,16 @@ describe("an invite", () => {
     for (const hidden of [INVITE_ID, SECRET, a.keys.id]) expect(wire).not.toContain(toHex(hidden));
   });
 });
+
+describe("a caller", () => {
+  test("does not take another member for the one it called", async () => {
+    const net = new Net(native, seededRandom("impostor"));
+    const a = await net.add("a");
+    const called = await net.add("called");
+    const impostor = await net.add("impostor", { posesAs: called.keys.id });
+    net.perform(a, await a.machine.contact(called.keys.id, impostor.endpoint, net.now));
+    await net.run(2000);
+    expect(a.failures.map((f) => f.code)).toEqual(["handshake/wrong-gateway"]);
+    expect([a.sessions, impostor.sessions]).toEqual([[], []]);
+  });
+});
