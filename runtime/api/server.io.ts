@@ -10,6 +10,8 @@ const CLIENTS_MAX = 32;
 
 interface Client {
   readonly lines: LineReader;
+  /** Turned away: what it has sent already is not looked at. */
+  readonly refused: boolean;
 }
 
 export interface ControlServer {
@@ -30,16 +32,18 @@ export function serveControl(
     socket: {
       open(socket) {
         clients++;
-        socket.data = { lines: new LineReader() };
         const uid = uidOf((socket as unknown as { fd: number }).fd);
         const foreign = uid !== undefined && uid !== 0 && uid !== process.getuid?.();
         if (foreign) log.warn("control connection refused", { uid });
-        if (foreign || clients > CLIENTS_MAX) socket.end();
+        const refused = foreign || clients > CLIENTS_MAX;
+        socket.data = { lines: new LineReader(), refused };
+        if (refused) socket.end();
       },
       close() {
         clients--;
       },
       async data(socket, chunk) {
+        if (socket.data.refused) return;
         let lines: string[];
         try {
           lines = socket.data.lines.push(chunk);

@@ -33,5 +33,3 @@ export function createLog(sink: (line: LogLine) => void, threshold: Level, part 
     part: (name) => createLog(sink, threshold, name),
   };
 }
-
-export const silentLog: Log = createLog(() => {}, "error");

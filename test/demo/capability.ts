@@ -1,7 +1,7 @@
 /** What the full demo needs from the machine; each lacking thing comes with the way to get it. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { run } from "./shell.ts";
+import { run } from "../help/shell.ts";
 
 export interface Lacking {
   readonly what: string;

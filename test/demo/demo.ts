@@ -3,10 +3,10 @@ import { mkdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { must, run, until } from "../help/shell.ts";
 import { lacking } from "./capability.ts";
 import { Gateway, type Status } from "./gateway.ts";
 import { fillRandom, sha256Of } from "./payload.ts";
-import { must, run, until } from "./shell.ts";
 import { bold, note, say, step, table } from "./story.ts";
 import { buildUnderlay, namespaceOf, removeUnderlay } from "./underlay.ts";
 

@@ -1,6 +1,6 @@
 /** One gateway of the demo: its state directory, its namespace (if any) and the daemon running in it. */
 import { join } from "node:path";
-import { must, type Result, run, until } from "./shell.ts";
+import { must, type Result, run, until } from "../help/shell.ts";
 
 const ROOT = join(import.meta.dir, "..", "..");
 

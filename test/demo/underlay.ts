@@ -6,7 +6,7 @@
  *        \               /
  *      trellis-demo-switch: br0
  */
-import { must, run } from "./shell.ts";
+import { must, run } from "../help/shell.ts";
 
 const SWITCH = "trellis-demo-switch";
 export const namespaceOf = (i: number): string => `trellis-demo-${i}`;

@@ -5,42 +5,13 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { must, type Result, run, until as within } from "./shell.ts";
 
 const ROOT = join(import.meta.dir, "../..");
 const SWITCH = `trellis-t${process.pid}-switch`;
 
-export interface Ran {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-export async function run(command: readonly string[], stdin?: Uint8Array): Promise<Ran> {
-  const child = Bun.spawn([...command], { stdin: stdin ?? "ignore", stdout: "pipe", stderr: "pipe" });
-  const [stdout, stderr, code] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-    child.exited,
-  ]);
-  return { code, stdout, stderr };
-}
-
-export async function must(command: readonly string[]): Promise<string> {
-  const { code, stdout, stderr } = await run(command);
-  if (code !== 0) throw new Error(`\`${command.join(" ")}\` ended with ${code}: ${(stderr || stdout).trim()}`);
-  return stdout;
-}
-
 /** Asks until `ready` gives something; after 20 s the error says what was waited for. */
-export async function until<T>(what: string, ready: () => Promise<T | undefined>): Promise<T> {
-  const end = performance.now() + 20_000;
-  for (;;) {
-    const value = await ready();
-    if (value !== undefined) return value;
-    if (performance.now() > end) throw new Error(`waited in vain for ${what}`);
-    await Bun.sleep(50);
-  }
-}
+export const until = <T>(what: string, ready: () => Promise<T | undefined>): Promise<T> => within(what, 20_000, ready);
 
 /** One gateway: a namespace with eth0 = 10.78.0.`index`/24, a state directory, and at most one daemon. */
 export class TestGateway {
@@ -61,7 +32,7 @@ export class TestGateway {
     return ["ip", "netns", "exec", this.namespace, ...command];
   }
 
-  trellis(...args: readonly string[]): Promise<Ran> {
+  trellis(...args: readonly string[]): Promise<Result> {
     return run(this.inside(process.execPath, join(ROOT, "runtime/main.ts"), "--state-dir", this.stateDir, ...args));
   }
 

@@ -4,8 +4,9 @@ import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { WIRE_VERSION } from "../../runtime/mesh/frame.ts";
-import { must, run, TestNet, until } from "../help/netns.ts";
+import { TestNet, until } from "../help/netns.ts";
 import { able } from "../help/require.ts";
+import { must, run } from "../help/shell.ts";
 
 const ready = able(
   "test/netns/daemon.test.ts",

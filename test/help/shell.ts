@@ -1,4 +1,4 @@
-/** Runs programs for the demo: output captured, failures carry what the program said. */
+/** Runs programs for the demo and the tests: output captured, failures carry what the program said. */
 export interface Result {
   readonly code: number;
   readonly stdout: string;
