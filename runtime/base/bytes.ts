@@ -31,11 +31,7 @@ export function compare(a: Uint8Array, b: Uint8Array): number {
   return a.length - b.length;
 }
 
-export function toHex(bytes: Uint8Array): string {
-  let out = "";
-  for (const b of bytes) out += b.toString(16).padStart(2, "0");
-  return out;
-}
+export const toHex = (bytes: Uint8Array): string => bytes.toHex();
 
 /** Bytes of a hex string, or undefined when it is not one. */
 export function fromHex(text: string): Uint8Array | undefined {

@@ -50,6 +50,7 @@ export class Roster implements Trust {
   readonly #byHash = new Map<string, Member>();
   readonly #byAddress = new Map<string, Member>();
   readonly #endpoints = new Map<string, Endpoint>();
+  #revision = 0;
 
   /** `limit`: most members remembered; one beyond it is refused, never an older one forgotten. */
   constructor(crypto: CryptoProvider, mesh: Mesh, time = new MeshTime(0), limit = 4096) {
@@ -68,6 +69,11 @@ export class Roster implements Trust {
 
   get meshId(): Uint8Array {
     return this.mesh.id;
+  }
+
+  /** Rises whenever a member comes or goes, or a revocation comes into force. */
+  get revision(): number {
+    return this.#revision;
   }
 
   get revocations(): Revocations {
@@ -170,6 +176,7 @@ export class Roster implements Trust {
     if (result === "known") return { revoked: [], news: false };
     if (result !== "added") return { refused: result };
     this.#inForce.add(hash);
+    this.#revision++;
     const revoked = [...this.#byId.values()].filter((m) => this.#revocations.verdict([m.certificate, ...m.issuers]));
     for (const member of revoked) {
       this.#forget(member);
@@ -202,6 +209,7 @@ export class Roster implements Trust {
       issuers,
       chain: encoded,
     };
+    this.#revision++;
     this.#byId.set(toHex(id), member);
     this.#byHash.set(toHex(hash), member);
     this.#byAddress.set(address, member);

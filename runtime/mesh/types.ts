@@ -43,6 +43,8 @@ export type MeshAction =
   | { readonly type: "removePeer"; readonly peer: string }
   /** Something the operator may want to know; also what `join` and `ping` wait for. */
   | { readonly type: "notice"; readonly notice: MeshNotice }
+  /** A payload that the peer posted; in order, each once. */
+  | { readonly type: "message"; readonly peer: string; readonly protocol: string; readonly data: Uint8Array }
   /** Durable state changed (roster, revocations): the shell writes it. */
   | { readonly type: "persist" };
 
@@ -59,6 +61,10 @@ export type MeshNotice =
   | { readonly kind: "joinFailed"; readonly code: string; readonly message: string }
   | { readonly kind: "admitted"; readonly name: string; readonly peer: string; readonly inviteId: string }
   | { readonly kind: "revoked"; readonly name: string; readonly peer: string }
+  /** A `post` that could not be sent: no session, or too much waits already. */
+  | { readonly kind: "undelivered"; readonly peer: string; readonly protocol: string }
+  /** The peer began anew: what was posted to it and not received yet is lost. */
+  | { readonly kind: "streamReset"; readonly peer: string }
   | { readonly kind: "pong"; readonly token: number; readonly peer: string; readonly roundTrip: Ms };
 
 /** What the data path noticed. */
@@ -90,6 +96,8 @@ export type MeshCommand =
   | { readonly type: "join"; readonly invite: JoinInvite; readonly name: string }
   /** A chain from elsewhere, for instance one that this node issued. */
   | { readonly type: "admit"; readonly chain: Uint8Array }
+  /** Sends up to 128 KiB to the same protocol at a peer with a session, in order and repeated until it arrives. */
+  | { readonly type: "post"; readonly peer: string; readonly protocol: string; readonly data: Uint8Array }
   /** Says goodbye to every peer; for a clean stop. */
   | { readonly type: "leave" };
 
