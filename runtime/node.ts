@@ -1,6 +1,7 @@
 /** Composition root: builds the parts of a running gateway, joins their ports, and feeds the core one event at a time. */
 import type { Json, JsonObject } from "./api/protocol.ts";
 import { type ControlServer, type Handler, serveControl } from "./api/server.io.ts";
+import { type TransferApi, transferApi } from "./api/transfer.io.ts";
 import { fromHex, toHex } from "./base/bytes.ts";
 import { type Endpoint, endpointKey, parseEndpoint } from "./base/endpoint.ts";
 import { messageOf, TrellisError } from "./base/errors.ts";
@@ -27,6 +28,7 @@ import { createAdmission, type Issuer } from "./provisioning/admission.ts";
 import { createInvite } from "./provisioning/create-invite.ts";
 import type { Home } from "./provisioning/home.io.ts";
 import { type Invite, type InviteBook, stateOf } from "./provisioning/invite-book.ts";
+import { Transfers } from "./transfer/transfers.ts";
 
 export const systemClock: Clock = { now: () => performance.now(), unix: () => Math.floor(Date.now() / 1000) };
 export const systemRandom = (length: number): Uint8Array => crypto.getRandomValues(new Uint8Array(length));
@@ -59,6 +61,8 @@ export async function loadMembership(home: Home, provider: CryptoProvider): Prom
   return { keys, membership, chain, roster, book: await home.invites() };
 }
 
+const TRANSFER = "transfer";
+
 export interface NodeOptions {
   readonly port: number;
   readonly interface: string | undefined;
@@ -87,6 +91,11 @@ export class Node {
   #timer: Timer | undefined;
   #nextPing = 1;
   readonly #stopped = Promise.withResolvers<void>();
+  readonly #transfers = new Transfers(systemRandom, (peer, data) => this.#post(peer, TRANSFER, data));
+  readonly #transferApi: TransferApi = transferApi(this.#transfers, systemClock, {
+    addressOf: (peer) => this.#member(peer).address,
+    nameOf: (address) => this.#loaded.roster.byAddress(address)?.name ?? address,
+  });
 
   private constructor(home: Home, choice: CryptoChoice, loaded: Loaded, options: NodeOptions) {
     this.#home = home;
@@ -224,13 +233,24 @@ export class Node {
         return await this.#home.saveRoster(this.#loaded.roster);
       case "notice":
         return this.#notice(action.notice);
+      case "message":
+        if (action.protocol === TRANSFER) this.#transfers.hear(action.peer, action.data, systemClock.now());
+        return this.#transferApi.changed();
     }
+  }
+
+  #post(peer: string, protocol: string, data: Uint8Array): void {
+    void this.#feed({ type: "command", command: { type: "post", peer, protocol, data } });
   }
 
   #notice(notice: MeshNotice): void {
     if (notice.kind === "pong") {
       this.#pings.get(notice.token)?.(notice);
       return;
+    }
+    if (notice.kind === "sessionDown" || notice.kind === "streamReset" || notice.kind === "undelivered") {
+      this.#transfers.lost(notice.peer);
+      this.#transferApi.changed();
     }
     const { kind, ...fields } = notice;
     this.#log.info(kind, Object.fromEntries(Object.entries(fields).filter(([, v]) => typeof v !== "object")));
@@ -245,6 +265,7 @@ export class Node {
       "revoke-invite": (p) => this.#revokeInvite(p),
       ping: (p) => this.#ping(p),
       revoke: (p) => this.#revoke(p),
+      ...this.#transferApi.methods,
       down: async () => {
         setTimeout(() => void this.stop(), 10); // after the answer is out
         return {};

@@ -22,13 +22,22 @@ export type Reply = { readonly id: number; readonly result: Json } | { readonly 
 
 /** Cuts a byte stream into lines. Throws `api/line-too-long`: the caller ends the connection. */
 export class LineReader {
-  #rest = "";
+  #rest: string[] = [];
+  #length = 0;
   readonly #decoder = new TextDecoder();
 
   push(chunk: Uint8Array): string[] {
-    const lines = (this.#rest + this.#decoder.decode(chunk, { stream: true })).split("\n");
-    this.#rest = lines.pop() as string;
-    if (this.#rest.length > LINE_MAX)
+    const lines = this.#decoder.decode(chunk, { stream: true }).split("\n");
+    const last = lines.pop() as string;
+    const [first] = lines;
+    if (first !== undefined) {
+      lines[0] = [...this.#rest, first].join("");
+      this.#rest = [];
+      this.#length = 0;
+    }
+    this.#rest.push(last);
+    this.#length += last.length;
+    if (this.#length > LINE_MAX)
       throw new TrellisError("api/line-too-long", `a line has more than ${LINE_MAX} characters`);
     return lines;
   }

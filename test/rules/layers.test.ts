@@ -7,7 +7,7 @@ const LAYERS = [
   ["base"],
   ["config", "crypto", "store"],
   ["identity"],
-  ["mesh"],
+  ["mesh", "transfer"],
   ["provisioning"],
   ["dataplane"],
   ["api"],
