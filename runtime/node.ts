@@ -264,6 +264,7 @@ export class Node {
       invites: async () => ({ invites: this.#loaded.book.list().map((i) => showInvite(i, this.#issuer.now())) }),
       "revoke-invite": (p) => this.#revokeInvite(p),
       ping: (p) => this.#ping(p),
+      rekey: (p) => this.#rekey(p),
       revoke: (p) => this.#revoke(p),
       ...this.#transferApi.methods,
       down: async () => {
@@ -346,6 +347,14 @@ export class Node {
       path: view?.endpoint ? `direct ${endpointKey(view.endpoint)}` : null,
       handshakeAgeMs: view?.handshakeAge ?? null,
     };
+  }
+
+  async #rekey(p: JsonObject): Promise<Json> {
+    const { name, address } = this.#member(String(p.peer));
+    if (!this.#peers().some((x) => x.address === address && x.sessionId))
+      throw new TrellisError("rekey/no-session", `there is no session with ${name}`, { hint: "trellis peers" });
+    await this.#feed({ type: "command", command: { type: "rekey", peer: address } });
+    return { name };
   }
 
   async #revoke(p: JsonObject): Promise<Json> {

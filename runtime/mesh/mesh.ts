@@ -158,7 +158,10 @@ export class Mesh {
     } else if (c.type === "revoke") await this.#revoke(c.record, now);
     else if (c.type === "admit") await this.#admit(c.chain, undefined, now);
     else if (c.type === "post") this.#post(c.peer, c.protocol, c.data);
-    else if (c.type === "join") {
+    else if (c.type === "rekey") {
+      const peer = this.#peers.byAddress(c.peer);
+      if (peer?.current) await this.#dial(peer, now);
+    } else if (c.type === "join") {
       this.#join = { invite: c.invite, name: c.name, next: 0, exchange: "" };
       await this.#tryJoin("join/no-endpoint", "the invite names no endpoint", now);
     } else for (const peer of this.#peers.all()) this.#tell(peer, { kind: "goodbye" }, now);

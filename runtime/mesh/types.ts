@@ -90,6 +90,8 @@ export type MeshCommand =
   | { readonly type: "connect"; readonly id: Uint8Array; readonly endpoint: Endpoint }
   /** A roster member by its overlay address; answered by the notice `pong` with this token, or never. */
   | { readonly type: "ping"; readonly peer: string; readonly token: number }
+  /** New keys with a peer that has a session, now. */
+  | { readonly type: "rekey"; readonly peer: string }
   /** A signed revocation record: takes effect here and is handed on. Refused ones are counted (`mesh.revocation.refused`). */
   | { readonly type: "revoke"; readonly record: Uint8Array }
   /** Answered by the notice `joined` or `joinFailed`. */
