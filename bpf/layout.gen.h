@@ -13,11 +13,13 @@
 #define MAX_DATAGRAM 1232
 #define MAX_FRAGMENTS 32
 #define SEALED_TAG_SIZE 16
+#define RELAY_TTL 16
 #define FRAME_HANDSHAKE 1
 #define FRAME_ACKNOWLEDGE 2
 #define FRAME_COOKIE 3
 #define FRAME_DATA 4
 #define FRAME_CONTROL 5
+#define FRAME_RELAY 6
 #define SEALED_FLAG_PARTIAL_CHECKSUM 1
 #define INGRESS_PASS 0
 #define INGRESS_SHORT 1
@@ -41,6 +43,24 @@ LAYOUT_ASSERT(offsetof(struct sealed_header, flags) == 1, "sealed_header.flags")
 LAYOUT_ASSERT(offsetof(struct sealed_header, reserved) == 2, "sealed_header.reserved");
 LAYOUT_ASSERT(offsetof(struct sealed_header, receiver) == 4, "sealed_header.receiver");
 LAYOUT_ASSERT(offsetof(struct sealed_header, counter) == 8, "sealed_header.counter");
+
+struct relay_header {
+	__u8 type;
+	__u8 ttl;
+	__u8 reserved[2];
+	__u32 link;
+	__u8 destination[8];
+	__u8 source[8];
+	__u8 tag[8];
+};
+LAYOUT_ASSERT(sizeof(struct relay_header) == 32, "relay_header");
+LAYOUT_ASSERT(offsetof(struct relay_header, type) == 0, "relay_header.type");
+LAYOUT_ASSERT(offsetof(struct relay_header, ttl) == 1, "relay_header.ttl");
+LAYOUT_ASSERT(offsetof(struct relay_header, reserved) == 2, "relay_header.reserved");
+LAYOUT_ASSERT(offsetof(struct relay_header, link) == 4, "relay_header.link");
+LAYOUT_ASSERT(offsetof(struct relay_header, destination) == 8, "relay_header.destination");
+LAYOUT_ASSERT(offsetof(struct relay_header, source) == 16, "relay_header.source");
+LAYOUT_ASSERT(offsetof(struct relay_header, tag) == 24, "relay_header.tag");
 
 struct fragment_header {
 	__u8 type;

@@ -8,7 +8,16 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Field, type Fields, type Scalar, type Struct, sizeOf } from "../runtime/base/struct.ts";
 import { INGRESS_VERDICTS, MAX_FRAGMENTS, SEALED_TAG_SIZE } from "../runtime/dataplane/ingress.ts";
-import { FRAME, FragmentHeader, MAX_DATAGRAM, SEALED_FLAG, SealedHeader, WIRE_VERSION } from "../runtime/mesh/frame.ts";
+import {
+  FRAME,
+  FragmentHeader,
+  MAX_DATAGRAM,
+  RELAY_TTL,
+  RelayHeader,
+  SEALED_FLAG,
+  SealedHeader,
+  WIRE_VERSION,
+} from "../runtime/mesh/frame.ts";
 import { Acknowledge, CookieReply } from "../runtime/mesh/handshake/message.ts";
 
 export const LAYOUT_PATH = join(import.meta.dir, "../bpf/layout.gen.h");
@@ -66,12 +75,15 @@ export function layoutHeader(): string {
     `#define MAX_DATAGRAM ${MAX_DATAGRAM}`,
     `#define MAX_FRAGMENTS ${MAX_FRAGMENTS}`,
     `#define SEALED_TAG_SIZE ${SEALED_TAG_SIZE}`,
+    `#define RELAY_TTL ${RELAY_TTL}`,
     ...constants("FRAME_", FRAME),
     ...constants("SEALED_FLAG_", SEALED_FLAG),
     ...INGRESS_VERDICTS.map((name, at) => `#define INGRESS_${upper(name)} ${at}`),
     `#define INGRESS_VERDICTS ${INGRESS_VERDICTS.length}`,
     "",
     structText(SealedHeader),
+    "",
+    structText(RelayHeader),
     "",
     structText(FragmentHeader),
     "",

@@ -46,6 +46,8 @@ export const STEP = {
   dataResponder: utf8("data r>i"),
   controlInitiator: utf8("control i>r"),
   controlResponder: utf8("control r>i"),
+  hopInitiator: utf8("hop i>r"),
+  hopResponder: utf8("hop r>i"),
   sessionId: utf8("session id"),
 } as const;
 

@@ -62,6 +62,15 @@ export interface DataPlane {
   /** Cryptokey routing: inner packets to `prefix` (e.g. `fd00::1/128`, `10.1.0.0/16`) go to `peer`, and only they come from it. */
   allow(peer: string, prefix: string): void;
   stats(): DataPlaneStats;
+  /**
+   * Frames for the overlay address `destination` that cannot be sent to it directly, our own and those we relay, go to the
+   * neighbour `primary`, and to `backup` while the primary is silent. Undefined takes the route away. Both are overlay
+   * addresses of peers with a session and a direct endpoint.
+   *
+   * An endpoint with port 0 and an overlay address means "through the mesh": such a datagram, or a session whose endpoint it
+   * is, travels behind a relay header along this route; what arrives behind one comes from such an endpoint.
+   */
+  setRoute(destination: string, primary: string | undefined, backup: string | undefined): void;
   /** Stops the workers and removes everything it put into the kernel. */
   close(): Promise<void>;
 }

@@ -12,6 +12,7 @@ export const FRAME = {
   cookie: 3, // "prove that you are at this address"
   data: 4, // a sealed inner packet
   control: 5, // a sealed message between daemons
+  relay: 6, // one of the others, on its way through gateways that cannot read it
 } as const;
 
 /** Data and control frames alike; ciphertext and 16-byte tag follow. The whole header is the AAD. */
@@ -40,3 +41,20 @@ export const FragmentHeader = struct("fragment_header", {
   cookie: bytes(8), //    16  SipHash-2-4 of the source under the responder's rotating secret; zero when none is known
   mac: bytes(8), //       24  SipHash-2-4 over the rest of the datagram; key by message (SPEC.md)
 }); //                    32  bytes
+
+/**
+ * In front of a frame that travels over several gateways. Each hop checks the tag, lowers `ttl`, and writes `link` and `tag`
+ * anew for the next one; the labels and the frame behind stay as they are. The tag admits to a relay's capacity, no more:
+ * the ends check what arrives by their own keys.
+ */
+export const RelayHeader = struct("relay_header", {
+  type: "u8", //           0  FRAME.relay
+  ttl: "u8", //            1  hops left, this one included; at most RELAY_TTL
+  reserved: reserved(2), //   2
+  link: "u32le", //        4  index of the session between this hop's two gateways, chosen by its receiver
+  destination: bytes(8), //   8  label: the last 8 bytes of the overlay address
+  source: bytes(8), //    16  label
+  tag: bytes(8), //       24  SipHash-2-4 over the first 24 bytes, with the sender's hop key of that session
+}); //                    32  bytes
+
+export const RELAY_TTL = 16;

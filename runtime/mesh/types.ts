@@ -23,6 +23,9 @@ export interface DataSession {
   readonly aead: AeadName;
   readonly sendKey: Uint8Array;
   readonly receiveKey: Uint8Array;
+  /** Keys of the relay tag (SipHash-2-4, 16 bytes), for what this peer and we relay to each other. */
+  readonly hopSendKey: Uint8Array;
+  readonly hopReceiveKey: Uint8Array;
 }
 
 /** What the shell must do, in order. */

@@ -134,7 +134,8 @@ describe.each(implementations)("the %s data path", (kind, open) => {
   test("lists the sessions it was given and forgets those of a removed peer", async () => {
     const { plane } = await start(open);
     const key = new Uint8Array(32).fill(7);
-    const keys = { aead: "aes-256-gcm", sendKey: key, receiveKey: key } as const;
+    const hop = new Uint8Array(16);
+    const keys = { aead: "aes-256-gcm", sendKey: key, receiveKey: key, hopSendKey: hop, hopReceiveKey: hop } as const;
     const endpoint = { address: "127.0.0.1", port: 9 };
     plane.installSession("fd00::2", { localIndex: 21, remoteIndex: 1, ...keys }, endpoint);
     plane.installSession("fd00::2", { localIndex: 22, remoteIndex: 2, ...keys }, endpoint);

@@ -268,6 +268,8 @@ export class Initiator {
           ...remote,
           sendKey: secrets.dataInitiator,
           receiveKey: secrets.dataResponder,
+          hopSendKey: secrets.hopInitiator,
+          hopReceiveKey: secrets.hopResponder,
         },
         controlSendKey: secrets.controlInitiator,
         controlReceiveKey: secrets.controlResponder,

@@ -47,6 +47,8 @@ export interface SessionSecrets {
   readonly dataResponder: Uint8Array;
   readonly controlInitiator: Uint8Array;
   readonly controlResponder: Uint8Array;
+  readonly hopInitiator: Uint8Array;
+  readonly hopResponder: Uint8Array;
   readonly sessionId: Uint8Array;
 }
 
@@ -57,6 +59,8 @@ export function finish(chain: KdfChain): SessionSecrets {
     dataResponder: chain.deriveKey(STEP.dataResponder, 32),
     controlInitiator: chain.deriveKey(STEP.controlInitiator, 32),
     controlResponder: chain.deriveKey(STEP.controlResponder, 32),
+    hopInitiator: chain.deriveKey(STEP.hopInitiator, 16),
+    hopResponder: chain.deriveKey(STEP.hopResponder, 16),
     sessionId: chain.deriveKey(STEP.sessionId, 8),
   };
   chain.wipe();
