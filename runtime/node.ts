@@ -227,6 +227,8 @@ export class Node {
         return plane.removeSession(action.localIndex);
       case "setEndpoint":
         return plane.setEndpoint(action.peer, action.endpoint);
+      case "setRoute":
+        return plane.setRoute(action.destination, action.primary, action.backup);
       case "removePeer":
         return plane.removePeer(action.peer);
       case "persist":

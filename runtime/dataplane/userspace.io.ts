@@ -9,6 +9,7 @@ import { Meter } from "../base/meter.ts";
 import { FRAME } from "../mesh/frame.ts";
 import type { Datagram } from "../mesh/types.ts";
 import type { DataPlane, DataPlaneHandlers, DataPlaneOptions, SessionStats } from "./port.ts";
+import { Relay } from "./relay.ts";
 
 /** Longer ones are no control frames of ours; the native path has the same limit. */
 const MAX_CONTROL = 2048;
@@ -26,25 +27,42 @@ export async function openUserspace(options: DataPlaneOptions, handlers: DataPla
       hint: "leave out --interface, or run `trellis doctor` to see why the addon is missing",
     });
   const meter = new Meter();
-  const sessions = new Map<number, { readonly peer: string }>();
-  const socket = await bind(options.port, meter, handlers);
+  const sessions = new Set<number>();
+  const relay = new Relay(options.address);
+  const take = (datagram: Datagram): void => {
+    const verdict = datagram.payload[0] === FRAME.relay ? relay.receive(datagram.payload) : { deliver: datagram };
+    if ("deliver" in verdict) receive(verdict.deliver, meter, handlers);
+    else if ("forward" in verdict) sendOne(socket, verdict.forward, meter);
+    else meter.count(`relay.${verdict.drop}`);
+  };
+  const socket = await bind(options.port, meter, take);
   return {
     kind: "userspace",
     port: socket.port,
     device: undefined,
     rates: RATES,
     send(datagrams) {
-      for (const datagram of datagrams) sendOne(socket, datagram, meter);
+      for (const datagram of datagrams) {
+        const { endpoint, payload } = datagram;
+        const out = endpoint.port === 0 ? relay.wrap(endpoint.address, payload) : datagram;
+        if (out) sendOne(socket, out, meter);
+        else meter.count("relay.route");
+      }
     },
-    installSession: (peer, { localIndex }) => void sessions.set(localIndex, { peer }),
-    useSession() {}, // which session seals is the native workers' business
-    removeSession: (localIndex) => void sessions.delete(localIndex),
-    setEndpoint() {}, // the core names the endpoint of every control frame itself
-    removePeer(peer) {
-      for (const [localIndex, session] of sessions) if (session.peer === peer) sessions.delete(localIndex);
+    installSession(peer, session, endpoint) {
+      sessions.add(session.localIndex);
+      relay.install(peer, session, endpoint);
     },
+    useSession: (peer, localIndex) => relay.use(peer, localIndex),
+    removeSession(localIndex) {
+      sessions.delete(localIndex);
+      relay.remove(localIndex);
+    },
+    setEndpoint: (peer, endpoint) => relay.setEndpoint(peer, endpoint),
+    removePeer: (peer) => relay.removePeer(peer), // its sessions are taken out one by one
     allow() {},
-    stats: () => ({ sent: NONE, received: NONE, drops: meter.snapshot(), sessions: [...sessions.keys()].map(idle) }),
+    setRoute: (destination, primary, backup) => relay.setRoute(destination, primary, backup),
+    stats: () => ({ sent: NONE, received: NONE, drops: meter.snapshot(), sessions: [...sessions].map(idle) }),
     async close() {
       socket.close();
     },
@@ -69,14 +87,14 @@ interface Socket {
   close(): void;
 }
 
-async function bind(port: number, meter: Meter, handlers: DataPlaneHandlers): Promise<Socket> {
+async function bind(port: number, meter: Meter, take: (datagram: Datagram) => void): Promise<Socket> {
   try {
-    return await bindTo("::", port, meter, handlers);
+    return await bindTo("::", port, meter, take);
   } catch (error) {
     if ((error as { code?: string }).code === "EADDRINUSE") throw taken(port, error);
   }
   try {
-    return await bindTo("0.0.0.0", port, meter, handlers);
+    return await bindTo("0.0.0.0", port, meter, take);
   } catch (error) {
     throw taken(port, error);
   }
@@ -85,17 +103,18 @@ async function bind(port: number, meter: Meter, handlers: DataPlaneHandlers): Pr
 const taken = (port: number, cause: unknown): TrellisError =>
   new TrellisError("dataplane/open", `UDP port ${port} cannot be had`, { cause, hint: "another daemon? try --port" });
 
-async function bindTo(hostname: string, port: number, meter: Meter, handlers: DataPlaneHandlers): Promise<Socket> {
+async function bindTo(
+  hostname: string,
+  port: number,
+  meter: Meter,
+  take: (datagram: Datagram) => void,
+): Promise<Socket> {
   const socket = await Bun.udpSocket({
     hostname,
     port,
     socket: {
       data(_, payload, from, address) {
-        receive(
-          { endpoint: { address: unmapped(address), port: from }, payload: new Uint8Array(payload) },
-          meter,
-          handlers,
-        );
+        take({ endpoint: { address: unmapped(address), port: from }, payload: new Uint8Array(payload) });
       },
       error() {
         meter.count("socket"); // an ICMP error for something we sent: the timers of the core deal with silence
