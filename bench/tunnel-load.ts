@@ -13,6 +13,11 @@ function cpuSeconds(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) / TICKS;
 }
 
+/** The largest socket buffer that a program may ask for here, bytes: what overflows in the receiving program is not the tunnel's loss. */
+const LARGEST_BUFFER = Math.min(
+  ...["rmem_max", "wmem_max"].map((name) => Number(readFileSync(`/proc/sys/net/core/${name}`, "utf8"))),
+);
+
 const cpuOf = ({ pids }: System): number => pids.reduce((sum, pid) => sum + cpuSeconds(pid), 0);
 
 /** Resident memory of the larger daemon, MB. */
@@ -64,8 +69,17 @@ export interface Datagrams {
 }
 
 export async function udp(lab: Lab, system: System, size: number, mbit: number, seconds: number): Promise<Datagrams> {
-  // A large socket buffer: what overflows in the receiving program is not the tunnel's loss.
-  const options = ["-u", "-l", String(size), "-b", `${Math.round(mbit * 1e6)}`, "-t", String(seconds), "-w", "2M"];
+  const options = [
+    "-u",
+    "-l",
+    String(size),
+    "-b",
+    `${Math.round(mbit * 1e6)}`,
+    "-t",
+    String(seconds),
+    "-w",
+    `${LARGEST_BUFFER}`,
+  ];
   const { sum } = await iperf<{ sum: Sum }>(lab, system, ...options);
   return { received: (sum.bits_per_second / 1e6) * (1 - sum.lost_percent / 100), lostPercent: sum.lost_percent };
 }
