@@ -11,7 +11,7 @@
  *   udp-N          highest rate, Mbit/s received, of N-byte payloads with less than 1 % lost; iperf3 is both ends
  *   rtt-p50, -p99  round trips of ping, one every 10 ms, nothing else under way
  *   rss            resident memory of our larger daemon after all that
- *   idle-cpu       CPU of our busier daemon with an idle session, before all that
+ *   idle-cpu       CPU of our busier daemon with an idle session, before all that, once its start is 5 s past
  *
  * Programs and daemons share the same cores, so absolute figures are the machine's; compare the two systems in one run.
  */
@@ -23,6 +23,7 @@ import { Lab, type System } from "./tunnel-lab.ts";
 import { idleCpu, residentMb, roundTrips, tcp, udpRate } from "./tunnel-load.ts";
 
 const IDLE_SECONDS = 10;
+const SETTLE_MS = 5000; // the runtime compiles what has become hot
 const PINGS = 300;
 
 interface Options {
@@ -65,6 +66,7 @@ const show = ({ id, value, unit }: Row): string => `${id.padEnd(36)}${value.toFi
 
 async function measureAll(lab: Lab, systems: readonly System[], { rounds, seconds }: Options): Promise<Row[]> {
   const [ours] = systems as [System, ...System[]];
+  await Bun.sleep(SETTLE_MS);
   const idle = { id: "tunnel/idle-cpu/trellis", value: await idleCpu(ours, IDLE_SECONDS), unit: "%" };
   console.log(show(idle));
   const each = (unit: Record<string, string>, measure: Parameters<typeof interleaved>[3]): Promise<Row[]> =>
