@@ -1,12 +1,15 @@
 import { existsSync, rmSync } from "node:fs";
 import { call } from "../api/client.io.ts";
 import { TrellisError } from "../base/errors.ts";
-import { command, print, socketOf } from "./context.ts";
+import { command, NONE } from "./command.ts";
+import { print, socketOf } from "./context.ts";
 
 export const down = command({
-  command: "down",
-  describe: "stop the gateway and remove what it put into the kernel",
-  options: (y) => y.example("trellis down", "nothing of it stays but the state directory"),
+  name: "down",
+  doc: "stop the gateway and remove what it put into the kernel",
+  positionals: NONE,
+  options: NONE,
+  examples: [["trellis down", "nothing of it stays but the state directory"]],
   async run(args) {
     const socket = socketOf(args);
     if (!(await stops(socket))) {

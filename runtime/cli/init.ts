@@ -1,24 +1,27 @@
 import { toHex } from "../base/bytes.ts";
 import { TrellisError } from "../base/errors.ts";
+import { VERSION } from "../base/version.ts";
 import { chooseProvider } from "../crypto/choose.ts";
 import { overlayAddress } from "../identity/address.ts";
 import { SERIAL_MAX } from "../identity/certificate.ts";
 import { openMesh } from "../identity/chain.ts";
 import { encodeGenesis } from "../identity/genesis.ts";
 import { issueByRoot } from "../identity/issue.ts";
-import { isName } from "../identity/names.ts";
 import { createGenesis } from "../identity/root.ts";
 import { systemRandom } from "../node.ts";
-import { command, openHome, print } from "./context.ts";
+import { command, NONE, option } from "./command.ts";
+import { openHome, print } from "./context.ts";
+import { memberName, nameOption } from "./names.ts";
 
-export const init = command<{ name: string; meshName: string }>({
-  command: "init",
-  describe: "found a mesh: make this gateway's keys, a root, and its first member",
-  options: (y) =>
-    y
-      .option("name", { type: "string", demandOption: true, describe: "this gateway's name in the mesh" })
-      .option("mesh-name", { type: "string", default: "mesh", describe: "the mesh's name" })
-      .example("trellis init --name a", "a mesh called mesh with one gateway called a"),
+export const init = command({
+  name: "init",
+  doc: "found a mesh with this gateway as its first member",
+  positionals: NONE,
+  options: {
+    name: nameOption,
+    meshName: option({ key: "mesh-name", fallback: "mesh", unit: "", doc: "the mesh's name", parse: memberName }),
+  },
+  examples: [["trellis init --name a", "a mesh called mesh with one gateway called a"]],
   async run(args) {
     const { provider } = await chooseProvider();
     const home = await openHome(args);
@@ -27,15 +30,9 @@ export const init = command<{ name: string; meshName: string }>({
         hint: "use another --state-dir, or move this one away",
       });
     }
-    for (const name of [args.name, args.meshName]) {
-      if (!isName(name))
-        throw new TrellisError("usage/name", `"${name}" is no name`, {
-          hint: "lower-case letters, digits and hyphens",
-        });
-    }
     const keys = await home.keysOrNew(systemRandom);
     const root = await home.newRoot(systemRandom);
-    const genesis = encodeGenesis(createGenesis(args.meshName, [root.public], 1, "trellis 0.1.0"));
+    const genesis = encodeGenesis(createGenesis(args.meshName, [root.public], 1, `trellis ${VERSION}`));
     const mesh = openMesh(provider, genesis);
     if (!mesh) throw new TrellisError("init/genesis", "the genesis could not be made");
     const chain = await issueByRoot(provider, mesh, [root], {

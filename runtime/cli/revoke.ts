@@ -1,14 +1,24 @@
 import { call } from "../api/client.io.ts";
-import { command, print, socketOf } from "./context.ts";
+import { text } from "../config/parsers.ts";
+import { command, option } from "./command.ts";
+import { print, socketOf } from "./context.ts";
+import { peerWord } from "./peer-word.ts";
 
-export const revoke = command<{ peer: string; reason: string }>({
-  command: "revoke <peer>",
-  describe: "cut a gateway off, everywhere, for good",
-  options: (y) =>
-    y
-      .positional("peer", { type: "string", describe: "name, overlay address, or beginning of the node id" })
-      .option("reason", { type: "string", default: "", describe: "for people who ask why" })
-      .example("trellis revoke b --reason stolen", "b and whom it admitted are out"),
+export const revoke = command({
+  name: "revoke",
+  doc: "cut a gateway off, everywhere, for good",
+  positionals: { peer: peerWord },
+  options: {
+    reason: option({
+      key: "reason",
+      fallback: "",
+      shown: "none",
+      unit: "",
+      doc: "for people who ask why",
+      parse: text,
+    }),
+  },
+  examples: [["trellis revoke b --reason stolen", "b and whom it admitted are out"]],
   async run(args) {
     const done = await call<{ revoked: string; nodeId: string }>(socketOf(args), "revoke", {
       peer: args.peer,
