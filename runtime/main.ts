@@ -4,6 +4,7 @@ import { messageOf, TrellisError } from "./base/errors.ts";
 import { VERSION } from "./base/version.ts";
 import { commandIn } from "./cli/command.ts";
 import { COMMANDS } from "./cli/commands.ts";
+import { ASK, answerShell } from "./cli/completion.ts";
 import { defaultSources } from "./cli/defaults.ts";
 import { EXITS_TEXT, exitOf } from "./cli/exits.ts";
 import { helpOf, overview } from "./cli/help.ts";
@@ -35,7 +36,8 @@ function version(): void {
 }
 
 try {
-  if (argv.includes("--help") || argv.includes("-h") || argv[0] === "help") help();
+  if (argv[0] === ASK) for (const line of await answerShell(argv.slice(1), COMMANDS)) console.log(line);
+  else if (argv.includes("--help") || argv.includes("-h") || argv[0] === "help") help();
   else if (argv.includes("--version")) version();
   else {
     const { command, line } = await parseLine(COMMANDS, argv);

@@ -1,5 +1,6 @@
 /** Every command, in the order in which help lists them. */
 import type { Command } from "./command.ts";
+import { completion } from "./completion.ts";
 import { config } from "./config.ts";
 import { doctor } from "./doctor.ts";
 import { down } from "./down.ts";
@@ -24,6 +25,7 @@ export const COMMANDS: readonly Command[] = [
   revoke,
   doctor,
   config,
+  completion,
   keys,
   down,
 ];

@@ -8,6 +8,8 @@ export interface Parser<T> {
   readonly sign: string;
   /** Where help can say it in a few words. */
   readonly range?: string;
+  /** All that it takes, where that is a few words. */
+  readonly words?: readonly string[];
   /** Undefined for anything else. */
   readonly parse: (given: Given) => { readonly value: T } | undefined;
 }
@@ -26,6 +28,7 @@ export const oneOf = <const T extends string>(...words: readonly T[]): Parser<T>
   expects: `one of ${words.join(", ")}`,
   sign: "WORD",
   range: words.join(", "),
+  words,
   parse(given) {
     const value = words.find((word) => word === given);
     return value === undefined ? undefined : { value };

@@ -103,7 +103,10 @@ describe("help", () => {
     expect(COMMANDS.filter((c) => c.examples.length === 0)).toEqual([]);
   });
   test.each(examples)("of %s has an example that is right: %s", async (name, line) => {
-    const [program, ...words] = line.split(" ").map((word) => word.replaceAll("'", ""));
+    const [program, ...words] = line
+      .replace(/ > .*/, "")
+      .split(" ")
+      .map((word) => word.replaceAll("'", ""));
     expect(program).toBe("trellis");
     const parsed = await parseLine(COMMANDS, words);
     expect(parsed.command.name).toBe(name);
