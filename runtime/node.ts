@@ -25,7 +25,7 @@ import { MESH_SETTINGS } from "./mesh/ports.ts";
 import type { AeadRates, MeshAction, MeshEvent, MeshNotice, PeerView } from "./mesh/types.ts";
 import { createAdmission, type Issuer } from "./provisioning/admission.ts";
 import { createInvite } from "./provisioning/create-invite.ts";
-import type { Home } from "./provisioning/home.io.ts";
+import type { Home, OwnHome } from "./provisioning/home.io.ts";
 import { type Invite, type InviteBook, stateOf } from "./provisioning/invite-book.ts";
 
 export const systemClock: Clock = { now: () => performance.now(), unix: () => Math.floor(Date.now() / 1000) };
@@ -70,7 +70,7 @@ export interface NodeOptions {
 
 /** A gateway that runs. */
 export class Node {
-  readonly #home: Home;
+  readonly #home: OwnHome;
   readonly #choice: CryptoChoice;
   readonly #loaded: Loaded;
   readonly #options: NodeOptions;
@@ -88,7 +88,7 @@ export class Node {
   #nextPing = 1;
   readonly #stopped = Promise.withResolvers<void>();
 
-  private constructor(home: Home, choice: CryptoChoice, loaded: Loaded, options: NodeOptions) {
+  private constructor(home: OwnHome, choice: CryptoChoice, loaded: Loaded, options: NodeOptions) {
     this.#home = home;
     this.#choice = choice;
     this.#loaded = loaded;
@@ -108,7 +108,7 @@ export class Node {
     };
   }
 
-  static async start(home: Home, options: NodeOptions): Promise<Node> {
+  static async start(home: OwnHome, options: NodeOptions): Promise<Node> {
     const choice = await chooseProvider();
     if (choice.reason) options.log.warn("the fast crypto provider is not used", { reason: choice.reason });
     const node = new Node(home, choice, await loadMembership(home, choice.provider), options);

@@ -1,7 +1,10 @@
 /** The control socket's protocol: a JSON object per line. {id, method, params} is answered by {id, result} or {id, error}. */
 import { messageOf, TrellisError } from "../base/errors.ts";
 
+/** Characters of a request. */
 export const LINE_MAX = 1 << 20;
+/** Of a reply: the peers of the largest mesh take some megabytes. */
+export const REPLY_MAX = 64 << 20;
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 export type JsonObject = { readonly [key: string]: Json };
@@ -24,12 +27,17 @@ export type Reply = { readonly id: number; readonly result: Json } | { readonly 
 export class LineReader {
   #rest = "";
   readonly #decoder = new TextDecoder();
+  readonly #max: number;
+
+  constructor(max: number) {
+    this.#max = max;
+  }
 
   push(chunk: Uint8Array): string[] {
     const lines = (this.#rest + this.#decoder.decode(chunk, { stream: true })).split("\n");
     this.#rest = lines.pop() as string;
-    if (this.#rest.length > LINE_MAX)
-      throw new TrellisError("api/line-too-long", `a line has more than ${LINE_MAX} characters`);
+    if (this.#rest.length > this.#max)
+      throw new TrellisError("api/line-too-long", `a line has more than ${this.#max} characters`);
     return lines;
   }
 }

@@ -92,10 +92,19 @@ export async function answerShell(words: readonly string[], commands: readonly C
   return found.map(({ word, doc }) => `${prefix}${word}\t${doc}`);
 }
 
+/** Milliseconds: somebody is waiting with a finger on the key. */
+const PATIENCE = 1000;
+
+interface Known {
+  readonly [key: string]: string;
+  readonly name: string;
+  readonly address: string;
+}
+
 async function peersOf(given: Readonly<Record<string, string>>): Promise<readonly Candidate[]> {
   try {
     const { values } = settle(GLOBAL, [fromCommandLine(given), ...defaultSources(given.config)]);
-    const { peers } = await call<{ peers: readonly { name: string; address: string }[] }>(socketOf(values), "peers");
+    const { peers } = await call<{ peers: readonly Known[] }>(socketOf(values), "peers", {}, PATIENCE);
     return peers.map((p) => ({ word: p.name, doc: p.address }));
   } catch {
     return []; // no daemon here, or none that talks to this user: nothing to offer

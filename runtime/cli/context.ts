@@ -2,11 +2,17 @@
 import { join } from "node:path";
 import { createLog, type Log, type LogLine } from "../base/log.ts";
 import { chooseProvider } from "../crypto/choose.ts";
-import { Home } from "../provisioning/home.io.ts";
+import { Home, OwnHome } from "../provisioning/home.io.ts";
 import type { Globals } from "./command.ts";
 
-export async function openHome(g: Globals): Promise<Home> {
-  return await Home.open(g.stateDir, (await chooseProvider()).provider);
+/** To look at; a daemon may run. */
+export async function viewHome(g: Globals): Promise<Home> {
+  return new Home(g.stateDir, (await chooseProvider()).provider);
+}
+
+/** To write; no daemon may run. */
+export async function ownHome(g: Globals): Promise<OwnHome> {
+  return await OwnHome.open(g.stateDir, (await chooseProvider()).provider);
 }
 
 export const socketOf = (g: Globals): string => join(g.stateDir, "control.sock");

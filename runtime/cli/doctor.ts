@@ -3,7 +3,7 @@ import { chooseProvider } from "../crypto/choose.ts";
 import { gatherFacts } from "../dataplane/capabilities.io.ts";
 import { capabilities, missingRequired } from "../dataplane/capabilities.ts";
 import { command, NONE } from "./command.ts";
-import { openHome, print } from "./context.ts";
+import { print, viewHome } from "./context.ts";
 
 export const doctor = command({
   name: "doctor",
@@ -13,7 +13,7 @@ export const doctor = command({
   examples: [["trellis doctor", "works without a daemon"]],
   async run(args) {
     const { provider } = await chooseProvider();
-    const roots = await openHome(args)
+    const roots = await viewHome(args)
       .then((home) => home.roots())
       .catch((thrown: unknown) => toWireError(thrown) && []);
     const rows = capabilities(

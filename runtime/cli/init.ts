@@ -10,7 +10,7 @@ import { issueByRoot } from "../identity/issue.ts";
 import { createGenesis } from "../identity/root.ts";
 import { systemRandom } from "../node.ts";
 import { command, NONE, option } from "./command.ts";
-import { openHome, print } from "./context.ts";
+import { ownHome, print } from "./context.ts";
 import { memberName, nameOption } from "./names.ts";
 
 export const init = command({
@@ -24,7 +24,7 @@ export const init = command({
   examples: [["trellis init --name a", "a mesh called mesh with one gateway called a"]],
   async run(args) {
     const { provider } = await chooseProvider();
-    const home = await openHome(args);
+    const home = await ownHome(args);
     if (await home.member()) {
       throw new TrellisError("init/exists", `${home.path} belongs to a mesh already`, {
         hint: "use another --state-dir, or move this one away",

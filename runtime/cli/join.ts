@@ -3,7 +3,7 @@ import { integer } from "../config/parsers.ts";
 import { overlayAddress } from "../identity/address.ts";
 import { join as joinMesh } from "../joining.io.ts";
 import { command, option } from "./command.ts";
-import { openHome, print } from "./context.ts";
+import { ownHome, print } from "./context.ts";
 import { nameOption } from "./names.ts";
 
 export const join = command({
@@ -22,7 +22,7 @@ export const join = command({
   },
   examples: [["trellis join 'TR2:...' --name b", "then: trellis run"]],
   async run(args) {
-    const home = await openHome(args);
+    const home = await ownHome(args);
     const { keys, meshId, crypto } = await joinMesh(home, args);
     const address = overlayAddress(crypto, meshId, keys.id);
     const joined = { name: args.name, address, nodeId: toHex(keys.id), meshId: toHex(meshId) };

@@ -1,7 +1,7 @@
 import { toHex } from "../base/bytes.ts";
 import { TrellisError } from "../base/errors.ts";
 import { command, NONE } from "./command.ts";
-import { openHome, print } from "./context.ts";
+import { print, viewHome } from "./context.ts";
 
 export const keys = command({
   name: "keys",
@@ -10,7 +10,7 @@ export const keys = command({
   options: NONE,
   examples: [["trellis keys show", "node id and four public keys"]],
   async run(args) {
-    const own = await (await openHome(args)).keys();
+    const own = await (await viewHome(args)).keys();
     if (!own)
       throw new TrellisError("keys/none", "there are no keys here yet", {
         hint: "`trellis init` or `trellis join` makes them",

@@ -1,10 +1,7 @@
-import { existsSync } from "node:fs";
-import { call } from "../api/client.io.ts";
-import { TrellisError } from "../base/errors.ts";
 import { RUN } from "../config/settings.ts";
 import { Node } from "../node.ts";
 import { command, NONE } from "./command.ts";
-import { consoleLog, openHome, socketOf } from "./context.ts";
+import { consoleLog, ownHome } from "./context.ts";
 
 export const run = command({
   name: "run",
@@ -17,8 +14,7 @@ export const run = command({
     ["trellis run --no-device", "control traffic only: no IP traffic of other programs"],
   ],
   async run(args) {
-    const home = await openHome(args);
-    await refuseSecond(socketOf(args));
+    const home = await ownHome(args);
     const node = await Node.start(home, {
       port: args.port,
       interface: args.interface,
@@ -32,13 +28,3 @@ export const run = command({
     process.exit(0);
   },
 });
-
-/** A socket that nobody answers on was left by a daemon that was killed. */
-async function refuseSecond(socket: string): Promise<void> {
-  if (!existsSync(socket)) return;
-  const other = await call<{ pid: number }>(socket, "status").catch(() => undefined);
-  if (!other) return;
-  throw new TrellisError("daemon/running", `a daemon runs here already, process ${other.pid}`, {
-    hint: "`trellis down` stops it; another gateway needs another --state-dir",
-  });
-}
