@@ -244,6 +244,7 @@ export class Node {
       invites: async () => ({ invites: this.#loaded.book.list().map((i) => showInvite(i, this.#issuer.now())) }),
       "revoke-invite": (p) => this.#revokeInvite(p),
       ping: (p) => this.#ping(p),
+      member: async (p) => showMember(this.#member(String(p.peer))),
       revoke: (p) => this.#revoke(p),
       down: async () => {
         setTimeout(() => void this.stop(), 10); // after the answer is out
@@ -332,11 +333,12 @@ export class Node {
     const member = this.#member(String(p.peer));
     const reason = typeof p.reason === "string" ? p.reason : "";
     const claim = { target: member.id, scope: "node", lastSerial: undefined, reason } as const;
-    const record = await revokeByMember(this.#choice.provider, roster.mesh, this.#issuer.member, claim);
+    const byRoot = typeof p.record === "string" ? fromHex(p.record) : undefined; // signed by who holds the root
+    const record = byRoot ?? (await revokeByMember(this.#choice.provider, roster.mesh, this.#issuer.member, claim));
     await this.#feed({ type: "command", command: { type: "revoke", record } });
     if (roster.byId(member.id)) {
       throw new TrellisError("revoke/refused", `this gateway may not revoke "${member.name}"`, {
-        hint: "ask a member with the capability `admin`, or the one that admitted it",
+        hint: "ask a member with the capability `admin`, the one that admitted it, or who holds the root (--root FILE)",
       });
     }
     await this.#home.saveRoster(roster);
@@ -380,6 +382,8 @@ function endpointOrThrow(text: string): Endpoint {
     hint: "write 192.0.2.1:51820 or [2001:db8::1]:51820",
   });
 }
+
+const showMember = (m: Member): Json => ({ name: m.name, nodeId: toHex(m.id) });
 
 const showInvite = (i: Invite, now: number): Json => ({
   inviteId: toHex(i.id),

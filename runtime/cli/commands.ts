@@ -11,6 +11,7 @@ import { keys } from "./keys.ts";
 import { peers } from "./peers.ts";
 import { ping } from "./ping.ts";
 import { revoke } from "./revoke.ts";
+import { root } from "./root.ts";
 import { run } from "./run.ts";
 import { status } from "./status.ts";
 
@@ -23,6 +24,7 @@ export const COMMANDS: readonly Command[] = [
   peers,
   ping,
   revoke,
+  root,
   doctor,
   config,
   completion,

@@ -75,6 +75,14 @@ export const text: Parser<string> = {
   parse: (given) => (typeof given === "string" ? { value: given } : undefined),
 };
 
+/** A line for people: printable, at most `max` characters. */
+export const remark = (max: number): Parser<string> => ({
+  expects: `text without control characters, at most ${max} long`,
+  sign: "TEXT",
+  parse: (given) =>
+    typeof given === "string" && given.length <= max && !/\p{C}/u.test(given) ? { value: given } : undefined,
+});
+
 /** Values between commas. */
 export const list = <T>(item: Parser<T>): Parser<readonly T[]> => ({
   expects: `${item.expects}; several with commas between`,

@@ -18,7 +18,7 @@ import {
   type StateFile,
   TIME_FILE,
 } from "../identity/state.ts";
-import { ensurePrivateDirectory, openFiles, viewFile, writeError } from "../store/atomic.io.ts";
+import { ensurePrivateDirectory, openFiles, removeDurably, viewFile, writeError } from "../store/atomic.io.ts";
 import type { Files } from "../store/files.ts";
 import { type LockOutcome, tryLock } from "../store/lock.io.ts";
 import { InviteBook } from "./invite-book.ts";
@@ -63,6 +63,11 @@ export class Home {
   async roots(): Promise<readonly RootKey[]> {
     const secrets = (await this.#load(NAME.root, ROOT_FILE)) ?? [];
     return Promise.all(secrets.map((s) => rootFromSecrets(this.crypto, s)));
+  }
+
+  /** For good, once the root lies elsewhere. A daemon may run: it never looks at the root. */
+  removeRoots(): Promise<void> {
+    return removeDurably(join(this.path, NAME.root));
   }
 
   member(): Promise<MemberState | undefined> {

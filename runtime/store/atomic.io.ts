@@ -10,13 +10,13 @@ const PRIVATE_DIRECTORY = 0o700;
 export const PRIVATE_FILE = 0o600;
 
 /**
- * Temporary file in the same directory, write, fsync, rename, fsync of the directory. The file has `mode` from its first
- * byte on. Throws `store/full`, `store/read-only`, `store/denied` or `store/write`; the old content stays then.
+ * Temporary file in the same directory, write, fsync, rename, fsync of the directory. The file has mode 0600 from its first
+ * byte on; `foreign`: in a place that may have no modes, such as a memory stick. Throws `store/full`, `store/read-only`, `store/denied` or `store/write`; the old content stays then.
  */
-export async function writeAtomic(path: string, content: Uint8Array, mode = PRIVATE_FILE): Promise<void> {
+export async function writeAtomic(path: string, content: Uint8Array, place: "own" | "foreign" = "own"): Promise<void> {
   const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(8).toString("hex")}.tmp`);
   try {
-    await writeDurably(temporary, content, mode);
+    await writeDurably(temporary, content, place);
     await rename(temporary, path);
     await syncDirectory(dirname(path));
   } catch (cause) {
@@ -25,11 +25,11 @@ export async function writeAtomic(path: string, content: Uint8Array, mode = PRIV
   }
 }
 
-async function writeDurably(path: string, content: Uint8Array, mode: number): Promise<void> {
-  const file = await open(path, "wx", mode);
+async function writeDurably(path: string, content: Uint8Array, place: "own" | "foreign"): Promise<void> {
+  const file = await open(path, "wx", PRIVATE_FILE);
   try {
     await file.writeFile(content);
-    await file.chmod(mode); // the umask may have taken bits
+    if (place === "own") await file.chmod(PRIVATE_FILE); // the umask may have taken bits
     await file.sync();
   } finally {
     await file.close();
@@ -134,6 +134,7 @@ const WHY: Readonly<Record<string, readonly [code: string, what: string, hint: s
   ENOSPC: ["store/full", "the disk is full", "free some space; what was stored before is unharmed"],
   EDQUOT: ["store/full", "the quota is used up", "free some space; what was stored before is unharmed"],
   EROFS: ["store/read-only", "the file system is read-only", "remount it, or choose another --state-dir"],
+  ENOENT: ["store/write", "there is no such directory", "make it first; is the medium mounted?"],
   EACCES: ["store/denied", "permission denied", AS_OWNER],
   EPERM: ["store/denied", "permission denied", AS_OWNER],
 };

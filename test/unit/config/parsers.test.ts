@@ -10,6 +10,7 @@ import {
   oneOf,
   type Parser,
   path,
+  remark,
   text,
 } from "../../../runtime/config/parsers.ts";
 
@@ -34,6 +35,7 @@ describe("a value is read from", () => {
     ["30m", duration, "30m", 1800],
     ["24h", duration, "24h", 86_400],
     ["7d", duration, "7d", 604_800],
+    ["a remark", remark(5), "12 45", "12 45"],
     ["several values with commas", list(text), "a,b", ["a", "b"]],
   ])("%s", (_, parser, given, value) => {
     expect(parser.parse(given)).toEqual({ value });
@@ -60,6 +62,8 @@ describe("no value is read from", () => {
     ["the directory itself as a device", deviceName, "."],
     ["true for a device", deviceName, true],
     ["a number for text", text, 1],
+    ["a remark that is too long", remark(5), "123456"],
+    ["a remark with a control character", remark(5), "a\nb"],
     ["a list with one bad value", list(integer(1, 9)), "1,10"],
     ...["", "h", "24", "1.5h", "-1h", "24 h", "1w", "24hours", "9999999999s"].map(
       (t) => [`the duration "${t}"`, duration, t] as const,
