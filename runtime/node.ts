@@ -26,7 +26,7 @@ import { MESH_SETTINGS } from "./mesh/ports.ts";
 import type { AeadRates, MeshAction, MeshEvent, MeshNotice, PeerView } from "./mesh/types.ts";
 import { createAdmission, type Issuer } from "./provisioning/admission.ts";
 import { createInvite } from "./provisioning/create-invite.ts";
-import type { Home } from "./provisioning/home.io.ts";
+import type { Home, OwnHome } from "./provisioning/home.io.ts";
 import { type Invite, type InviteBook, stateOf } from "./provisioning/invite-book.ts";
 import { Transfers } from "./transfer/transfers.ts";
 
@@ -74,7 +74,7 @@ export interface NodeOptions {
 
 /** A gateway that runs. */
 export class Node {
-  readonly #home: Home;
+  readonly #home: OwnHome;
   readonly #choice: CryptoChoice;
   readonly #loaded: Loaded;
   readonly #options: NodeOptions;
@@ -97,7 +97,7 @@ export class Node {
     nameOf: (address) => this.#loaded.roster.byAddress(address)?.name ?? address,
   });
 
-  private constructor(home: Home, choice: CryptoChoice, loaded: Loaded, options: NodeOptions) {
+  private constructor(home: OwnHome, choice: CryptoChoice, loaded: Loaded, options: NodeOptions) {
     this.#home = home;
     this.#choice = choice;
     this.#loaded = loaded;
@@ -117,7 +117,7 @@ export class Node {
     };
   }
 
-  static async start(home: Home, options: NodeOptions): Promise<Node> {
+  static async start(home: OwnHome, options: NodeOptions): Promise<Node> {
     const choice = await chooseProvider();
     if (choice.reason) options.log.warn("the fast crypto provider is not used", { reason: choice.reason });
     const node = new Node(home, choice, await loadMembership(home, choice.provider), options);
@@ -265,6 +265,7 @@ export class Node {
       "revoke-invite": (p) => this.#revokeInvite(p),
       ping: (p) => this.#ping(p),
       rekey: (p) => this.#rekey(p),
+      member: async (p) => showMember(this.#member(String(p.peer))),
       revoke: (p) => this.#revoke(p),
       ...this.#transferApi.methods,
       down: async () => {
@@ -362,11 +363,12 @@ export class Node {
     const member = this.#member(String(p.peer));
     const reason = typeof p.reason === "string" ? p.reason : "";
     const claim = { target: member.id, scope: "node", lastSerial: undefined, reason } as const;
-    const record = await revokeByMember(this.#choice.provider, roster.mesh, this.#issuer.member, claim);
+    const byRoot = typeof p.record === "string" ? fromHex(p.record) : undefined; // signed by who holds the root
+    const record = byRoot ?? (await revokeByMember(this.#choice.provider, roster.mesh, this.#issuer.member, claim));
     await this.#feed({ type: "command", command: { type: "revoke", record } });
     if (roster.byId(member.id)) {
       throw new TrellisError("revoke/refused", `this gateway may not revoke "${member.name}"`, {
-        hint: "ask a member with the capability `admin`, or the one that admitted it",
+        hint: "ask a member with the capability `admin`, the one that admitted it, or who holds the root (--root FILE)",
       });
     }
     await this.#home.saveRoster(roster);
@@ -410,6 +412,8 @@ function endpointOrThrow(text: string): Endpoint {
     hint: "write 192.0.2.1:51820 or [2001:db8::1]:51820",
   });
 }
+
+const showMember = (m: Member): Json => ({ name: m.name, nodeId: toHex(m.id) });
 
 const showInvite = (i: Invite, now: number): Json => ({
   inviteId: toHex(i.id),

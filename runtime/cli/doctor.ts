@@ -2,15 +2,18 @@ import { toWireError } from "../api/protocol.ts";
 import { chooseProvider } from "../crypto/choose.ts";
 import { gatherFacts } from "../dataplane/capabilities.io.ts";
 import { capabilities, missingRequired } from "../dataplane/capabilities.ts";
-import { command, openHome, print } from "./context.ts";
+import { command, NONE } from "./command.ts";
+import { print, viewHome } from "./context.ts";
 
 export const doctor = command({
-  command: "doctor",
-  describe: "what this machine has, what it lacks, what follows, what to do",
-  options: (y) => y.example("trellis doctor", "works without a daemon"),
+  name: "doctor",
+  doc: "what this machine has, what it lacks, what follows, what to do",
+  positionals: NONE,
+  options: NONE,
+  examples: [["trellis doctor", "works without a daemon"]],
   async run(args) {
     const { provider } = await chooseProvider();
-    const roots = await openHome(args)
+    const roots = await viewHome(args)
       .then((home) => home.roots())
       .catch((thrown: unknown) => toWireError(thrown) && []);
     const rows = capabilities(

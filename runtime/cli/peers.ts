@@ -1,5 +1,6 @@
 import { call } from "../api/client.io.ts";
-import { age, command, print, socketOf, table } from "./context.ts";
+import { command, NONE } from "./command.ts";
+import { age, print, socketOf, table } from "./context.ts";
 
 interface Peer {
   readonly [key: string]: string | number | null;
@@ -15,9 +16,11 @@ interface Peer {
 }
 
 export const peers = command({
-  command: "peers",
-  describe: "the other gateways: sessions, suite, path",
-  options: (y) => y.example("trellis peers", "a line per gateway"),
+  name: "peers",
+  doc: "the other gateways: sessions, suite, path",
+  positionals: NONE,
+  options: NONE,
+  examples: [["trellis peers", "a line per gateway"]],
   async run(args) {
     const answer = await call<{ peers: readonly Peer[] }>(socketOf(args), "peers");
     print(args, answer, () =>

@@ -1,11 +1,14 @@
 import { call } from "../api/client.io.ts";
 import type { JsonObject } from "../api/protocol.ts";
-import { command, print, socketOf } from "./context.ts";
+import { command, NONE } from "./command.ts";
+import { print, socketOf } from "./context.ts";
 
 export const status = command({
-  command: "status",
-  describe: "what this gateway is and does",
-  options: (y) => y.example("trellis status --json", "for scripts"),
+  name: "status",
+  doc: "what this gateway is and does",
+  positionals: NONE,
+  options: NONE,
+  examples: [["trellis status --json", "for scripts"]],
   async run(args) {
     const s = await call<JsonObject>(socketOf(args), "status");
     print(args, s, () => [

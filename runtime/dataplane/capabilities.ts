@@ -191,7 +191,7 @@ const ROWS: readonly Row[] = [
     need: "optional",
     look: ({ rootKey }) => ({ found: rootKey !== "plain", detail: ROOT_KEY[rootKey] }),
     consequence: "who steals this gateway owns the mesh",
-    fix: "move the root key to removable media and keep it offline",
+    fix: "trellis root move FILE, with FILE on a medium that you then put away",
   },
   {
     id: "clock",

@@ -1,20 +1,5 @@
-import { describe, expect, test } from "bun:test";
-import { age, duration, table } from "../../../runtime/cli/context.ts";
-
-describe("durations", () => {
-  test.each([
-    ["90s", 90],
-    ["30m", 1800],
-    ["24h", 86_400],
-    ["7d", 604_800],
-  ])("%s is %d seconds", (text, seconds) => {
-    expect(duration(text)).toBe(seconds);
-  });
-
-  test.each(["", "h", "24", "1.5h", "-1h", "24 h", "1w", "24hours"])("%p is none", (text) => {
-    expect(() => duration(text)).toThrow(expect.objectContaining({ code: "usage/duration" }));
-  });
-});
+import { expect, test } from "bun:test";
+import { age, table } from "../../../runtime/cli/context.ts";
 
 test.each([
   [null, "-"],
