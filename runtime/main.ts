@@ -5,6 +5,7 @@ import { VERSION } from "./base/version.ts";
 import { commandIn } from "./cli/command.ts";
 import { COMMANDS } from "./cli/commands.ts";
 import { ASK, answerShell } from "./cli/completion.ts";
+import { width } from "./cli/context.ts";
 import { defaultSources } from "./cli/defaults.ts";
 import { EXITS_TEXT, exitOf } from "./cli/exits.ts";
 import { helpOf, overview } from "./cli/help.ts";
@@ -14,19 +15,24 @@ import { fromCommandLine, settle } from "./config/settle.ts";
 import { SUITE, WIRE_VERSION } from "./mesh/frame.ts";
 
 const argv = process.argv.slice(2);
-const width = Math.min(100, process.stdout.columns ?? 80);
 let json = argv.includes("--json");
 
 function fail(thrown: unknown): never {
   const { code, hint } = thrown instanceof TrellisError ? thrown : { code: "internal", hint: undefined };
-  if (json) console.error(JSON.stringify({ error: { code, message: messageOf(thrown), hint: hint ?? null } }));
-  else console.error(`error: ${messageOf(thrown)}${hint ? `\nhint: ${hint}` : ""}`);
+  const message = messageOf(thrown);
+  const cause = thrown instanceof Error && thrown.cause instanceof Error ? thrown.cause.message : undefined;
+  if (json) console.error(JSON.stringify({ error: { code, message, cause: cause ?? null, hint: hint ?? null } }));
+  else {
+    console.error(`error: ${message}`);
+    if (cause !== undefined) console.error(`cause: ${cause}`);
+    if (hint !== undefined) console.error(`hint: ${hint}`);
+  }
   process.exit(exitOf(code));
 }
 
 function help(): void {
   const command = commandIn(argv[0] === "help" ? argv.slice(1) : argv, COMMANDS);
-  const lines = command ? helpOf(command, width) : overview(COMMANDS, EXITS_TEXT, width);
+  const lines = command ? helpOf(command, width()) : overview(COMMANDS, EXITS_TEXT, width());
   console.log(lines.join("\n"));
 }
 

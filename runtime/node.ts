@@ -12,6 +12,7 @@ import { type CryptoChoice, chooseProvider } from "./crypto/choose.ts";
 import type { CryptoProvider } from "./crypto/provider.ts";
 import { ingressObject, loadAddon } from "./dataplane/addon.io.ts";
 import { openNative } from "./dataplane/native.io.ts";
+import { NO_TRAFFIC, PeerTraffic, type Traffic } from "./dataplane/peer-traffic.ts";
 import type { DataPlane, DataPlaneHandlers, DataPlaneOptions } from "./dataplane/port.ts";
 import { underlayAddresses } from "./dataplane/underlay.io.ts";
 import { openUserspace } from "./dataplane/userspace.io.ts";
@@ -80,6 +81,7 @@ export class Node {
   readonly #options: NodeOptions;
   readonly #log: Log;
   readonly #meter = new Meter();
+  readonly #traffic = new PeerTraffic();
   readonly #issuer: Issuer;
   readonly #address: string;
   readonly #started = systemClock.now();
@@ -219,15 +221,18 @@ export class Node {
       case "send":
         return plane.send([action.datagram]);
       case "installSession":
+        this.#traffic.installed(action.peer, action.session.localIndex);
         plane.installSession(action.peer, action.session, action.endpoint);
         return plane.allow(action.peer, `${action.peer}/128`);
       case "useSession":
         return plane.useSession(action.peer, action.localIndex);
       case "removeSession":
+        this.#traffic.ending(action.localIndex, plane.stats().sessions);
         return plane.removeSession(action.localIndex);
       case "setEndpoint":
         return plane.setEndpoint(action.peer, action.endpoint);
       case "removePeer":
+        this.#traffic.forget(action.peer);
         return plane.removePeer(action.peer);
       case "persist":
         return await this.#home.saveRoster(this.#loaded.roster);
@@ -259,7 +264,7 @@ export class Node {
   #methods(): Readonly<Record<string, Handler>> {
     return {
       status: async () => this.#status(),
-      peers: async () => ({ peers: this.#peers().map(showPeer) }),
+      peers: async () => this.#showPeers(),
       invite: (p) => this.#invite(p),
       invites: async () => ({ invites: this.#loaded.book.list().map((i) => showInvite(i, this.#issuer.now())) }),
       "revoke-invite": (p) => this.#revokeInvite(p),
@@ -277,6 +282,11 @@ export class Node {
 
   #peers(): readonly PeerView[] {
     return this.#mesh?.peers(systemClock.now()) ?? [];
+  }
+
+  #showPeers(): Json {
+    const totals = this.#traffic.totals((this.#plane as DataPlane).stats().sessions);
+    return { peers: this.#peers().map((p) => showPeer(p, totals.get(p.address) ?? NO_TRAFFIC)) };
   }
 
   #status(): Json {
@@ -424,7 +434,7 @@ const showInvite = (i: Invite, now: number): Json => ({
   admitted: i.admitted.map((a) => a.name),
 });
 
-const showPeer = (p: PeerView): Json => ({
+const showPeer = (p: PeerView, traffic: Traffic): Json => ({
   name: p.name,
   nodeId: toHex(p.id),
   address: p.address,
@@ -439,4 +449,6 @@ const showPeer = (p: PeerView): Json => ({
   lastSeenMs: p.lastSeen ?? null,
   roundTripMs: p.roundTrip ?? null,
   rekeys: p.rekeys,
+  sessionAgeMs: p.sessionAge ?? null,
+  traffic: { ...traffic },
 });

@@ -10,7 +10,7 @@ export const ANSWER_WITHIN = 10_000;
  * Throws what the daemon answered, `daemon/not-running` when nobody listens, `daemon/denied` when this user may not ask,
  * `daemon/hung-up` when it closed without an answer, or `daemon/silent` when none came in time.
  */
-export async function call<T extends Json>(
+export async function call<T>(
   path: string,
   method: string,
   params: JsonObject = {},
@@ -58,12 +58,10 @@ function unreachable(path: string, cause: unknown): TrellisError {
   const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
   if (code === "EACCES" || code === "EPERM")
     return new TrellisError("daemon/denied", `this user may not talk to the daemon at ${path}`, {
-      cause,
       hint: "it talks to root and to its own user: try sudo",
     });
   if (code === "ECONNRESET" || code === "EPIPE") return hungUp(); // closed before we could even ask
   return new TrellisError("daemon/not-running", `no daemon answers at ${path}`, {
-    cause,
     hint: "start it with `trellis run`; a gateway elsewhere is named by --state-dir",
   });
 }

@@ -96,7 +96,6 @@ export async function answerShell(words: readonly string[], commands: readonly C
 const PATIENCE = 1000;
 
 interface Known {
-  readonly [key: string]: string;
   readonly name: string;
   readonly address: string;
 }

@@ -1,7 +1,8 @@
 import { type Rows, RUN, SETTINGS, shownFallback, variableOf } from "../config/settings.ts";
 import { settle } from "../config/settle.ts";
 import { command, NONE } from "./command.ts";
-import { print, table } from "./context.ts";
+import { print } from "./context.ts";
+import { table } from "./show.ts";
 
 export const config = command({
   name: "config",

@@ -23,16 +23,6 @@ export function print(g: Globals, value: unknown, lines: () => readonly string[]
   else for (const line of lines()) console.log(line);
 }
 
-export function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
-  const width = head.map((h, i) => Math.max(h.length, ...rows.map((r) => (r[i] ?? "").length)));
-  return [head, ...rows].map((r) =>
-    r
-      .map((c, i) => c.padEnd(width[i] ?? 0))
-      .join("  ")
-      .trimEnd(),
-  );
-}
-
 export function consoleLog(g: Globals): Log {
   const sink = (line: LogLine): void => {
     if (g.json)
@@ -45,8 +35,5 @@ export function consoleLog(g: Globals): Log {
   return createLog(sink, g.logLevel);
 }
 
-export function age(ms: number | null): string {
-  if (ms === null) return "-";
-  if (ms < 1000) return `${ms.toFixed(0)} ms`;
-  return ms < 120_000 ? `${(ms / 1000).toFixed(0)} s` : `${(ms / 60_000).toFixed(0)} min`;
-}
+/** Columns for text: those of the terminal, at most what reads well. */
+export const width = (): number => Math.min(100, process.stdout.columns ?? 80);

@@ -5,8 +5,9 @@ import { duration, flag, integer, list as listOf, type Parser, text } from "../c
 import { DEFAULT_LIFETIME } from "../provisioning/invite-book.ts";
 import { USES_MAX } from "../provisioning/token.ts";
 import { command, type Globals, NONE, option } from "./command.ts";
-import { print, socketOf, table } from "./context.ts";
+import { print, socketOf } from "./context.ts";
 import { memberName } from "./names.ts";
+import { table } from "./show.ts";
 
 const endpointText: Parser<string> = {
   expects: "an endpoint such as 192.0.2.1:51820 or [2001:db8::1]:51820",
@@ -15,7 +16,6 @@ const endpointText: Parser<string> = {
 };
 
 interface Shown {
-  readonly [key: string]: string | number | readonly string[];
   readonly inviteId: string;
   readonly expires: number;
   readonly uses: number;

@@ -2,11 +2,11 @@ import { call } from "../api/client.io.ts";
 import { TrellisError } from "../base/errors.ts";
 import { integer } from "../config/parsers.ts";
 import { command, option } from "./command.ts";
-import { age, print, socketOf } from "./context.ts";
+import { print, socketOf } from "./context.ts";
 import { peerWord } from "./peer-word.ts";
+import { age } from "./show.ts";
 
 interface Pong {
-  readonly [key: string]: string | number | null;
   readonly name: string;
   readonly roundTripMs: number | null;
   readonly path: string | null;

@@ -36,7 +36,6 @@ export const root = command({
     ["trellis root move /media/usb/mesh.root", "seals it there, reads it back, and only then removes it here"],
     ["trellis root check /media/usb/mesh.root", "whether file and passphrase are those of this mesh"],
     ["trellis root certify /media/usb/mesh.root", "this gateway may admit others as well; needs a stopped daemon"],
-    ["trellis revoke b --root /media/usb/mesh.root", "what no member may do, the root may"],
   ],
   async run(args) {
     if (args.action === "move") await move(args);

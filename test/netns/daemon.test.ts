@@ -30,6 +30,7 @@ interface Peer {
   readonly aead: string;
   readonly wireVersion: number;
   readonly endpoint: string;
+  readonly traffic: { readonly sentBytes: number; readonly receivedPackets: number };
 }
 
 describe.skipIf(!ready)("two gateways", () => {
@@ -105,6 +106,28 @@ describe.skipIf(!ready)("two gateways", () => {
     expect(await listener.exited).toBe(0);
     const hash = (bytes: Uint8Array): string => new Bun.CryptoHasher("sha256").update(bytes).digest("hex");
     expect(hash(await Bun.file(target).bytes())).toBe(hash(sent));
+  });
+
+  test("peers counts what went to and from each of them, across sessions", async () => {
+    const carried = async (): Promise<Peer["traffic"] | undefined> => (await peer(a, "b"))?.traffic;
+    const before = await carried();
+    expect(before?.sentBytes).toBeGreaterThan(8 << 20);
+    expect(before?.receivedPackets).toBeGreaterThan(0);
+    expect(await b.end("SIGTERM")).toBe(0); // says goodbye: its sessions end
+    await until("the end of the session", async () => ((await peer(a, "b"))?.state !== "up" ? true : undefined));
+    expect((await carried())?.sentBytes).toBeGreaterThanOrEqual(before?.sentBytes as number);
+    await b.start();
+    await untilCrosses(a, address.b);
+    expect((await carried())?.sentBytes).toBeGreaterThan(before?.sentBytes as number);
+  });
+
+  test("peers has a page for each of them, and a table that fits a terminal", async () => {
+    const { stdout } = await a.trellis("peers");
+    expect(stdout).toMatch(/^name +state +endpoint +rtt +sent +received\nb +up +10\.78\.0\.2:51820 /);
+    const one = await a.trellis("peers", "b");
+    expect(one.stdout).toContain(address.b);
+    for (const line of [...stdout.split("\n"), ...one.stdout.split("\n")]) expect(line.length).toBeLessThanOrEqual(80);
+    expect((await a.trellis("peers", "nobody")).stderr).toContain("trellis peers lists them");
   });
 
   test("a second daemon on the same state is refused with the process of the first", async () => {

@@ -114,10 +114,10 @@ describe("the program", () => {
   ])("ends with its exit code for %s, in words and in JSON", async (_, environment, args, code) => {
     const words = await trellis(environment, ...args);
     expect(words.code).toBe(code);
-    expect(words.stderr).toMatch(/^error: .+\nhint: .+/);
+    expect(words.stderr).toMatch(/^error: .+\n(?:cause: .+\n)?hint: .+/);
     const json = await trellis(environment, "--json", ...args);
     expect(json.code).toBe(code);
-    expect(JSON.parse(json.stderr)).toEqual({
+    expect(JSON.parse(json.stderr)).toMatchObject({
       error: { code: expect.any(String), message: expect.any(String), hint: expect.any(String) },
     });
   });
