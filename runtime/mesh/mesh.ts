@@ -2,7 +2,7 @@
 import { compare, concat, equal, toHex } from "../base/bytes.ts";
 import { type Endpoint, endpointKey, parseEndpoint } from "../base/endpoint.ts";
 import { randomBelow } from "../base/random.ts";
-import { type Ms, seconds } from "../base/time.ts";
+import { type Ms, minutes, seconds } from "../base/time.ts";
 import { FRAME, SealedHeader } from "./frame.ts";
 import { Handshakes } from "./handshake/machine.ts";
 import type { Admission, Established, HandshakeAction, LocalNode } from "./handshake/ports.ts";
@@ -30,6 +30,8 @@ import type {
 import { viewOf } from "./view.ts";
 
 const OFFER_EVERY = seconds(5);
+/** A peer that has refused us is not asked again sooner. */
+const REFUSED_PAUSE = minutes(10);
 const PINGS_MAX = 64;
 const PARTIAL_MAX = 8;
 
@@ -37,6 +39,7 @@ export class Mesh {
   readonly #deps: MeshDeps;
   readonly #peers = new PeerTable();
   readonly #hashes = new WeakMap<Uint8Array, Uint8Array>();
+  readonly #refusedUntil = new WeakMap<Peer, Ms>();
   #local: LocalNode;
   #directory: MeshDirectory | undefined;
   #handshakes: Handshakes;
@@ -199,6 +202,11 @@ export class Mesh {
 
   async #dial(p: Peer, now: Ms): Promise<void> {
     if (!p.endpoint || now < p.attemptUntil) return;
+    const refusedUntil = this.#refusedUntil.get(p) ?? now;
+    if (!p.current && now < refusedUntil) {
+      p.nextTry = refusedUntil;
+      return;
+    }
     const { retryFirst, retryMax, attemptLimit } = this.#deps.settings;
     const pause = Math.min(retryMax, retryFirst * 2 ** Math.min(p.tries++, 10));
     p.attemptUntil = now + attemptLimit;
@@ -361,8 +369,17 @@ export class Mesh {
       else if (this.#join?.exchange === a.exchange) {
         if (a.told) this.#join.next = this.#join.invite.endpoints.length; // a refusal is the same by every way
         await this.#tryJoin(a.code, a.message, now);
-      }
+      } else if (a.told) this.#refused(a.peer, a.code, a.message, now);
     }
+  }
+
+  #refused(id: Uint8Array, code: string, message: string, now: Ms): void {
+    const peer = this.#peers.byId(id);
+    if (!peer) return;
+    this.#refusedUntil.set(peer, now + REFUSED_PAUSE);
+    peer.attemptUntil = now;
+    peer.nextTry = now + REFUSED_PAUSE;
+    this.#say({ kind: "refused", name: peer.member?.name ?? toHex(id).slice(0, 16), code, message });
   }
 
   async #establish(e: Established, now: Ms): Promise<void> {

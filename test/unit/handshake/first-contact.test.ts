@@ -49,8 +49,7 @@ async function furthest(i: NodeKeys, r: NodeKeys, held: Holders = {}): Promise<s
   const caller = { purpose: "join", inviteId: INVITE_ID, secret: held.secret ?? SECRET, name: "a" } as const;
   const who = { keys: initiator, rates: RATES };
   const f3 = await createIdentity(native, random, who, caller, r.public, shown.state, hello.ephemeral);
-  const ephemeral = native.x25519.publicKey(hello.ephemeral.x25519);
-  const opened = f3 && (await consumePurpose(native, responder, reply, ephemeral, f3));
+  const opened = f3 && (await consumePurpose(native, responder, reply, f3));
   if (!opened) return "shown";
   const identity = consumeIdentity(native, opened, SECRET);
   if (identity?.purpose !== "join") return "purpose";
