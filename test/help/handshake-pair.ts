@@ -31,6 +31,8 @@ export interface Party {
   readonly known: Map<string, RemoteMember>;
   /** Whom this party holds to be a member no more, by node id. */
   readonly ended: Map<string, "revoked" | "expired">;
+  /** Whether it has no room for members. */
+  full: boolean;
   /** The control side of its sessions, by own index: as in the mesh, an empty sealed frame confirms. */
   readonly controls: Map<number, ControlSession>;
 }
@@ -86,14 +88,19 @@ export class Net {
       rates?: LocalNode["rates"];
       posesAs?: Uint8Array;
       keys?: NodeKeys;
+      /** Bytes of its chain. */
       chain?: number;
+      /** Shows the chain of this node id instead of its own. */
+      shows?: Uint8Array;
+      address?: string;
+      isProven?: (source: Endpoint) => boolean;
     } = {},
   ): Promise<Party> {
     const keys = options.keys ?? (await generateKeys(this.crypto, this.random));
     const chain = new Uint8Array(options.chain ?? this.#shown.chain);
-    chain.set(keys.id);
+    chain.set(options.shows ?? keys.id);
     const certificateHash = this.crypto.sha256(chain);
-    const endpoint = { address: `10.0.0.${this.parties.size + 1}`, port: 51_820 };
+    const endpoint = { address: options.address ?? `10.0.0.${this.parties.size + 1}`, port: 51_820 };
     const member: RemoteMember = {
       id: keys.id,
       address: `fd00::${this.parties.size + 1}`,
@@ -109,7 +116,7 @@ export class Net {
       byCertificateHash: (hash) => known.get(toHex(hash)),
       admit: async (bytes) => {
         const found = everyone(bytes);
-        if (!found || ended.has(toHex(found.id))) return undefined;
+        if (!found || party.full || ended.has(toHex(found.id))) return undefined;
         known.set(toHex(found.certificateHash), found);
         return found;
       },
@@ -135,7 +142,7 @@ export class Net {
         admission: options.admission,
         verifyForeign: async (_mesh, _genesis, bytes) => everyone(bytes),
         meter,
-        isProven: () => false,
+        isProven: options.isProven ?? (() => false),
         isFree: () => true,
       },
       this.now,
@@ -151,6 +158,7 @@ export class Net {
       failures: [],
       known,
       ended,
+      full: false,
       controls: new Map(),
     };
     this.parties.set(endpointKey(endpoint), party);

@@ -335,7 +335,6 @@ function decodeKnown(t: Transcript): Decoded {
   }
   const [k2, k3] = [wire.message(2), wire.message(3)];
   must(k2.length === 2373 && k3.length === 157, "lengths");
-  must(toHex(k1.subarray(4, 36)) === toHex(x25519.getPublicKey(hex(t.ephemeral.x25519))), "e_i");
   s.mixHash(k2.subarray(0, 2208));
   const er = k2.subarray(0, 32);
   s.mixKey("ephemeral", agree(t.ephemeral.x25519, er), openKem(t.ephemeral.mlKem768, k2.subarray(32, 1120)));
@@ -360,7 +359,6 @@ function decodeFirst(t: Transcript): Decoded {
   const wire = new Wire(t.datagrams);
   const [f1, f2, f3, f4] = [wire.message(17), wire.message(18), wire.message(19), wire.message(20)];
   must(f1.length === 1252 && u32(f1, 0) !== 0 && f3.length % 4800 === 0, "lengths");
-  must(toHex(f1.subarray(4, 36)) === toHex(x25519.getPublicKey(hex(t.ephemeral.x25519))), "e_i");
   const s = new Schedule(t, wire.exchange);
   s.mixHash(f1);
   s.mixHash(f2.subarray(0, 1120));

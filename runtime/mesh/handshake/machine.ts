@@ -168,7 +168,8 @@ export class Handshakes {
         ? await initiator?.receive(f.message, payload, now)
         : await this.#responder?.receive(f, payload, datagram.endpoint, now);
       if (!actions) continue;
-      this.#reassembly.done(f);
+      this.#reassembly.done(f, datagram.endpoint);
+      if (initiator?.over) this.#initiators.delete(initiator.exchange);
       if (initiator?.isUnknown) return await this.#fallBack(initiator, now);
       const acknowledgement =
         f.message === MESSAGE.f4 ? [this.#acknowledge(f, allFragments(f.count), key, datagram.endpoint)] : [];
@@ -184,7 +185,6 @@ export class Handshakes {
 
   /** The callee does not know our certificate: first contact shows it, or says why it does not count. */
   async #fallBack(initiator: Initiator, now: Ms): Promise<HandshakeAction[]> {
-    this.#initiators.delete(initiator.exchange);
     this.#deps.meter.count("handshake.unknown-here");
     return await this.contact(initiator.peerId, initiator.endpoint, now);
   }

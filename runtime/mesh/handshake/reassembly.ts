@@ -3,7 +3,7 @@
  * each candidate is given out once: a repeated fragment never makes the same work twice.
  */
 import { concat, equal, toHex } from "../../base/bytes.ts";
-import type { Endpoint } from "../../base/endpoint.ts";
+import { type Endpoint, endpointKey } from "../../base/endpoint.ts";
 import { type Ms, seconds } from "../../base/time.ts";
 import type { CryptoProvider } from "../../crypto/provider.ts";
 import { FairTable } from "./fair-table.ts";
@@ -38,7 +38,7 @@ export class Reassembly {
 
   /** Whole messages that this fragment completes (several only when somebody forged variants), and what has arrived. */
   add(f: Fragment, source: Endpoint, now: Ms): { readonly whole: Uint8Array[]; readonly bitmap: number } {
-    const { instance, parts } = this.#slots.get(keyOf(f)) ?? this.#open(f, source, now);
+    const { instance, parts } = this.#slots.get(keyOf(f, source)) ?? this.#open(f, source, now);
     const variants = parts[f.index] as Uint8Array[];
     const isNew = variants.length < VARIANTS && !variants.some((v) => equal(v, f.payload));
     const part = f.payload.slice();
@@ -50,8 +50,8 @@ export class Reassembly {
   }
 
   /** Forgets a message that was dealt with. */
-  done(f: Fragment): void {
-    this.#slots.delete(keyOf(f));
+  done(f: Fragment, source: Endpoint): void {
+    this.#slots.delete(keyOf(f, source));
   }
 
   expire(now: Ms): void {
@@ -60,12 +60,14 @@ export class Reassembly {
 
   #open(f: Fragment, source: Endpoint, now: Ms): Slot {
     const slot: Slot = { instance: f.instance, parts: Array.from({ length: f.count }, () => []) };
-    this.#slots.set(keyOf(f), source, slot, now);
+    this.#slots.set(keyOf(f, source), source, slot, now);
     return slot;
   }
 }
 
-const keyOf = (f: Fragment): string => `${toHex(f.exchange)}.${f.message}.${f.instance}.${f.count}`;
+/** By source as well: a copy from elsewhere, which may fail, must not count as the repetition of the true one. */
+const keyOf = (f: Fragment, source: Endpoint): string =>
+  `${toHex(f.exchange)}.${f.message}.${f.instance}.${f.count} ${endpointKey(source)}`;
 
 function combinations(parts: readonly (readonly Uint8Array[])[]): Uint8Array[] {
   let rows: Uint8Array[][] = [[]];

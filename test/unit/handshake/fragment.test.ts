@@ -131,7 +131,9 @@ describe("reassembly", () => {
     const parts = Array.from({ length: 100 }, (_, i) => ({ f: cut(random(3000), random(8))[0] as Fragment, i }));
     for (const { f, i } of parts) reassembly.add(f, { address: `10.0.0.${i}`, port: 1 }, i);
     expect(reassembly.size).toBe(10);
-    reassembly.done(parts[99]?.f as Fragment);
+    reassembly.done(parts[99]?.f as Fragment, somewhere);
+    expect(reassembly.size).toBe(10);
+    reassembly.done(parts[99]?.f as Fragment, { address: "10.0.0.99", port: 1 });
     expect(reassembly.size).toBe(9);
     reassembly.expire(10_000 + 94);
     expect(reassembly.size).toBe(4);
@@ -175,7 +177,7 @@ describe("reassembly", () => {
     expect(hashed).toBe(9);
   });
 
-  test("never joins parts of two messages, nor of two exchanges, kinds or counts", () => {
+  test("never joins parts of two messages, nor of two exchanges, kinds, counts or sources", () => {
     const [one, two] = [cut(seededRandom("one")(2000)), cut(seededRandom("two")(2000))];
     const reassembly = new Reassembly(native);
     const [a, b] = [one[0] as Fragment, one[1] as Fragment];
@@ -188,6 +190,7 @@ describe("reassembly", () => {
       { ...b, payload: b.payload.subarray(1) },
     ];
     for (const f of others) expect(reassembly.add(f, somewhere, 0).whole).toEqual([]);
+    expect(reassembly.add(b, { ...somewhere, port: 2 }, 0).whole).toEqual([]);
     expect(reassembly.add(b, somewhere, 0).whole).toHaveLength(1);
   });
 

@@ -32,6 +32,10 @@ const without = (v: Vector, end: End, key: string): Vector => {
 };
 
 const NEEDED: readonly (readonly [Kind, End, string, RegExp])[] = [
+  ["known-peer", "responder", "x25519", /"seal hello" does not open/],
+  ["known-peer", "initiator", "x25519", /"seal reply" does not open/],
+  ["first-contact", "responder", "x25519", /"seal purpose" does not open/],
+  ["first-contact", "initiator", "x25519", /"seal answer" does not open/],
   ["known-peer", "responder", "mlKem768", UNSEALED],
   ["known-peer", "ephemeral", "mlKem768", UNSEALED],
   ["known-peer", "initiator", "mlKem768", UNSEALED],
@@ -65,6 +69,17 @@ describe("the independent decoder", () => {
 
   test.each(NEEDED)("cannot read %s with another %s %s", (kind, end, key, refusal) => {
     expect(() => read(without(load(kind), end, key))).toThrow(refusal);
+  });
+
+  test.each([
+    ["known-peer", "x25519"],
+    ["known-peer", "mlKem768"],
+    ["first-contact", "x25519"],
+    ["first-contact", "mlKem768"],
+    ["join-accepted", "x25519"],
+    ["join-accepted", "mlKem768"],
+  ] as const)("of %s with all static keys stops at the ephemeral step for want of %s alone", (kind, half) => {
+    expect(() => read(without(load(kind), "ephemeral", half))).toThrow('"seal reply" does not open');
   });
 
   test.each(["join-accepted", "join-refused"] as const)("cannot read %s with another invite secret", (kind) => {
