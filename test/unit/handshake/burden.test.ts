@@ -119,20 +119,20 @@ describe("a source that has not proven itself", () => {
 
 describe("a flood", () => {
   test("from one network crowds out nobody else, and its state stays bounded", async () => {
-    const net = new Net(standIn, seededRandom("fair"), { genesis: 2020, chain: 6700 });
+    const net = new Net(standIn, seededRandom("fair"));
     const b = await net.add("b");
     const honest = await Promise.all([1, 2, 3].map((n) => net.add(`honest ${n}`, { address: `10.1.0.${n}` })));
     const flooders: Party[] = [];
-    for (let n = 0; n < 40; n++) flooders.push(await net.add(`flooder ${n}`, { address: `2001:db8::${n + 1}` }));
+    for (let n = 0; n < 20; n++) flooders.push(await net.add(`flooder ${n}`, { address: `2001:db8::${n + 1}` }));
     net.wire = (p) => (isMessage(p, MESSAGE.f2) && p.to.address.startsWith("2001") ? [] : [p]); // they only ask
     const flood = async (): Promise<void> => {
       for (const f of flooders)
-        for (let i = 0; i < 5; i++) net.perform(f, await f.machine.contact(b.member.id, b.endpoint, net.now));
+        for (let i = 0; i < 8; i++) net.perform(f, await f.machine.contact(b.member.id, b.endpoint, net.now));
     };
     await flood();
     await net.run(60);
     for (const h of honest) net.perform(h, await h.machine.contact(b.member.id, b.endpoint, net.now));
-    for (let i = 0; i < 5; i++) {
+    for (let i = 0; i < 3; i++) {
       await flood();
       await net.run(10);
       expect(b.machine.load.responder).toBeLessThanOrEqual(128);
@@ -141,7 +141,7 @@ describe("a flood", () => {
     expect(b.machine.load.responder).toBeGreaterThan(100);
     await net.run(200);
     expect(honest.map((h) => h.sessions.length)).toEqual([1, 1, 1]);
-  }, 30_000);
+  });
 
   test("leaves nothing behind after ten seconds", async () => {
     const net = new Net(standIn, seededRandom("aging"));

@@ -26,7 +26,15 @@ const PATTERNS = ["known peer", "first contact"] as const;
  * The same mesh and the same coins, called by one member or by another: what differs on the wire depends on who calls. The
  * portable provider makes every coin count. Chains differ in length, as names and rights do.
  */
-async function wireOf(pattern: Pattern, caller: 0 | 1): Promise<{ sent: Packet[]; parties: Party[] }> {
+const wires = new Map<string, ReturnType<typeof record>>();
+function wireOf(pattern: Pattern, caller: 0 | 1): ReturnType<typeof record> {
+  const key = `${pattern} ${caller}`;
+  const known = wires.get(key) ?? record(pattern, caller);
+  wires.set(key, known);
+  return known;
+}
+
+async function record(pattern: Pattern, caller: 0 | 1): Promise<{ sent: Packet[]; parties: Party[] }> {
   const net = new Net(noble, seededRandom(`observer ${pattern}`), { genesis: 2020, chain: 13_500 });
   const callers = [await net.add("a"), await net.add("a-longer-name", { chain: 13_900 })] as const;
   const b = await net.add("b");
