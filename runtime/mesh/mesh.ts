@@ -2,7 +2,7 @@
 import { compare, equal, toHex } from "../base/bytes.ts";
 import { type Endpoint, endpointKey, parseEndpoint } from "../base/endpoint.ts";
 import { randomBelow, randomIndex } from "../base/random.ts";
-import type { Ms } from "../base/time.ts";
+import { type Ms, minutes } from "../base/time.ts";
 import { DueQueue } from "./due-queue.ts";
 import { FRAME, SealedHeader } from "./frame.ts";
 import { DIGEST_EVERY, Gossip, type Item } from "./gossip/gossip.ts";
@@ -32,6 +32,8 @@ import type {
 } from "./types.ts";
 import { viewOf } from "./view.ts";
 
+/** A peer that has refused us is not asked again sooner. */
+const REFUSED_PAUSE = minutes(10);
 const PINGS_MAX = 64;
 
 export class Mesh {
@@ -230,6 +232,10 @@ export class Mesh {
 
   async #dial(p: Peer, now: Ms): Promise<void> {
     if (!p.endpoint || now < p.attemptUntil) return;
+    if (!p.current && now < p.refusedUntil) {
+      p.nextTry = p.refusedUntil;
+      return;
+    }
     const { retryFirst, retryMax, attemptLimit } = this.#deps.settings;
     const pause = Math.min(retryMax, retryFirst * 2 ** Math.min(p.tries++, 10));
     p.attemptUntil = now + attemptLimit;
@@ -419,8 +425,17 @@ export class Mesh {
       else if (this.#join?.exchange === a.exchange) {
         if (a.told) this.#join.next = this.#join.invite.endpoints.length; // a refusal is the same by every way
         await this.#tryJoin(a.code, a.message, now);
-      }
+      } else if (a.told) this.#refused(a.peer, a.code, a.message, now);
     }
+  }
+
+  #refused(id: Uint8Array, code: string, message: string, now: Ms): void {
+    const peer = this.#peers.byId(id);
+    if (!peer) return;
+    peer.refusedUntil = now + REFUSED_PAUSE;
+    peer.attemptUntil = now;
+    peer.nextTry = now + REFUSED_PAUSE;
+    this.#say({ kind: "refused", name: peer.member?.name ?? toHex(id).slice(0, 16), code, message });
   }
 
   async #establish(e: Established, now: Ms): Promise<void> {
