@@ -2,12 +2,14 @@
 import type { Json, JsonObject } from "./api/protocol.ts";
 import { type ControlServer, type Handler, serveControl } from "./api/server.io.ts";
 import { type TransferApi, transferApi } from "./api/transfer.io.ts";
+import { feedWatchdog, watchdogPeriod } from "./api/watchdog.io.ts";
 import { fromHex, toHex } from "./base/bytes.ts";
 import { type Endpoint, endpointKey, parseEndpoint } from "./base/endpoint.ts";
 import { messageOf, TrellisError } from "./base/errors.ts";
+import { EventQueue } from "./base/event-queue.ts";
 import type { Log } from "./base/log.ts";
 import { Meter } from "./base/meter.ts";
-import type { Clock } from "./base/time.ts";
+import { type Clock, seconds } from "./base/time.ts";
 import { type CryptoChoice, chooseProvider } from "./crypto/choose.ts";
 import type { CryptoProvider } from "./crypto/provider.ts";
 import { ingressObject, loadAddon } from "./dataplane/addon.io.ts";
@@ -33,6 +35,9 @@ import { Transfers } from "./transfer/transfers.ts";
 
 export const systemClock: Clock = { now: () => performance.now(), unix: () => Math.floor(Date.now() / 1000) };
 export const systemRandom = (length: number): Uint8Array => crypto.getRandomValues(new Uint8Array(length));
+
+/** Until a write that failed is tried again. */
+const STORE_AGAIN = seconds(30);
 
 /** What a membership is when it is loaded and verified. */
 export interface Loaded {
@@ -89,8 +94,11 @@ export class Node {
   #plane: DataPlane | undefined;
   #mesh: Mesh | undefined;
   #control: ControlServer | undefined;
-  #queue: Promise<void> = Promise.resolve();
+  readonly #queue = new EventQueue(systemClock.now);
+  #starve: () => void = () => {};
   #timer: Timer | undefined;
+  #again: Timer | undefined;
+  #stopping: Promise<void> | undefined;
   #nextPing = 1;
   readonly #stopped = Promise.withResolvers<void>();
   readonly #transfers = new Transfers(systemRandom, (peer, data) => this.#post(peer, TRANSFER, data));
@@ -162,14 +170,31 @@ export class Node {
       device: this.#plane.device ?? "none",
       invites: book.list().length,
     });
-    this.#notifySystemd();
+    this.#tell(`READY=1\nSTATUS=${this.#loaded.chain.leaf.name} at ${this.#address}`);
+    const period = watchdogPeriod(process.env, process.pid);
+    const feed = (): void => this.#tell("WATCHDOG=1");
+    if (period !== undefined) this.#starve = feedWatchdog(period, () => this.#queue.busyFor(), feed, this.#log);
   }
 
-  #notifySystemd(): void {
-    const { addon } = loadAddon();
-    addon?.notifySystemd("READY=1");
-    const watchdog = Number(process.env.WATCHDOG_USEC ?? 0) / 1000;
-    if (addon && watchdog > 0) setInterval(() => addon.notifySystemd("WATCHDOG=1"), watchdog / 2).unref();
+  /** The service manager, where there is one. */
+  #tell(state: string): void {
+    try {
+      loadAddon().addon?.notifySystemd(state);
+    } catch (thrown) {
+      this.#log.warn("the service manager does not listen", { error: messageOf(thrown) });
+    }
+  }
+
+  /** A disk that is full or gone costs durability until it is mended, nothing else. */
+  async #persist(): Promise<void> {
+    clearTimeout(this.#again);
+    try {
+      await this.#home.saveRoster(this.#loaded.roster);
+    } catch (thrown) {
+      const hint = thrown instanceof TrellisError ? thrown.hint : undefined;
+      this.#log.error("members and revocations are not stored; tried again later", { error: messageOf(thrown), hint });
+      this.#again = setTimeout(() => void this.#queue.push(() => this.#persist()), STORE_AGAIN);
+    }
   }
 
   async #openPlane(): Promise<DataPlane> {
@@ -197,12 +222,13 @@ export class Node {
 
   /** Events run one after the other: the core never sees two interleaved. */
   #feed(event: MeshEvent): Promise<void> {
-    this.#queue = this.#queue
-      .then(() => this.#handle(event))
-      .catch((thrown: unknown) => {
+    return this.#queue.push(async () => {
+      try {
+        await this.#handle(event);
+      } catch (thrown) {
         this.#log.error("the core failed on an event", { event: event.type, error: messageOf(thrown) });
-      });
-    return this.#queue;
+      }
+    });
   }
 
   async #handle(event: MeshEvent): Promise<void> {
@@ -235,7 +261,7 @@ export class Node {
         this.#traffic.forget(action.peer);
         return plane.removePeer(action.peer);
       case "persist":
-        return await this.#home.saveRoster(this.#loaded.roster);
+        return await this.#persist();
       case "notice":
         return this.#notice(action.notice);
       case "message":
@@ -396,14 +422,21 @@ export class Node {
   }
 
   /** Says goodbye, closes the data path and everything it put into the kernel. */
-  async stop(): Promise<void> {
-    loadAddon().addon?.notifySystemd("STOPPING=1");
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  async #stop(): Promise<void> {
+    this.#tell("STOPPING=1");
     await this.#feed({ type: "command", command: { type: "leave" } });
     clearTimeout(this.#timer);
+    this.#starve();
     this.#control?.close();
     this.#mesh = undefined;
     await this.#plane?.close();
-    await this.#home.saveRoster(this.#loaded.roster);
+    await this.#persist();
+    clearTimeout(this.#again);
     this.#log.info("gateway has stopped");
     this.#stopped.resolve();
   }

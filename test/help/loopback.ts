@@ -9,6 +9,8 @@ const LIMIT = 30_000; // milliseconds
 
 export class LoopbackGateway {
   readonly stateDir: string;
+  /** What the daemon is started with beside our own. */
+  readonly environment: Record<string, string> = {};
   #daemon: Bun.Subprocess<"ignore", "pipe", "pipe"> | undefined;
 
   constructor(stateDir: string) {
@@ -40,6 +42,7 @@ export class LoopbackGateway {
   /** Starts the daemon on a port that the kernel chooses; resolves when it answers. */
   async start(...args: readonly string[]): Promise<void> {
     const daemon = Bun.spawn(this.line("run", "--no-device", "--port", "0", ...args), {
+      env: { ...process.env, ...this.environment },
       stdin: "ignore",
       stdout: "pipe",
       stderr: "pipe",
