@@ -14,7 +14,7 @@ import { Mesh } from "./mesh/mesh.ts";
 import { type Adopted, MESH_SETTINGS } from "./mesh/ports.ts";
 import type { AeadRates, MeshAction, MeshEvent } from "./mesh/types.ts";
 import { loadMembership, systemClock, systemRandom } from "./node.ts";
-import type { Home } from "./provisioning/home.io.ts";
+import type { OwnHome } from "./provisioning/home.io.ts";
 import { parseToken } from "./provisioning/token.ts";
 
 export interface JoinOptions {
@@ -34,7 +34,7 @@ export interface Joined {
 const NO_DATA: AeadRates = { aes256Gcm: 1, chacha20Poly1305: 0 };
 
 /** Throws what is wrong with the token, what the issuer told, or `join/no-answer`. */
-export async function join(home: Home, options: JoinOptions): Promise<Joined> {
+export async function join(home: OwnHome, options: JoinOptions): Promise<Joined> {
   const { provider } = await chooseProvider();
   const token = parseToken(provider, options.token);
   if (!isName(options.name)) {

@@ -2,16 +2,19 @@
 import type { Json, JsonObject } from "./api/protocol.ts";
 import { type ControlServer, type Handler, serveControl } from "./api/server.io.ts";
 import { type TransferApi, transferApi } from "./api/transfer.io.ts";
+import { feedWatchdog, watchdogPeriod } from "./api/watchdog.io.ts";
 import { fromHex, toHex } from "./base/bytes.ts";
 import { type Endpoint, endpointKey, parseEndpoint } from "./base/endpoint.ts";
 import { messageOf, TrellisError } from "./base/errors.ts";
+import { EventQueue } from "./base/event-queue.ts";
 import type { Log } from "./base/log.ts";
 import { Meter } from "./base/meter.ts";
-import type { Clock } from "./base/time.ts";
+import { type Clock, seconds } from "./base/time.ts";
 import { type CryptoChoice, chooseProvider } from "./crypto/choose.ts";
 import type { CryptoProvider } from "./crypto/provider.ts";
 import { ingressObject, loadAddon } from "./dataplane/addon.io.ts";
 import { openNative } from "./dataplane/native.io.ts";
+import { NO_TRAFFIC, PeerTraffic, type Traffic } from "./dataplane/peer-traffic.ts";
 import type { DataPlane, DataPlaneHandlers, DataPlaneOptions } from "./dataplane/port.ts";
 import { underlayAddresses } from "./dataplane/underlay.io.ts";
 import { openUserspace } from "./dataplane/userspace.io.ts";
@@ -26,12 +29,15 @@ import { MESH_SETTINGS } from "./mesh/ports.ts";
 import type { AeadRates, MeshAction, MeshEvent, MeshNotice, PeerView } from "./mesh/types.ts";
 import { createAdmission, type Issuer } from "./provisioning/admission.ts";
 import { createInvite } from "./provisioning/create-invite.ts";
-import type { Home } from "./provisioning/home.io.ts";
+import type { Home, OwnHome } from "./provisioning/home.io.ts";
 import { type Invite, type InviteBook, stateOf } from "./provisioning/invite-book.ts";
 import { Transfers } from "./transfer/transfers.ts";
 
 export const systemClock: Clock = { now: () => performance.now(), unix: () => Math.floor(Date.now() / 1000) };
 export const systemRandom = (length: number): Uint8Array => crypto.getRandomValues(new Uint8Array(length));
+
+/** Until a write that failed is tried again. */
+const STORE_AGAIN = seconds(30);
 
 /** What a membership is when it is loaded and verified. */
 export interface Loaded {
@@ -74,12 +80,13 @@ export interface NodeOptions {
 
 /** A gateway that runs. */
 export class Node {
-  readonly #home: Home;
+  readonly #home: OwnHome;
   readonly #choice: CryptoChoice;
   readonly #loaded: Loaded;
   readonly #options: NodeOptions;
   readonly #log: Log;
   readonly #meter = new Meter();
+  readonly #traffic = new PeerTraffic();
   readonly #issuer: Issuer;
   readonly #address: string;
   readonly #started = systemClock.now();
@@ -87,8 +94,11 @@ export class Node {
   #plane: DataPlane | undefined;
   #mesh: Mesh | undefined;
   #control: ControlServer | undefined;
-  #queue: Promise<void> = Promise.resolve();
+  readonly #queue = new EventQueue(systemClock.now);
+  #starve: () => void = () => {};
   #timer: Timer | undefined;
+  #again: Timer | undefined;
+  #stopping: Promise<void> | undefined;
   #nextPing = 1;
   readonly #stopped = Promise.withResolvers<void>();
   readonly #transfers = new Transfers(systemRandom, (peer, data) => this.#post(peer, TRANSFER, data));
@@ -97,7 +107,7 @@ export class Node {
     nameOf: (address) => this.#loaded.roster.byAddress(address)?.name ?? address,
   });
 
-  private constructor(home: Home, choice: CryptoChoice, loaded: Loaded, options: NodeOptions) {
+  private constructor(home: OwnHome, choice: CryptoChoice, loaded: Loaded, options: NodeOptions) {
     this.#home = home;
     this.#choice = choice;
     this.#loaded = loaded;
@@ -117,7 +127,7 @@ export class Node {
     };
   }
 
-  static async start(home: Home, options: NodeOptions): Promise<Node> {
+  static async start(home: OwnHome, options: NodeOptions): Promise<Node> {
     const choice = await chooseProvider();
     if (choice.reason) options.log.warn("the fast crypto provider is not used", { reason: choice.reason });
     const node = new Node(home, choice, await loadMembership(home, choice.provider), options);
@@ -160,14 +170,31 @@ export class Node {
       device: this.#plane.device ?? "none",
       invites: book.list().length,
     });
-    this.#notifySystemd();
+    this.#tell(`READY=1\nSTATUS=${this.#loaded.chain.leaf.name} at ${this.#address}`);
+    const period = watchdogPeriod(process.env, process.pid);
+    const feed = (): void => this.#tell("WATCHDOG=1");
+    if (period !== undefined) this.#starve = feedWatchdog(period, () => this.#queue.busyFor(), feed, this.#log);
   }
 
-  #notifySystemd(): void {
-    const { addon } = loadAddon();
-    addon?.notifySystemd("READY=1");
-    const watchdog = Number(process.env.WATCHDOG_USEC ?? 0) / 1000;
-    if (addon && watchdog > 0) setInterval(() => addon.notifySystemd("WATCHDOG=1"), watchdog / 2).unref();
+  /** The service manager, where there is one. */
+  #tell(state: string): void {
+    try {
+      loadAddon().addon?.notifySystemd(state);
+    } catch (thrown) {
+      this.#log.warn("the service manager does not listen", { error: messageOf(thrown) });
+    }
+  }
+
+  /** A disk that is full or gone costs durability until it is mended, nothing else. */
+  async #persist(): Promise<void> {
+    clearTimeout(this.#again);
+    try {
+      await this.#home.saveRoster(this.#loaded.roster);
+    } catch (thrown) {
+      const hint = thrown instanceof TrellisError ? thrown.hint : undefined;
+      this.#log.error("members and revocations are not stored; tried again later", { error: messageOf(thrown), hint });
+      this.#again = setTimeout(() => void this.#queue.push(() => this.#persist()), STORE_AGAIN);
+    }
   }
 
   async #openPlane(): Promise<DataPlane> {
@@ -195,12 +222,13 @@ export class Node {
 
   /** Events run one after the other: the core never sees two interleaved. */
   #feed(event: MeshEvent): Promise<void> {
-    this.#queue = this.#queue
-      .then(() => this.#handle(event))
-      .catch((thrown: unknown) => {
+    return this.#queue.push(async () => {
+      try {
+        await this.#handle(event);
+      } catch (thrown) {
         this.#log.error("the core failed on an event", { event: event.type, error: messageOf(thrown) });
-      });
-    return this.#queue;
+      }
+    });
   }
 
   async #handle(event: MeshEvent): Promise<void> {
@@ -219,20 +247,23 @@ export class Node {
       case "send":
         return plane.send([action.datagram]);
       case "installSession":
+        this.#traffic.installed(action.peer, action.session.localIndex);
         plane.installSession(action.peer, action.session, action.endpoint);
         return plane.allow(action.peer, `${action.peer}/128`);
       case "useSession":
         return plane.useSession(action.peer, action.localIndex);
       case "removeSession":
+        this.#traffic.ending(action.localIndex, plane.stats().sessions);
         return plane.removeSession(action.localIndex);
       case "setEndpoint":
         return plane.setEndpoint(action.peer, action.endpoint);
       case "setRoute":
         return plane.setRoute(action.destination, action.primary, action.backup);
       case "removePeer":
+        this.#traffic.forget(action.peer);
         return plane.removePeer(action.peer);
       case "persist":
-        return await this.#home.saveRoster(this.#loaded.roster);
+        return await this.#persist();
       case "notice":
         return this.#notice(action.notice);
       case "message":
@@ -261,12 +292,13 @@ export class Node {
   #methods(): Readonly<Record<string, Handler>> {
     return {
       status: async () => this.#status(),
-      peers: async () => ({ peers: this.#peers().map(showPeer) }),
+      peers: async () => this.#showPeers(),
       invite: (p) => this.#invite(p),
       invites: async () => ({ invites: this.#loaded.book.list().map((i) => showInvite(i, this.#issuer.now())) }),
       "revoke-invite": (p) => this.#revokeInvite(p),
       ping: (p) => this.#ping(p),
       rekey: (p) => this.#rekey(p),
+      member: async (p) => showMember(this.#member(String(p.peer))),
       revoke: (p) => this.#revoke(p),
       ...this.#transferApi.methods,
       down: async () => {
@@ -278,6 +310,11 @@ export class Node {
 
   #peers(): readonly PeerView[] {
     return this.#mesh?.peers(systemClock.now()) ?? [];
+  }
+
+  #showPeers(): Json {
+    const totals = this.#traffic.totals((this.#plane as DataPlane).stats().sessions);
+    return { peers: this.#peers().map((p) => showPeer(p, totals.get(p.address) ?? NO_TRAFFIC)) };
   }
 
   #status(): Json {
@@ -364,11 +401,12 @@ export class Node {
     const member = this.#member(String(p.peer));
     const reason = typeof p.reason === "string" ? p.reason : "";
     const claim = { target: member.id, scope: "node", lastSerial: undefined, reason } as const;
-    const record = await revokeByMember(this.#choice.provider, roster.mesh, this.#issuer.member, claim);
+    const byRoot = typeof p.record === "string" ? fromHex(p.record) : undefined; // signed by who holds the root
+    const record = byRoot ?? (await revokeByMember(this.#choice.provider, roster.mesh, this.#issuer.member, claim));
     await this.#feed({ type: "command", command: { type: "revoke", record } });
     if (roster.byId(member.id)) {
       throw new TrellisError("revoke/refused", `this gateway may not revoke "${member.name}"`, {
-        hint: "ask a member with the capability `admin`, or the one that admitted it",
+        hint: "ask a member with the capability `admin`, the one that admitted it, or who holds the root (--root FILE)",
       });
     }
     await this.#home.saveRoster(roster);
@@ -386,14 +424,21 @@ export class Node {
   }
 
   /** Says goodbye, closes the data path and everything it put into the kernel. */
-  async stop(): Promise<void> {
-    loadAddon().addon?.notifySystemd("STOPPING=1");
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  async #stop(): Promise<void> {
+    this.#tell("STOPPING=1");
     await this.#feed({ type: "command", command: { type: "leave" } });
     clearTimeout(this.#timer);
+    this.#starve();
     this.#control?.close();
     this.#mesh = undefined;
     await this.#plane?.close();
-    await this.#home.saveRoster(this.#loaded.roster);
+    await this.#persist();
+    clearTimeout(this.#again);
     this.#log.info("gateway has stopped");
     this.#stopped.resolve();
   }
@@ -413,6 +458,8 @@ function endpointOrThrow(text: string): Endpoint {
   });
 }
 
+const showMember = (m: Member): Json => ({ name: m.name, nodeId: toHex(m.id) });
+
 const showInvite = (i: Invite, now: number): Json => ({
   inviteId: toHex(i.id),
   expires: i.expires,
@@ -422,7 +469,7 @@ const showInvite = (i: Invite, now: number): Json => ({
   admitted: i.admitted.map((a) => a.name),
 });
 
-const showPeer = (p: PeerView): Json => ({
+const showPeer = (p: PeerView, traffic: Traffic): Json => ({
   name: p.name,
   nodeId: toHex(p.id),
   address: p.address,
@@ -437,4 +484,6 @@ const showPeer = (p: PeerView): Json => ({
   lastSeenMs: p.lastSeen ?? null,
   roundTripMs: p.roundTrip ?? null,
   rekeys: p.rekeys,
+  sessionAgeMs: p.sessionAge ?? null,
+  traffic: { ...traffic },
 });

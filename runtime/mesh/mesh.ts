@@ -33,6 +33,8 @@ import type {
 } from "./types.ts";
 import { viewOf } from "./view.ts";
 
+/** A peer that has refused us is not asked again sooner. */
+const REFUSED_PAUSE = minutes(10);
 const PINGS_MAX = 64;
 /** A neighbour is told of ours at most this often. */
 const NEIGHBOURS_EVERY = 250;
@@ -294,6 +296,10 @@ export class Mesh {
   async #dial(p: Peer, now: Ms): Promise<void> {
     const path = this.#pathTo(p);
     if (!path || now < p.attemptUntil) return;
+    if (!p.current && now < p.refusedUntil) {
+      p.nextTry = p.refusedUntil;
+      return;
+    }
     const { retryFirst, retryMax, attemptLimit } = this.#deps.settings;
     const other = p.member && !isThrough(path) && this.#routes.to(p.member.address) !== undefined;
     const limit = other ? DIRECT_ALONE : attemptLimit;
@@ -483,8 +489,17 @@ export class Mesh {
       else if (this.#join?.exchange === a.exchange) {
         if (a.told) this.#join.next = this.#join.invite.endpoints.length; // a refusal is the same by every way
         await this.#tryJoin(a.code, a.message, now);
-      }
+      } else if (a.told) this.#refused(a.peer, a.code, a.message, now);
     }
+  }
+
+  #refused(id: Uint8Array, code: string, message: string, now: Ms): void {
+    const peer = this.#peers.byId(id);
+    if (!peer) return;
+    peer.refusedUntil = now + REFUSED_PAUSE;
+    peer.attemptUntil = now;
+    peer.nextTry = now + REFUSED_PAUSE;
+    this.#say({ kind: "refused", name: peer.member?.name ?? toHex(id).slice(0, 16), code, message });
   }
 
   async #establish(e: Established, now: Ms): Promise<void> {

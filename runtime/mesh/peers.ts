@@ -38,6 +38,8 @@ export interface Peer {
   tries: number;
   nextTry: Ms;
   attemptUntil: Ms;
+  /** It told us that we are not wanted. */
+  refusedUntil: Ms;
   lastHeard: Ms;
   lastSent: Ms;
   roundTrip: Ms | undefined;
@@ -109,6 +111,7 @@ export class PeerTable {
       tries: 0,
       nextTry: now,
       attemptUntil: now,
+      refusedUntil: now,
       lastHeard: now,
       lastSent: now,
       roundTrip: undefined,

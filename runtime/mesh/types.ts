@@ -70,6 +70,8 @@ export type MeshNotice =
   | { readonly kind: "joined"; readonly name: string; readonly chain: Uint8Array }
   | { readonly kind: "joinFailed"; readonly code: string; readonly message: string }
   | { readonly kind: "admitted"; readonly name: string; readonly peer: string; readonly inviteId: string }
+  /** A gateway that we called has said why it will have no session with us; `name` is its own. */
+  | { readonly kind: "refused"; readonly name: string; readonly code: string; readonly message: string }
   | { readonly kind: "revoked"; readonly name: string; readonly peer: string }
   /** A `post` that could not be sent: no session, or too much waits already. */
   | { readonly kind: "undelivered"; readonly peer: string; readonly protocol: string }

@@ -1,12 +1,10 @@
 /** A peer as the operator sees it. */
 import type { Ms } from "../base/time.ts";
-import { WIRE_VERSION } from "./frame.ts";
+import { SUITE, WIRE_VERSION } from "./frame.ts";
 import type { Peer } from "./peers.ts";
 import type { MeshSettings, RosterMember } from "./ports.ts";
 import { isThrough } from "./routes.ts";
 import type { PeerState, PeerView } from "./types.ts";
-
-const SUITE = "X25519+ML-KEM-768, Ed25519+ML-DSA-65, SHA-256, AES-256-GCM";
 
 /** `via`: the neighbour that leads to it. */
 export function viewOf(

@@ -33,7 +33,17 @@ export class TestGateway {
   }
 
   trellis(...args: readonly string[]): Promise<Result> {
-    return run(this.inside(process.execPath, join(ROOT, "runtime/main.ts"), "--state-dir", this.stateDir, ...args));
+    return run(
+      this.inside(
+        process.execPath,
+        join(ROOT, "runtime/main.ts"),
+        "--config",
+        "/dev/null",
+        "--state-dir",
+        this.stateDir,
+        ...args,
+      ),
+    );
   }
 
   /** The JSON that a command which must succeed prints. */
@@ -48,7 +58,18 @@ export class TestGateway {
     const log = Bun.file(`${this.stateDir}.log`);
     const main = join(ROOT, "runtime/main.ts");
     const daemon = Bun.spawn(
-      this.inside(process.execPath, main, "--state-dir", this.stateDir, "--log-level", "debug", "run", ...args),
+      this.inside(
+        process.execPath,
+        main,
+        "--config",
+        "/dev/null",
+        "--state-dir",
+        this.stateDir,
+        "--log-level",
+        "debug",
+        "run",
+        ...args,
+      ),
       { stdin: "ignore", stdout: log, stderr: log },
     );
     this.#daemon = daemon;

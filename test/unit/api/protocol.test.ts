@@ -18,7 +18,7 @@ describe("lines", () => {
       fc.property(fc.array(fc.string({ unit: "grapheme" })), fc.integer({ min: 1, max: 7 }), (texts, step) => {
         const lines = texts.map((t) => t.replaceAll("\n", ""));
         const stream = bytes(lines.map((l) => `${l}\n`).join(""));
-        const reader = new LineReader();
+        const reader = new LineReader(LINE_MAX);
         const got: string[] = [];
         for (let at = 0; at < stream.length; at += step) got.push(...reader.push(stream.subarray(at, at + step)));
         // The decoder takes a byte order mark at the very beginning away.
@@ -28,7 +28,7 @@ describe("lines", () => {
   });
 
   test("without an end are refused, so that a client cannot fill the memory", () => {
-    const reader = new LineReader();
+    const reader = new LineReader(LINE_MAX);
     reader.push(bytes("x".repeat(LINE_MAX)));
     expect(() => reader.push(bytes("x"))).toThrow(expect.objectContaining({ code: "api/line-too-long" }));
   });

@@ -99,7 +99,10 @@ describe("the capability table", () => {
   test("tells why the addon is missing and how fast the ciphers are", () => {
     const detail = (facts: Facts, id: string): string => capabilities(facts).find((row) => row.id === id)?.detail ?? "";
     expect(detail(WITHOUT_ADDON, "addon")).toBe("no such file");
-    expect(detail(FULL, "aead")).toBe("AES-256-GCM 2400 MB/s, ChaCha20-Poly1305 900 MB/s (aes vaes)");
+    const figures = "AES-256-GCM 2400 MB/s, ChaCha20-Poly1305 900 MB/s (aes vaes)";
+    expect(detail(FULL, "aead")).toBe(`AES-256-GCM between machines like this one: ${figures}`);
+    const arm = { ...FULL, rates: { aes256Gcm: 90, chacha20Poly1305: 300 } };
+    expect(detail(arm, "aead")).toStartWith("ChaCha20-Poly1305 between");
     expect(detail(withHost({ capNetAdmin: false }), "cap-net-admin")).toContain("effective set");
   });
 });
