@@ -56,9 +56,14 @@ export type RevocationResult =
 
 const VERDICTS_MAX = 1024;
 
-/** Whether `next` takes the place of a certificate that still counts. Serials of two issuers say nothing about each other. */
-const replaces = (next: Certificate, known: Certificate, proven: boolean): boolean =>
-  sameIssuer(next, known) ? next.serial > known.serial : proven;
+/**
+ * Whether `next` takes the place of a certificate that still counts. Serials of two issuers say nothing about each other;
+ * the root stands above every issuer.
+ */
+function replaces(next: Certificate, known: Certificate, proven: boolean): boolean {
+  if (sameIssuer(next, known)) return next.serial > known.serial;
+  return next.issuer === undefined || (known.issuer !== undefined && proven);
+}
 
 const sameIssuer = (a: Certificate, b: Certificate): boolean =>
   a.issuer && b.issuer ? equal(a.issuer, b.issuer) : a.issuer === b.issuer;
@@ -109,7 +114,7 @@ export class Roster implements Trust {
   /**
    * Verifies a chain and remembers its leaf. Of two certificates of one node the higher serial of one issuer stays. That of
    * another issuer takes its place only when the node itself has shown it (`proven`), or the old one no longer counts: an
-   * issuer cannot rename or demote whom another admitted.
+   * issuer cannot rename or demote whom another admitted. The root's takes the place of any issuer's, and none takes its.
    */
   async admit(chain: Uint8Array, proven = false): Promise<Member | undefined> {
     const result = await this.accept(chain, proven);

@@ -76,6 +76,12 @@ describe("a roster", () => {
     expect((await roster.admit(b.chain.encoded, true))?.name).toBe("b");
   });
 
+  test("takes the root's certificate in place of an issuer's, by whatever way it comes, and then no issuer's", async () => {
+    const renewed = { ...FIRST, keys: b.keys.public, name: "by-root", serial: 1 };
+    expect((await roster.admit(await issueByRoot(crypto, mesh, roots, renewed)))?.name).toBe("by-root");
+    expect((await roster.admit(b.chain.encoded, true))?.name).toBe("by-root");
+  });
+
   test("goes by serials among certificates of one issuer, the root included, whoever shows them", async () => {
     const older = { ...FIRST, keys: other.keys.public, name: "older", serial: 1 };
     const newer = { ...FIRST, keys: other.keys.public, name: "newer", serial: 9 };
