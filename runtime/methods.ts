@@ -45,7 +45,8 @@ export const controlMethods = (port: ControlPort): Readonly<Record<string, Handl
   status: async () => status(port),
   peers: async () => {
     const totals = port.traffic();
-    return { peers: port.peers().map((p) => showPeer(p, totals.get(p.address) ?? NO_TRAFFIC)) };
+    const via = (p: PeerView): string | null => (p.via === undefined ? null : nameAt(port.loaded.roster, p.via));
+    return { peers: port.peers().map((p) => ({ ...showPeer(p, totals.get(p.address) ?? NO_TRAFFIC), via: via(p) })) };
   },
   invite: (p) => invite(port, p),
   invites: async () => ({ invites: port.loaded.book.list().map((i) => showInvite(i, port.issuer.now())) }),
@@ -111,10 +112,17 @@ async function ping(port: ControlPort, p: JsonObject): Promise<Json> {
     name: member.name,
     address: member.address,
     roundTripMs: roundTrip ?? null,
-    path: view?.endpoint ? `direct ${endpointKey(view.endpoint)}` : null,
+    path: view ? pathOf(port.loaded.roster, view) : null,
     handshakeAgeMs: view?.handshakeAge ?? null,
   };
 }
+
+function pathOf(roster: Roster, view: PeerView): string | null {
+  if (view.endpoint) return `direct ${endpointKey(view.endpoint)}`;
+  return view.via === undefined ? null : `through ${nameAt(roster, view.via)}`;
+}
+
+const nameAt = (roster: Roster, address: string): string => roster.byAddress(address)?.name ?? address;
 
 async function rekey({ loaded, peers, command }: ControlPort, p: JsonObject): Promise<Json> {
   const { name, address } = memberNamed(loaded.roster, String(p.peer));
@@ -169,7 +177,7 @@ const showInvite = (i: Invite, now: number): Json => ({
   admitted: i.admitted.map((a) => a.name),
 });
 
-const showPeer = (p: PeerView, traffic: Traffic): Json => ({
+const showPeer = (p: PeerView, traffic: Traffic): JsonObject => ({
   name: p.name,
   nodeId: toHex(p.id),
   address: p.address,

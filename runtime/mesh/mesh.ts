@@ -14,7 +14,7 @@ import {
   type StreamMessage,
 } from "./gossip/message.ts";
 import { Handshakes } from "./handshake/machine.ts";
-import type { Admission, Established, HandshakeAction, LocalNode } from "./handshake/ports.ts";
+import type { Admission, Established, HandshakeAction, LocalNode, RemoteMember } from "./handshake/ports.ts";
 import { type Peer, PeerTable, SESSIONS_MAX, UPGRADE_FIRST } from "./peers.ts";
 import type { MeshDeps, MeshDirectory } from "./ports.ts";
 import { isNeighbour, isThrough, neighbourList, Routes, through } from "./routes.ts";
@@ -267,9 +267,15 @@ export class Mesh {
    * in turn through the mesh.
    */
   #pathTo(p: Peer): Endpoint | undefined {
-    const mesh = p.member && this.#routes.to(p.member.address) ? through(p.member.address) : undefined;
+    const mesh = this.#isBehind(p) ? through((p.member as RemoteMember).address) : undefined;
     if (p.tries % 2 === 1 && mesh) return mesh;
     return (p.current ? p.endpoint : p.direct) ?? mesh;
+  }
+
+  /** Whether another neighbour leads to it. */
+  #isBehind({ member }: Peer): boolean {
+    const route = member && this.#routes.to(member.address);
+    return route !== undefined && (route.primary !== member?.address || route.backup !== undefined);
   }
 
   /** When to try again whether a peer that is spoken to through the mesh can be reached over the underlay. */
@@ -293,20 +299,26 @@ export class Mesh {
       this.#sealTo(p, p.current, new Uint8Array(0), now);
   }
 
+  /** A neighbour that is not heard is none for routing, until it is heard again. */
+  #noticeSilence(p: Peer, now: Ms): void {
+    p.silent = p.current !== undefined && now >= p.lastHeard + this.#deps.settings.silentAfter;
+    this.#noticeNeighbours();
+    if (this.#routesChanged) this.#updateRoutes();
+  }
+
   async #dial(p: Peer, now: Ms): Promise<void> {
+    this.#noticeSilence(p, now);
     const path = this.#pathTo(p);
     if (!path || now < p.attemptUntil) return;
     if (!p.current && now < p.refusedUntil) {
       p.nextTry = p.refusedUntil;
       return;
     }
-    const { retryFirst, retryMax, attemptLimit } = this.#deps.settings;
-    const other = p.member && !isThrough(path) && this.#routes.to(p.member.address) !== undefined;
-    const limit = other ? DIRECT_ALONE : attemptLimit;
-    const pause = other ? 0 : Math.min(retryMax, retryFirst * 2 ** Math.min(p.tries, 10));
-    p.tries++;
+    const other = !isThrough(path) && this.#isBehind(p);
+    const limit = other ? DIRECT_ALONE : this.#deps.settings.attemptLimit;
     p.attemptUntil = now + limit;
-    p.nextTry = now + limit + pause + randomBelow(this.#deps.random, Math.ceil(pause / 2) + 1);
+    p.nextTry = now + limit + (other ? 0 : this.#pauseOf(p.tries));
+    p.tries++;
     const h = this.#handshakes;
     await this.#apply(await (p.member ? h.connect(p.member, path, now) : h.contact(p.id, path, now)), now);
   }
@@ -325,6 +337,7 @@ export class Mesh {
     if ("refused" in opened) return this.#deps.meter.count(`control.drop.${opened.refused}`);
     peer.received++;
     peer.lastHeard = now;
+    peer.silent = false;
     if (!isThrough(endpoint)) peer.heardDirectly = now;
     if (opened.newest) this.#move(peer, endpoint, now);
     this.#handshakes.confirmed(session.localIndex);
@@ -434,6 +447,7 @@ export class Mesh {
     if (equal(member.id, this.#local.keys.id)) return true;
     const peer = this.#peers.of(member.id, now);
     this.#peers.name(peer, member);
+    this.#routesChanged = true; // a neighbour may have told before that it leads there
     peer.direct ??= hint;
     return true;
   }
@@ -490,7 +504,23 @@ export class Mesh {
         if (a.told) this.#join.next = this.#join.invite.endpoints.length; // a refusal is the same by every way
         await this.#tryJoin(a.code, a.message, now);
       } else if (a.told) this.#refused(a.peer, a.code, a.message, now);
+      else this.#gaveUp(a.peer, now);
     }
+  }
+
+  /** Nobody answered: the next attempt follows after the pause, by whatever way there is then. */
+  #gaveUp(id: Uint8Array, now: Ms): void {
+    const peer = this.#peers.byId(id);
+    if (!peer) return;
+    peer.attemptUntil = Math.min(peer.attemptUntil, now);
+    peer.nextTry = Math.min(peer.nextTry, now + this.#pauseOf(peer.tries - 1));
+  }
+
+  /** Doubled with each attempt, and spread, so that gateways that lost each other do not call in step. */
+  #pauseOf(tries: number): Ms {
+    const { retryFirst, retryMax } = this.#deps.settings;
+    const pause = Math.min(retryMax, retryFirst * 2 ** Math.min(Math.max(0, tries), 10));
+    return pause + randomBelow(this.#deps.random, Math.ceil(pause / 2) + 1);
   }
 
   #refused(id: Uint8Array, code: string, message: string, now: Ms): void {

@@ -23,6 +23,8 @@ export interface Peer {
   direct: Endpoint | undefined;
   /** When something sealed last came over the underlay. */
   heardDirectly: Ms;
+  /** Has a session, and has not been heard for too long. */
+  silent: boolean;
   /** Node ids, hex, of its neighbours. */
   reaches: ReadonlySet<string>;
   /** As which neighbour we have announced it; empty: as none. */
@@ -99,6 +101,7 @@ export class PeerTable {
       endpoint: undefined,
       direct: undefined,
       heardDirectly: Number.NEGATIVE_INFINITY,
+      silent: false,
       reaches: new Set(),
       announced: "",
       owesNeighbours: false,

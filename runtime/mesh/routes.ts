@@ -12,7 +12,7 @@ export const through = (address: string): Endpoint => ({ address, port: 0 });
 export const isThrough = (e: Endpoint): boolean => e.port === 0;
 
 export const isNeighbour = (p: Peer): boolean =>
-  p.current !== undefined && p.member !== undefined && p.endpoint !== undefined && !isThrough(p.endpoint);
+  p.current !== undefined && !p.silent && p.member !== undefined && p.endpoint !== undefined && !isThrough(p.endpoint);
 
 /** What we tell the others of our neighbours, in a fixed order. */
 export const neighbourList = (peers: readonly Peer[], max: number): Hint[] =>

@@ -1,0 +1,63 @@
+/** Three gateways in a line: the outer two reach each other through the one between, which reads nothing of it. */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { type TestGateway, TestNet, until } from "../help/netns.ts";
+import { able } from "../help/require.ts";
+
+interface Peer {
+  readonly name: string;
+  readonly state: string;
+  readonly endpoint: string | null;
+  readonly via: string | null;
+}
+
+const ready = able("test/netns/relay.test.ts", "root", "netns", "command:ip");
+
+/** Founds a mesh at the middle one, which the other two join; `options` for every `trellis run`. */
+async function joined(net: TestNet, ...options: readonly string[]): Promise<void> {
+  const [a, r, b] = net.gateways as [TestGateway, TestGateway, TestGateway];
+  await net.buildLine();
+  await r.json("init", "--name", "r");
+  await r.start(...options);
+  for (const [g, name] of [
+    [a, "a"],
+    [b, "b"],
+  ] as const) {
+    const { token } = await r.json<{ token: string }>("invite");
+    await g.json("join", token, "--name", name);
+    await g.start(...options);
+  }
+}
+
+const peer = async (on: TestGateway, name: string): Promise<Peer | undefined> =>
+  (await on.json<{ peers: Peer[] }>("peers")).peers.find((p) => p.name === name);
+
+const untilUp = (on: TestGateway, name: string): Promise<Peer> =>
+  until(`${on.name}'s session with ${name}`, async () => {
+    const p = await peer(on, name);
+    return p?.state === "up" ? p : undefined;
+  });
+
+describe.skipIf(!ready)("without a tunnel", () => {
+  const net = new TestNet("a", "r", "b");
+  const [a, r, b] = net.gateways as [TestGateway, TestGateway, TestGateway];
+  beforeAll(() => joined(net, "--no-device"));
+  afterAll(() => net.remove());
+
+  test("the outer two have a session of their own, through the one between", async () => {
+    expect(await untilUp(a, "b")).toMatchObject({ endpoint: null, via: "r" });
+    expect(await untilUp(b, "a")).toMatchObject({ endpoint: null, via: "r" });
+    expect(await untilUp(a, "r")).toMatchObject({ via: null });
+  });
+
+  test("and are answered", async () => {
+    expect(await a.json("ping", "b", "-c", "1")).toMatchObject({ roundTripMs: expect.any(Number), path: "through r" });
+  });
+
+  test("the session ends with the way, and comes back with it", async () => {
+    await r.end("SIGKILL");
+    await until("silence", async () => ((await peer(a, "b"))?.state === "up" ? undefined : true), 60_000);
+    await r.start("--no-device");
+    await untilUp(a, "b");
+    expect((await a.trellis("ping", "b", "-c", "1")).code).toBe(0);
+  });
+});
