@@ -468,7 +468,7 @@ napi_value seal_once(napi_env env, napi_callback_info info) {
   const size_t size = out.size();
   out.resize(size + TAG_SIZE);
   const auto sealer = once->library->sealer(once->cipher, once->key.data());
-  if (sealer == nullptr || !sealer->seal(once->nonce.data(), once->aad.data(), once->aad.size(), out.data(), size, out.data() + size)) {
+  if (sealer == nullptr || !sealer->seal(once->nonce.data(), once->aad.data(), once->aad.size(), out.data(), out.data(), size, out.data() + size)) {
     return convert::throw_status(env, {ENOTSUP, "sealOnce"});
   }
   return convert::copy_bytes(env, out);

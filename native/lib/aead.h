@@ -24,8 +24,8 @@ bool parse_cipher(std::string_view name, Cipher& cipher);
 class Sealer {
  public:
   virtual ~Sealer() = default;
-  /** Encrypts `size` bytes in place and writes the 16-byte tag; false when the library fails. */
-  virtual bool seal(const uint8_t* nonce, const uint8_t* aad, size_t aad_size, uint8_t* data, size_t size, uint8_t* tag) = 0;
+  /** Encrypts `size` bytes to `out`, which may be `plain`, and writes the 16-byte tag; false when the library fails. */
+  virtual bool seal(const uint8_t* nonce, const uint8_t* aad, size_t aad_size, const uint8_t* plain, uint8_t* out, size_t size, uint8_t* tag) = 0;
 };
 
 class Opener {

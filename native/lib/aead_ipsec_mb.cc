@@ -8,6 +8,7 @@
 #include <openssl/crypto.h>
 
 #include <cstring>
+#include <type_traits>
 
 #include "frame.h"
 
@@ -70,8 +71,8 @@ class Gcm {
   Gcm(const Gcm&) = delete;
   Gcm& operator=(const Gcm&) = delete;
 
-  void seal(const uint8_t* nonce, const uint8_t* aad, size_t aad_size, uint8_t* data, size_t size, uint8_t* tag) {
-    IMB_AES256_GCM_ENC(functions().table, &key_, &context_, data, data, size, nonce, aad, aad_size, tag, TAG_SIZE);
+  void seal(const uint8_t* nonce, const uint8_t* aad, size_t aad_size, const uint8_t* plain, uint8_t* out, size_t size, uint8_t* tag) {
+    IMB_AES256_GCM_ENC(functions().table, &key_, &context_, out, plain, size, nonce, aad, aad_size, tag, TAG_SIZE);
   }
   void open(const uint8_t* nonce, const uint8_t* aad, size_t aad_size, uint8_t* data, size_t size, uint8_t* tag) {
     IMB_AES256_GCM_DEC(functions().table, &key_, &context_, data, data, size, nonce, aad, aad_size, tag, TAG_SIZE);
@@ -92,10 +93,10 @@ class ChaCha {
   ChaCha(const ChaCha&) = delete;
   ChaCha& operator=(const ChaCha&) = delete;
 
-  void seal(const uint8_t* nonce, const uint8_t* aad, size_t aad_size, uint8_t* data, size_t size, uint8_t* tag) {
+  void seal(const uint8_t* nonce, const uint8_t* aad, size_t aad_size, const uint8_t* plain, uint8_t* out, size_t size, uint8_t* tag) {
     const IMB_MGR* table = functions().table;
     IMB_CHACHA20_POLY1305_INIT(table, key_, &context_, nonce, aad, aad_size);
-    IMB_CHACHA20_POLY1305_ENC_UPDATE(table, key_, &context_, data, data, size);
+    IMB_CHACHA20_POLY1305_ENC_UPDATE(table, key_, &context_, out, plain, size);
     IMB_CHACHA20_POLY1305_ENC_FINALIZE(table, &context_, tag, TAG_SIZE);
   }
   void open(const uint8_t* nonce, const uint8_t* aad, size_t aad_size, uint8_t* data, size_t size, uint8_t* tag) {
@@ -111,8 +112,9 @@ class ChaCha {
 };
 
 /** The library checks its pointers, and refuses null even where there is nothing to read. */
-uint8_t* some(uint8_t* data) {
-  static uint8_t nothing;
+template <typename Byte>
+Byte* some(Byte* data) {
+  static std::remove_const_t<Byte> nothing{};
   return data != nullptr ? data : &nothing;
 }
 
@@ -120,8 +122,8 @@ template <typename Algorithm>
 class ImbSealer final : public Sealer {
  public:
   explicit ImbSealer(const uint8_t* key) : algorithm_(key) {}
-  bool seal(const uint8_t* nonce, const uint8_t* aad, size_t aad_size, uint8_t* data, size_t size, uint8_t* tag) override {
-    algorithm_.seal(nonce, some(const_cast<uint8_t*>(aad)), aad_size, some(data), size, tag);
+  bool seal(const uint8_t* nonce, const uint8_t* aad, size_t aad_size, const uint8_t* plain, uint8_t* out, size_t size, uint8_t* tag) override {
+    algorithm_.seal(nonce, some(aad), aad_size, some(plain), some(out), size, tag);
     return true;
   }
 
@@ -135,7 +137,7 @@ class ImbOpener final : public Opener {
   explicit ImbOpener(const uint8_t* key) : algorithm_(key) {}
   bool open(const uint8_t* nonce, const uint8_t* aad, size_t aad_size, uint8_t* data, size_t size, const uint8_t* tag) override {
     uint8_t computed[TAG_SIZE] = {};
-    algorithm_.open(nonce, some(const_cast<uint8_t*>(aad)), aad_size, some(data), size, computed);
+    algorithm_.open(nonce, some(aad), aad_size, some(data), size, computed);
     return CRYPTO_memcmp(computed, tag, TAG_SIZE) == 0;
   }
 

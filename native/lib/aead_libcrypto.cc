@@ -47,13 +47,13 @@ class LibcryptoSealer final : public Sealer {
   LibcryptoSealer(Cipher cipher, const uint8_t* key) : context_(cipher, key, 1) {}
   bool ready() const { return context_.ready(); }
 
-  bool seal(const uint8_t* nonce, const uint8_t* aad, size_t aad_size, uint8_t* data, size_t size, uint8_t* tag) override {
+  bool seal(const uint8_t* nonce, const uint8_t* aad, size_t aad_size, const uint8_t* plain, uint8_t* out, size_t size, uint8_t* tag) override {
     EVP_CIPHER_CTX* context = context_.get();
     int done = 0;
     if (EVP_EncryptInit_ex2(context, nullptr, nullptr, nonce, nullptr) != 1) return false;
     if (aad_size > 0 && EVP_EncryptUpdate(context, nullptr, &done, aad, static_cast<int>(aad_size)) != 1) return false;
-    if (size > 0 && EVP_EncryptUpdate(context, data, &done, data, static_cast<int>(size)) != 1) return false;
-    if (EVP_EncryptFinal_ex(context, data, &done) != 1) return false;
+    if (size > 0 && EVP_EncryptUpdate(context, out, &done, plain, static_cast<int>(size)) != 1) return false;
+    if (EVP_EncryptFinal_ex(context, out, &done) != 1) return false;
     return EVP_CIPHER_CTX_get_params(context, context_.tag(tag)) == 1;
   }
 

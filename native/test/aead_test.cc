@@ -16,9 +16,12 @@ struct Text {
   bool operator==(const Text& other) const { return data == other.data && std::memcmp(tag, other.tag, TAG_SIZE) == 0; }
 };
 
-Text sealed_by(Sealer& sealer, const uint8_t* nonce, const std::vector<uint8_t>& aad, std::vector<uint8_t> data) {
-  Text text{std::move(data), {}};
-  CHECK(sealer.seal(nonce, aad.data(), aad.size(), text.data.data(), text.data.size(), text.tag));
+Text sealed_by(Sealer& sealer, const uint8_t* nonce, const std::vector<uint8_t>& aad, const std::vector<uint8_t>& data) {
+  Text text{std::vector<uint8_t>(data.size()), {}};
+  CHECK(sealer.seal(nonce, aad.data(), aad.size(), data.data(), text.data.data(), data.size(), text.tag));
+  Text in_place{data, {}};
+  CHECK(sealer.seal(nonce, aad.data(), aad.size(), in_place.data.data(), in_place.data.data(), data.size(), in_place.tag));
+  CHECK(in_place == text);
   return text;
 }
 
@@ -34,7 +37,7 @@ TEST("what a sealer seals its opener opens, at every length") {
       for (size_t i = 0; i < size; i++) plain[i] = static_cast<uint8_t>(i * 31 + size);
       data = plain;
       write_nonce(nonce, size);
-      CHECK(sealer->seal(nonce, aad, sizeof aad, data.data(), size, tag));
+      CHECK(sealer->seal(nonce, aad, sizeof aad, data.data(), data.data(), size, tag));
       CHECK(size < 16 || data != plain);
       CHECK(opener->open(nonce, aad, sizeof aad, data.data(), size, tag));
       CHECK(data == plain);
@@ -50,7 +53,7 @@ TEST("an opener refuses a frame with any one bit changed, and opens the next goo
     const auto opener = make_opener(cipher, key);
     uint8_t good[HEADER_SIZE + 40 + TAG_SIZE] = {4, 0, 0, 0, 1};
     write_nonce(nonce, 3);
-    CHECK(sealer->seal(nonce, good, HEADER_SIZE, good + HEADER_SIZE, 40, good + HEADER_SIZE + 40));
+    CHECK(sealer->seal(nonce, good, HEADER_SIZE, good + HEADER_SIZE, good + HEADER_SIZE, 40, good + HEADER_SIZE + 40));
     const auto opens = [&](const uint8_t* frame) {
       uint8_t copy[sizeof good];
       std::memcpy(copy, frame, sizeof copy);
