@@ -4,7 +4,7 @@
  */
 import * as fc from "fast-check";
 import { concat, fromHex } from "../../runtime/base/bytes.ts";
-import { decodeCbor } from "../../runtime/base/cbor.ts";
+import { type Cbor, decodeCbor } from "../../runtime/base/cbor.ts";
 
 const hex = (text: string): Uint8Array => fromHex(text.replaceAll(" ", "")) as Uint8Array;
 const times = (n: number, byte: number): Uint8Array => new Uint8Array(n).fill(byte);
@@ -131,3 +131,24 @@ export const mutationsOf = (data: Uint8Array): fc.Arbitrary<Uint8Array> =>
     fc.tuple(fc.nat(data.length), fc.nat(40)).map(([at, n]) => concat(data.subarray(0, at), data.subarray(at + n))),
     fc.tuple(fc.nat(data.length), fc.nat(40)).map(([at, n]) => concat(data.subarray(0, at + n), data.subarray(at))),
   );
+
+const scalar: fc.Arbitrary<Cbor> = fc.oneof(
+  fc.maxSafeInteger(),
+  fc.integer({ min: -30, max: 300 }),
+  fc.string({ unit: "grapheme" }),
+  fc.uint8Array({ maxLength: 40 }),
+  fc.boolean(),
+  fc.constant(null),
+);
+
+/** Any value that CBOR of ours can say, three levels deep. */
+export const anyCbor: fc.Arbitrary<Cbor> = fc.letrec<{ value: Cbor }>((tie) => ({
+  value: fc.oneof(
+    { maxDepth: 3, depthSize: "small" },
+    scalar,
+    fc.array(tie("value"), { maxLength: 6 }),
+    fc
+      .uniqueArray(fc.tuple(fc.integer({ min: 0, max: 12 }), tie("value")), { maxLength: 4, selector: ([k]) => k })
+      .map((rows) => new Map(rows)),
+  ),
+})).value;
