@@ -1,6 +1,7 @@
 /** Composition root: builds the parts of a running gateway, joins their ports, and feeds the core one event at a time. */
 import type { Json, JsonObject } from "./api/protocol.ts";
 import { type ControlServer, type Handler, serveControl } from "./api/server.io.ts";
+import { showInvite, showMember, showPeer } from "./api/views.ts";
 import { feedWatchdog, watchdogPeriod } from "./api/watchdog.io.ts";
 import { fromHex, toHex } from "./base/bytes.ts";
 import { type Endpoint, endpointKey, parseEndpoint } from "./base/endpoint.ts";
@@ -13,7 +14,7 @@ import { type CryptoChoice, chooseProvider } from "./crypto/choose.ts";
 import type { CryptoProvider } from "./crypto/provider.ts";
 import { ingressObject, loadAddon } from "./dataplane/addon.io.ts";
 import { openNative } from "./dataplane/native.io.ts";
-import { NO_TRAFFIC, PeerTraffic, type Traffic } from "./dataplane/peer-traffic.ts";
+import { NO_TRAFFIC, PeerTraffic } from "./dataplane/peer-traffic.ts";
 import type { DataPlane, DataPlaneHandlers, DataPlaneOptions } from "./dataplane/port.ts";
 import { underlayAddresses } from "./dataplane/underlay.io.ts";
 import { openUserspace } from "./dataplane/userspace.io.ts";
@@ -29,7 +30,7 @@ import type { AeadRates, MeshAction, MeshEvent, MeshNotice, PeerView } from "./m
 import { createAdmission, type Issuer } from "./provisioning/admission.ts";
 import { createInvite } from "./provisioning/create-invite.ts";
 import type { Home, OwnHome } from "./provisioning/home.io.ts";
-import { type Invite, type InviteBook, stateOf } from "./provisioning/invite-book.ts";
+import type { InviteBook } from "./provisioning/invite-book.ts";
 
 export const systemClock: Clock = { now: () => performance.now(), unix: () => Math.floor(Date.now() / 1000) };
 export const systemRandom = (length: number): Uint8Array => crypto.getRandomValues(new Uint8Array(length));
@@ -314,6 +315,7 @@ export class Node {
       peersUp: this.#peers().filter((p) => p.state === "up").length,
       traffic: { sent, received, drops },
       counters: this.#meter.snapshot(),
+      supervised: (process.env.NOTIFY_SOCKET ?? "") !== "",
       pid: process.pid,
     };
   }
@@ -328,7 +330,7 @@ export class Node {
     };
     const own = endpoints.length > 0 ? endpoints : this.#ownEndpoints();
     const { invite, token } = await createInvite(this.#issuer, systemRandom, own, terms);
-    return { ...(showInvite(invite, this.#issuer.now()) as JsonObject), token, endpoints: own.map(endpointKey) };
+    return { ...showInvite(invite, this.#issuer.now()), token, endpoints: own.map(endpointKey) };
   }
 
   #ownEndpoints(): Endpoint[] {
@@ -425,33 +427,3 @@ function endpointOrThrow(text: string): Endpoint {
     hint: "write 192.0.2.1:51820 or [2001:db8::1]:51820",
   });
 }
-
-const showMember = (m: Member): Json => ({ name: m.name, nodeId: toHex(m.id) });
-
-const showInvite = (i: Invite, now: number): Json => ({
-  inviteId: toHex(i.id),
-  expires: i.expires,
-  uses: i.uses,
-  used: i.admitted.length,
-  state: stateOf(i, now),
-  admitted: i.admitted.map((a) => a.name),
-});
-
-const showPeer = (p: PeerView, traffic: Traffic): Json => ({
-  name: p.name,
-  nodeId: toHex(p.id),
-  address: p.address,
-  endpoint: p.endpoint ? endpointKey(p.endpoint) : null,
-  state: p.state,
-  wireVersion: p.wireVersion,
-  suite: p.suite,
-  aead: p.aead ?? null,
-  pattern: p.pattern ?? null,
-  handshakeAgeMs: p.handshakeAge ?? null,
-  handshakeTookMs: p.handshakeTook ?? null,
-  lastSeenMs: p.lastSeen ?? null,
-  roundTripMs: p.roundTrip ?? null,
-  rekeys: p.rekeys,
-  sessionAgeMs: p.sessionAge ?? null,
-  traffic: { ...traffic },
-});

@@ -13,6 +13,7 @@ import { ping } from "./ping.ts";
 import { revoke } from "./revoke.ts";
 import { root } from "./root.ts";
 import { run } from "./run.ts";
+import { service } from "./service.ts";
 import { status } from "./status.ts";
 
 export const COMMANDS: readonly Command[] = [
@@ -28,6 +29,7 @@ export const COMMANDS: readonly Command[] = [
   doctor,
   config,
   completion,
+  service,
   keys,
   down,
 ];
