@@ -8,6 +8,8 @@ import type { Facts, RootKeyPlace } from "./capabilities.ts";
 export interface KnownElsewhere {
   readonly provider: Facts["provider"];
   readonly rootKey: RootKeyPlace;
+  /** Whether a service manager watches the daemon. */
+  readonly serviceManager: boolean;
   /** Seconds. */
   readonly unix: number;
   /** Seconds: the moment of the build, or a persisted mesh time. */
@@ -23,7 +25,7 @@ export function gatherFacts(known: KnownElsewhere, outcome: AddonOutcome = loadA
     offers: addon?.aeadOffers() ?? [],
     ingress: tryIngress(addon, ingressObject()),
     provider: known.provider,
-    serviceManager: (process.env.NOTIFY_SOCKET ?? "") !== "",
+    serviceManager: known.serviceManager,
     rootKey: known.rootKey,
     clock: { unix: known.unix, floor: known.floor },
   };

@@ -17,7 +17,6 @@ export interface Facts {
   /** Whether the ingress filter was compiled, and empty or why the kernel did not take it. */
   readonly ingress: { readonly built: boolean; readonly refusal: string };
   readonly provider: { readonly name: string; readonly fast: boolean };
-  /** `NOTIFY_SOCKET` is set. */
   readonly serviceManager: boolean;
   readonly rootKey: RootKeyPlace;
   readonly clock: ClockFacts;
@@ -191,10 +190,10 @@ const ROWS: readonly Row[] = [
     need: "optional",
     look: ({ serviceManager }) => ({
       found: serviceManager,
-      detail: serviceManager ? "NOTIFY_SOCKET" : "not run by systemd",
+      detail: serviceManager ? "watches the daemon" : "no daemon runs under systemd",
     }),
     consequence: "nobody restarts the daemon when it hangs",
-    fix: "install the systemd unit",
+    fix: "trellis service install",
   },
   {
     id: "root-key",

@@ -8,6 +8,7 @@ import { TrellisError } from "../base/errors.ts";
 import { Meter } from "../base/meter.ts";
 import { FRAME } from "../mesh/frame.ts";
 import type { Datagram } from "../mesh/types.ts";
+import { openError } from "./open-error.ts";
 import type { DataPlane, DataPlaneHandlers, DataPlaneOptions, SessionStats } from "./port.ts";
 
 /** Longer ones are no control frames of ours; the native path has the same limit. */
@@ -17,8 +18,8 @@ const MAX_CONTROL = 2048;
 const RATES = { aes256Gcm: 1, chacha20Poly1305: 0 } as const;
 
 /**
- * Opens the socket for both address families, or for IPv4 where the machine has no IPv6. Throws `dataplane/open` when the
- * port is taken and `dataplane/interface` when asked for one interface, which takes the addon.
+ * Opens the socket for both address families, or for IPv4 where the machine has no IPv6. Throws as `openError` says when the
+ * port cannot be had and `dataplane/interface` when asked for one interface, which takes the addon.
  */
 export async function openUserspace(options: DataPlaneOptions, handlers: DataPlaneHandlers): Promise<DataPlane> {
   if (options.interface !== undefined)
@@ -27,7 +28,7 @@ export async function openUserspace(options: DataPlaneOptions, handlers: DataPla
     });
   const meter = new Meter();
   const sessions = new Map<number, { readonly peer: string }>();
-  const socket = await bind(options.port, meter, handlers);
+  const socket = await bind(options, meter, handlers);
   return {
     kind: "userspace",
     port: socket.port,
@@ -69,21 +70,18 @@ interface Socket {
   close(): void;
 }
 
-async function bind(port: number, meter: Meter, handlers: DataPlaneHandlers): Promise<Socket> {
+async function bind(options: DataPlaneOptions, meter: Meter, handlers: DataPlaneHandlers): Promise<Socket> {
   try {
-    return await bindTo("::", port, meter, handlers);
+    return await bindTo("::", options.port, meter, handlers);
   } catch (error) {
-    if ((error as { code?: string }).code === "EADDRINUSE") throw taken(port, error);
+    if ((error as { code?: string }).code === "EADDRINUSE") throw openError(options, error);
   }
   try {
-    return await bindTo("0.0.0.0", port, meter, handlers);
+    return await bindTo("0.0.0.0", options.port, meter, handlers);
   } catch (error) {
-    throw taken(port, error);
+    throw openError(options, error);
   }
 }
-
-const taken = (port: number, cause: unknown): TrellisError =>
-  new TrellisError("dataplane/open", `UDP port ${port} cannot be had`, { cause, hint: "another daemon? try --port" });
 
 async function bindTo(hostname: string, port: number, meter: Meter, handlers: DataPlaneHandlers): Promise<Socket> {
   const socket = await Bun.udpSocket({

@@ -13,6 +13,7 @@ import type { RootKey } from "../../../runtime/identity/root.ts";
 import { Roster } from "../../../runtime/identity/roster.ts";
 import { decodeState, encodeState, ROSTER_FILE } from "../../../runtime/identity/state.ts";
 import { TIMELESS } from "../../../runtime/identity/trust.ts";
+import { decodeStreamMessage, encodeStreamMessage } from "../../../runtime/mesh/gossip/message.ts";
 import { decodeMessage, encodeMessage } from "../../../runtime/mesh/session/message.ts";
 import { InviteBook } from "../../../runtime/provisioning/invite-book.ts";
 import { cutsOf, liesOf, mutationsOf, NASTY } from "../../help/nasty.ts";
@@ -109,18 +110,17 @@ const PARSERS: Readonly<Record<string, Parser>> = {
     },
   },
   "a control message": {
-    right: () =>
-      encodeMessage({
-        kind: "member",
-        hash: crypto.sha256(),
-        part: 1,
-        parts: 3,
-        data: new Uint8Array(40),
-        endpoint: "192.0.2.1:7",
-      }),
+    right: () => encodeMessage({ kind: "digest", digest: crypto.sha256() }),
     read: (data) => {
       const message = decodeMessage(data);
       return message && encodeMessage(message);
+    },
+  },
+  "a stream message": {
+    right: () => encodeStreamMessage({ kind: "member", data: new Uint8Array(40), endpoint: "192.0.2.1:7" }),
+    read: (data) => {
+      const message = decodeStreamMessage(data);
+      return message && encodeStreamMessage(message);
     },
   },
   "a state file": {
