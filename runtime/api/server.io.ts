@@ -30,7 +30,6 @@ export function serveControl(
   uidOf: PeerUid,
   log: Log,
 ): ControlServer {
-  rmSync(path, { force: true }); // ours: the caller holds the directory's lock, so it is a killed daemon's
   let clients = 0;
   const server = listen(path, {
     open(socket) {
@@ -69,15 +68,17 @@ export function serveControl(
 }
 
 function listen(path: string, socket: Bun.SocketHandler<Client>): Bun.UnixSocketListener<Client> {
+  if (Buffer.byteLength(path) > PATH_MAX)
+    throw new TrellisError("api/listen", `the path of the control socket is longer than ${PATH_MAX} bytes: ${path}`, {
+      hint: "choose a shorter --state-dir",
+    });
   try {
+    rmSync(path, { force: true }); // ours: the caller holds the directory's lock, so it is a killed daemon's
     return Bun.listen<Client>({ unix: path, socket });
   } catch (cause) {
-    const tooLong = Buffer.byteLength(path) > PATH_MAX;
     throw new TrellisError("api/listen", `the control socket ${path} cannot be made`, {
       cause,
-      hint: tooLong
-        ? `its path is longer than ${PATH_MAX} bytes: choose a shorter --state-dir`
-        : "may this user write there?",
+      hint: "may this user write there, and is nothing else of that name there?",
     });
   }
 }

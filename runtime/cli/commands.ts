@@ -16,6 +16,7 @@ import { revoke } from "./revoke.ts";
 import { root } from "./root.ts";
 import { run } from "./run.ts";
 import { send } from "./send.ts";
+import { service } from "./service.ts";
 import { status } from "./status.ts";
 
 export const COMMANDS: readonly Command[] = [
@@ -34,6 +35,7 @@ export const COMMANDS: readonly Command[] = [
   doctor,
   config,
   completion,
+  service,
   keys,
   down,
 ];

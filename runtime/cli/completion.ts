@@ -74,15 +74,18 @@ export const completion = command({
     ["trellis completion fish > /etc/fish/completions/trellis.fish", "for everybody who uses fish"],
   ],
   async run({ shell }) {
-    const asked = shell ?? basename(process.env.SHELL ?? "");
-    const script = SCRIPTS[asked];
-    if (!script)
-      throw new TrellisError("usage/shell", `there is no completion for the shell "${asked}"`, {
-        hint: `trellis completion ${SHELLS.join("|")}`,
-      });
-    console.log(script);
+    console.log(completionScript(shell ?? basename(process.env.SHELL ?? "")));
   },
 });
+
+/** Throws `usage/shell`. */
+export function completionScript(shell: string): string {
+  const script = SCRIPTS[shell];
+  if (script) return script;
+  throw new TrellisError("usage/shell", `there is no completion for the shell "${shell}"`, {
+    hint: `trellis completion ${SHELLS.join("|")}`,
+  });
+}
 
 /** The lines for a shell that asks. Never fails: a shell has no place for errors while somebody is typing. */
 export async function answerShell(words: readonly string[], commands: readonly Command[]): Promise<readonly string[]> {

@@ -1,9 +1,10 @@
+import { call } from "../api/client.io.ts";
 import { messageOf } from "../base/errors.ts";
 import { chooseProvider } from "../crypto/choose.ts";
 import { gatherFacts } from "../dataplane/capabilities.io.ts";
 import { type Capability, capabilities, missingRequired, type RootKeyPlace } from "../dataplane/capabilities.ts";
 import { command, type Globals, NONE } from "./command.ts";
-import { print, viewHome, width } from "./context.ts";
+import { print, socketOf, viewHome, width } from "./context.ts";
 import { wrap } from "./help.ts";
 
 export const doctor = command({
@@ -19,6 +20,7 @@ export const doctor = command({
       gatherFacts({
         provider: { name: reason ? `${provider.name}, because of ${reason}` : provider.name, fast: !reason },
         rootKey: place,
+        serviceManager: await isSupervised(args),
         unix: Math.floor(Date.now() / 1000),
         floor: 0,
       }),
@@ -44,6 +46,16 @@ async function rootKey(g: Globals): Promise<{ readonly place: RootKeyPlace; read
   }
 }
 
+/** Asks the daemon, where one runs. */
+async function isSupervised(g: Globals): Promise<boolean> {
+  try {
+    return (await call<{ supervised: boolean }>(socketOf(g), "status", {}, PATIENCE)).supervised;
+  } catch {
+    return false; // no daemon, or none that this user may ask: the table says what follows
+  }
+}
+
+const PATIENCE = 2000; // milliseconds
 const INDENT = " ".repeat(11);
 
 function lines({ found, need, id, detail, consequence, fix }: Capability): string[] {

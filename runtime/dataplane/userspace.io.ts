@@ -8,6 +8,7 @@ import { TrellisError } from "../base/errors.ts";
 import { Meter } from "../base/meter.ts";
 import { FRAME } from "../mesh/frame.ts";
 import type { Datagram } from "../mesh/types.ts";
+import { openError } from "./open-error.ts";
 import type { DataPlane, DataPlaneHandlers, DataPlaneOptions, SessionStats } from "./port.ts";
 import { Relay } from "./relay.ts";
 
@@ -18,8 +19,8 @@ const MAX_CONTROL = 2048;
 const RATES = { aes256Gcm: 1, chacha20Poly1305: 0 } as const;
 
 /**
- * Opens the socket for both address families, or for IPv4 where the machine has no IPv6. Throws `dataplane/open` when the
- * port is taken and `dataplane/interface` when asked for one interface, which takes the addon.
+ * Opens the socket for both address families, or for IPv4 where the machine has no IPv6. Throws as `openError` says when the
+ * port cannot be had and `dataplane/interface` when asked for one interface, which takes the addon.
  */
 export async function openUserspace(options: DataPlaneOptions, handlers: DataPlaneHandlers): Promise<DataPlane> {
   if (options.interface !== undefined)
@@ -35,7 +36,7 @@ export async function openUserspace(options: DataPlaneOptions, handlers: DataPla
     else if ("forward" in verdict) sendOne(socket, verdict.forward, meter);
     else meter.count(`relay.${verdict.drop}`);
   };
-  const socket = await bind(options.port, meter, take);
+  const socket = await bind(options, meter, take);
   return {
     kind: "userspace",
     port: socket.port,
@@ -87,21 +88,18 @@ interface Socket {
   close(): void;
 }
 
-async function bind(port: number, meter: Meter, take: (datagram: Datagram) => void): Promise<Socket> {
+async function bind(options: DataPlaneOptions, meter: Meter, take: (datagram: Datagram) => void): Promise<Socket> {
   try {
-    return await bindTo("::", port, meter, take);
+    return await bindTo("::", options.port, meter, take);
   } catch (error) {
-    if ((error as { code?: string }).code === "EADDRINUSE") throw taken(port, error);
+    if ((error as { code?: string }).code === "EADDRINUSE") throw openError(options, error);
   }
   try {
-    return await bindTo("0.0.0.0", port, meter, take);
+    return await bindTo("0.0.0.0", options.port, meter, take);
   } catch (error) {
-    throw taken(port, error);
+    throw openError(options, error);
   }
 }
-
-const taken = (port: number, cause: unknown): TrellisError =>
-  new TrellisError("dataplane/open", `UDP port ${port} cannot be had`, { cause, hint: "another daemon? try --port" });
 
 async function bindTo(
   hostname: string,
