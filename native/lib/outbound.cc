@@ -72,6 +72,7 @@ bool Outbound::find_target(const uint8_t* packet) {
   if (peer == nullptr || peer != peer_) {
     leave_target();
     if (peer != nullptr) target_ = peer->target();
+    if (!find_way(*tables_->relay, target_.endpoint, static_cast<uint64_t>(now_) * 1'000'000, way_)) target_.endpoint = {};
     peer_ = peer;
   }
   if (target_.session != nullptr && target_.endpoint.known()) return true;
@@ -121,10 +122,14 @@ void Outbound::seal_segments(const Split& split) {
 }
 
 uint8_t* Outbound::reserve(size_t inner) {
-  uint8_t* frame = batch_.reserve(inner + FRAME_OVERHEAD);
-  if (frame != nullptr) return frame;
-  flush();
-  return batch_.reserve(inner + FRAME_OVERHEAD);
+  const size_t size = way_.before() + inner + FRAME_OVERHEAD;
+  uint8_t* start = batch_.reserve(size);
+  if (start == nullptr) {
+    flush();
+    start = batch_.reserve(size);
+  }
+  way_.write(start);
+  return start + way_.before();
 }
 
 void Outbound::seal(uint8_t* frame, size_t inner, uint64_t counter, bool partial) {
@@ -134,7 +139,7 @@ void Outbound::seal(uint8_t* frame, size_t inner, uint64_t counter, bool partial
   write_header(frame, session.remote_index, counter, partial);
   uint8_t* data = frame + HEADER_SIZE;
   if (!session.sealers[worker_]->seal(nonce, frame, HEADER_SIZE, data, inner, data + inner)) return counters_.drop(Drop::malformed);
-  batch_.commit(target_.endpoint, inner + FRAME_OVERHEAD);
+  batch_.commit(way_.to, way_.before() + inner + FRAME_OVERHEAD);
   packets_++;
   bytes_ += inner;
 }

@@ -6,6 +6,7 @@
 
 #include "batch.h"
 #include "mailbox.h"
+#include "relay.h"
 #include "split.h"
 #include "stats.h"
 #include "tables.h"
@@ -50,6 +51,7 @@ class Outbound {
   int64_t now_ = 0;
   const Peer* peer_ = nullptr;  // whom `target_` belongs to, within this turn
   Target target_;
+  Way way_;                     // to its endpoint
   uint64_t packets_ = 0;  // sealed for `target_` and not yet booked
   uint64_t bytes_ = 0;
 };

@@ -5,6 +5,7 @@
 
 #include "inbound.h"
 #include "outbound.h"
+#include "relay.h"
 #include "tun.h"
 #include "udp.h"
 
@@ -39,6 +40,7 @@ class Worker final : private Sink {
   TunQueue tun_;
   const Published& published_;
   Counters counters_;
+  Relay relay_;
   Inbound inbound_;
   Outbound outbound_;
   ReceiveRing ring_;

@@ -10,7 +10,21 @@ const OUT = join(ROOT, "build/native/test");
 const JOBS = 2; // each g++ takes a few hundred MB, and gateways compile this too
 
 /** What the tunnel consists of; the rest of `native/lib` talks to the kernel only and is tested through the addon. */
-const PARTS = ["aead", "coalesce", "endpoint", "inbound", "ip", "outbound", "split", "tun", "tunnel", "udp", "worker"];
+const PARTS = [
+  "aead",
+  "coalesce",
+  "endpoint",
+  "inbound",
+  "ip",
+  "outbound",
+  "relay",
+  "relay_book",
+  "split",
+  "tun",
+  "tunnel",
+  "udp",
+  "worker",
+];
 const FLAGS = [
   ...["-std=c++20", "-O1", "-g", "-Wall", "-Wextra", "-Werror"],
   ...["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-fno-omit-frame-pointer"],

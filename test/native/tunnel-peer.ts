@@ -91,8 +91,9 @@ async function main(options: DataPlaneOptions): Promise<void> {
   const answer = async (request: Request): Promise<unknown> => {
     switch (request.call) {
       case "install": {
-        const { sendKey, receiveKey, ...rest } = request.session;
-        tunnel.installSession({ ...rest, sendKey: bytes(sendKey), receiveKey: bytes(receiveKey) });
+        const { sendKey, receiveKey, hopSendKey, hopReceiveKey, ...rest } = request.session;
+        const hop = { hopSendKey: bytes(hopSendKey), hopReceiveKey: bytes(hopReceiveKey) };
+        tunnel.installSession({ ...rest, ...hop, sendKey: bytes(sendKey), receiveKey: bytes(receiveKey) });
         return tunnel.useSession(rest.peer, rest.localIndex);
       }
       case "allow":
