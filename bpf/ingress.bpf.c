@@ -82,6 +82,16 @@ static __always_inline __u32 check_cookie(const struct __sk_buff *skb, __u32 siz
 	return any_set(frame.reserved, sizeof(frame.reserved)) ? INGRESS_RESERVED : INGRESS_PASS;
 }
 
+/* What is behind the relay header is for its destination to check. */
+static __always_inline __u32 check_relay(const struct __sk_buff *skb, __u32 size)
+{
+	struct relay_header header;
+
+	if (size <= sizeof(header) || bpf_skb_load_bytes(skb, UDP_HEADER, &header, sizeof(header)) < 0)
+		return INGRESS_SHORT;
+	return any_set(header.reserved, sizeof(header.reserved)) ? INGRESS_RESERVED : INGRESS_PASS;
+}
+
 static __always_inline __u32 check(const struct __sk_buff *skb)
 {
 	__u32 size;
@@ -100,6 +110,8 @@ static __always_inline __u32 check(const struct __sk_buff *skb)
 	case FRAME_DATA:
 	case FRAME_CONTROL:
 		return size < sizeof(struct sealed_header) + SEALED_TAG_SIZE ? INGRESS_SHORT : INGRESS_PASS;
+	case FRAME_RELAY:
+		return check_relay(skb, size);
 	default:
 		return INGRESS_TYPE;
 	}

@@ -29,6 +29,23 @@
 #define INGRESS_FRAGMENT 5
 #define INGRESS_OVERSIZE 6
 #define INGRESS_VERDICTS 7
+#define RELAY_VERDICT_FORWARD 0
+#define RELAY_VERDICT_DELIVER 1
+#define RELAY_VERDICT_SHORT 2
+#define RELAY_VERDICT_MALFORMED 3
+#define RELAY_VERDICT_UNKNOWN_LINK 4
+#define RELAY_VERDICT_BAD_TAG 5
+#define RELAY_VERDICT_EXPIRED 6
+#define RELAY_VERDICT_NO_ROUTE 7
+#define RELAY_VERDICT_LOOP 8
+#define RELAY_VERDICT_UNRESOLVED 9
+#define RELAY_VERDICT_OTHER_FAMILY 10
+#define RELAY_VERDICT_MIXED 11
+#define RELAY_VERDICTS 12
+#define RELAY_MAX_SESSIONS 16384
+#define RELAY_MAX_NEIGHBOURS 4096
+#define RELAY_MAX_DESTINATIONS 16384
+#define RELAY_MAX_DEVICES 256
 
 struct sealed_header {
 	__u8 type;
@@ -123,3 +140,67 @@ LAYOUT_ASSERT(offsetof(struct cookie_reply, reserved) == 2, "cookie_reply.reserv
 LAYOUT_ASSERT(offsetof(struct cookie_reply, exchange) == 8, "cookie_reply.exchange");
 LAYOUT_ASSERT(offsetof(struct cookie_reply, cookie) == 16, "cookie_reply.cookie");
 LAYOUT_ASSERT(offsetof(struct cookie_reply, mac) == 24, "cookie_reply.mac");
+
+struct relay_config {
+	__u64 label;
+	__be16 port;
+	__u8 reserved[6];
+};
+LAYOUT_ASSERT(sizeof(struct relay_config) == 16, "relay_config");
+LAYOUT_ASSERT(offsetof(struct relay_config, label) == 0, "relay_config.label");
+LAYOUT_ASSERT(offsetof(struct relay_config, port) == 8, "relay_config.port");
+LAYOUT_ASSERT(offsetof(struct relay_config, reserved) == 10, "relay_config.reserved");
+
+struct relay_session {
+	__u64 key_low;
+	__u64 key_high;
+	__u32 neighbour;
+	__u8 reserved[4];
+};
+LAYOUT_ASSERT(sizeof(struct relay_session) == 24, "relay_session");
+LAYOUT_ASSERT(offsetof(struct relay_session, key_low) == 0, "relay_session.key_low");
+LAYOUT_ASSERT(offsetof(struct relay_session, key_high) == 8, "relay_session.key_high");
+LAYOUT_ASSERT(offsetof(struct relay_session, neighbour) == 16, "relay_session.neighbour");
+LAYOUT_ASSERT(offsetof(struct relay_session, reserved) == 20, "relay_session.reserved");
+
+struct relay_neighbour {
+	__u64 key_low;
+	__u64 key_high;
+	__u8 address[16];
+	__u8 local[16];
+	__u32 link;
+	__u32 scope;
+	__be16 port;
+	__u8 family;
+	__u8 reserved[5];
+};
+LAYOUT_ASSERT(sizeof(struct relay_neighbour) == 64, "relay_neighbour");
+LAYOUT_ASSERT(offsetof(struct relay_neighbour, key_low) == 0, "relay_neighbour.key_low");
+LAYOUT_ASSERT(offsetof(struct relay_neighbour, key_high) == 8, "relay_neighbour.key_high");
+LAYOUT_ASSERT(offsetof(struct relay_neighbour, address) == 16, "relay_neighbour.address");
+LAYOUT_ASSERT(offsetof(struct relay_neighbour, local) == 32, "relay_neighbour.local");
+LAYOUT_ASSERT(offsetof(struct relay_neighbour, link) == 48, "relay_neighbour.link");
+LAYOUT_ASSERT(offsetof(struct relay_neighbour, scope) == 52, "relay_neighbour.scope");
+LAYOUT_ASSERT(offsetof(struct relay_neighbour, port) == 56, "relay_neighbour.port");
+LAYOUT_ASSERT(offsetof(struct relay_neighbour, family) == 58, "relay_neighbour.family");
+LAYOUT_ASSERT(offsetof(struct relay_neighbour, reserved) == 59, "relay_neighbour.reserved");
+
+struct relay_state {
+	__u64 heard;
+	__u64 dead;
+	__u64 frames;
+	__u64 bytes;
+};
+LAYOUT_ASSERT(sizeof(struct relay_state) == 32, "relay_state");
+LAYOUT_ASSERT(offsetof(struct relay_state, heard) == 0, "relay_state.heard");
+LAYOUT_ASSERT(offsetof(struct relay_state, dead) == 8, "relay_state.dead");
+LAYOUT_ASSERT(offsetof(struct relay_state, frames) == 16, "relay_state.frames");
+LAYOUT_ASSERT(offsetof(struct relay_state, bytes) == 24, "relay_state.bytes");
+
+struct relay_destination {
+	__u32 primary;
+	__u32 backup;
+};
+LAYOUT_ASSERT(sizeof(struct relay_destination) == 8, "relay_destination");
+LAYOUT_ASSERT(offsetof(struct relay_destination, primary) == 0, "relay_destination.primary");
+LAYOUT_ASSERT(offsetof(struct relay_destination, backup) == 4, "relay_destination.backup");

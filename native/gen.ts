@@ -1,6 +1,6 @@
 /**
  * Prints the byte layouts and constants of the outer frames as the C header that BPF and the addon include. Their source is
- * `runtime/mesh/frame.ts`, `runtime/mesh/handshake/message.ts` and `runtime/dataplane/ingress.ts`.
+ * `runtime/mesh/frame.ts`, `runtime/mesh/handshake/message.ts`, `runtime/dataplane/ingress.ts` and `relay-layout.ts` beside it.
  *
  *   bun native/gen.ts [--check]     writes bpf/layout.gen.h, or fails when it is stale
  */
@@ -8,6 +8,15 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Field, type Fields, type Scalar, type Struct, sizeOf } from "../runtime/base/struct.ts";
 import { INGRESS_VERDICTS, MAX_FRAGMENTS, SEALED_TAG_SIZE } from "../runtime/dataplane/ingress.ts";
+import {
+  RELAY_LIMITS,
+  RELAY_VERDICTS,
+  RelayConfig,
+  RelayDestination,
+  RelayNeighbour,
+  RelaySession,
+  RelayState,
+} from "../runtime/dataplane/relay-layout.ts";
 import {
   FRAME,
   FragmentHeader,
@@ -80,6 +89,9 @@ export function layoutHeader(): string {
     ...constants("SEALED_FLAG_", SEALED_FLAG),
     ...INGRESS_VERDICTS.map((name, at) => `#define INGRESS_${upper(name)} ${at}`),
     `#define INGRESS_VERDICTS ${INGRESS_VERDICTS.length}`,
+    ...RELAY_VERDICTS.map((name, at) => `#define RELAY_VERDICT_${upper(name)} ${at}`),
+    `#define RELAY_VERDICTS ${RELAY_VERDICTS.length}`,
+    ...constants("RELAY_", RELAY_LIMITS),
     "",
     structText(SealedHeader),
     "",
@@ -90,6 +102,16 @@ export function layoutHeader(): string {
     structText(Acknowledge),
     "",
     structText(CookieReply),
+    "",
+    structText(RelayConfig),
+    "",
+    structText(RelaySession),
+    "",
+    structText(RelayNeighbour),
+    "",
+    structText(RelayState),
+    "",
+    structText(RelayDestination),
   ].join("\n")}\n`;
 }
 

@@ -37,10 +37,7 @@ napi_value js_counters(napi_env env, napi_callback_info info) {
   if (filter == nullptr) return nullptr;
   IngressCounters counters{};
   if (const Status status = filter->counters(counters); !status.ok()) return convert::throw_status(env, status);
-  napi_value out;
-  napi_create_array_with_length(env, counters.size(), &out);
-  for (uint32_t i = 0; i < counters.size(); i++) napi_set_element(env, out, i, convert::to_js(env, double(counters[i])));
-  return out;
+  return convert::numbers(env, counters);
 }
 
 /** run(payload, segment): boolean, whether a socket would get the datagram */

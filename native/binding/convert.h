@@ -146,6 +146,13 @@ inline bool is_undefined(napi_env env, napi_value value) {
   return napi_typeof(env, value, &type) == napi_ok && type == napi_undefined;
 }
 
+inline napi_value numbers(napi_env env, std::span<const uint64_t> values) {
+  napi_value out;
+  napi_create_array_with_length(env, values.size(), &out);
+  for (uint32_t i = 0; i < values.size(); i++) napi_set_element(env, out, i, to_js(env, double(values[i])));
+  return out;
+}
+
 /** A Uint8Array of its own memory. */
 inline napi_value copy_bytes(napi_env env, std::span<const uint8_t> data) {
   void* memory = nullptr;

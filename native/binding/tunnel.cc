@@ -118,6 +118,7 @@ napi_value stats_object(napi_env env, const TunnelStats& stats) {
   convert::set(env, object, "sent", counts(env, stats.sent_packets, stats.sent_bytes));
   convert::set(env, object, "received", counts(env, stats.received_packets, stats.received_bytes));
   convert::set(env, object, "drops", drops);
+  convert::set(env, object, "relay", convert::numbers(env, stats.relay));
   convert::set(env, object, "sessions", sessions);
   return object;
 }
@@ -129,10 +130,12 @@ constexpr int64_t MAX_U32 = 0xffffffff;
 std::optional<Endpoint> endpoint(napi_env env, napi_value address, napi_value port) {
   const auto text = convert::string(env, address, "address");
   if (!text) return std::nullopt;
-  const auto number = convert::integer(env, port, 1, 65535, "port");
+  const auto number = convert::integer(env, port, 0, 65535, "port");
   if (!number) return std::nullopt;
   Endpoint parsed;
-  if (!parse_endpoint(*text, static_cast<uint32_t>(*number), parsed)) return convert::refuse(env, "address", "an IP address; a scope must name an interface");
+  if (!parse_endpoint(*text, static_cast<uint32_t>(*number), parsed)) {
+    return convert::refuse(env, "address", "an IP address, with port 0 an overlay address; a scope must name an interface");
+  }
   return parsed;
 }
 
@@ -154,9 +157,12 @@ std::optional<std::span<uint8_t>> sized(napi_env env, napi_value value, size_t s
   return data;
 }
 
-std::optional<std::string> optional_string(napi_env env, napi_value object, const char* name) {
-  napi_value value = convert::property(env, object, name);
+std::optional<std::string> optional(napi_env env, napi_value value, const char* name) {
   return convert::is_undefined(env, value) ? std::string() : convert::string(env, value, name);
+}
+
+std::optional<std::string> optional_string(napi_env env, napi_value object, const char* name) {
+  return optional(env, convert::property(env, object, name), name);
 }
 
 std::optional<TunnelOptions> tunnel_options(napi_env env, napi_value object) {
@@ -168,7 +174,9 @@ std::optional<TunnelOptions> tunnel_options(napi_env env, napi_value object) {
   if (!device) return std::nullopt;
   const auto workers = convert::integer(env, convert::property(env, object, "workers"), 0, 64, "workers");
   if (!workers) return std::nullopt;
-  return TunnelOptions{static_cast<uint16_t>(*port), *interface, *device, static_cast<size_t>(*workers)};
+  const auto address = optional_string(env, object, "address");
+  if (!address) return std::nullopt;
+  return TunnelOptions{static_cast<uint16_t>(*port), *interface, *device, static_cast<size_t>(*workers), *address};
 }
 
 // ---- methods
@@ -211,9 +219,14 @@ napi_value install_session(napi_env env, napi_callback_info info) {
   if (!send_key) return nullptr;
   const auto receive_key = sized(env, field("receiveKey"), KEY_SIZE, "receiveKey", "32 bytes");
   if (!receive_key) return nullptr;
+  const auto hop_send = sized(env, field("hopSendKey"), HopKeys::SIZE, "hopSendKey", "16 bytes");
+  if (!hop_send) return nullptr;
+  const auto hop_receive = sized(env, field("hopReceiveKey"), HopKeys::SIZE, "hopReceiveKey", "16 bytes");
+  if (!hop_receive) return nullptr;
   const auto to = endpoint_of(env, arguments[0]);
   if (!to) return nullptr;
-  const SessionKeys keys{static_cast<uint32_t>(*local), static_cast<uint32_t>(*remote), *aead, send_key->data(), receive_key->data()};
+  const SessionKeys keys{static_cast<uint32_t>(*local), static_cast<uint32_t>(*remote), *aead,           send_key->data(),
+                         receive_key->data(),           hop_send->data(),               hop_receive->data()};
   if (!tunnel->install_session(*peer, keys, *to)) convert::throw_status(env, {EEXIST, "installSession"});
   return nullptr;
 }
@@ -266,6 +279,42 @@ napi_value allow(napi_env env, napi_callback_info info) {
   if (!peer) return nullptr;
   const auto prefix = convert::string(env, arguments[1], "prefix");
   if (prefix && !tunnel->allow(*peer, *prefix)) convert::refuse(env, "prefix", "an address and a length, such as fd00::1/128");
+  return nullptr;
+}
+
+/** setRoute(destination, primary, backup): either neighbour may be undefined, both take the route away */
+napi_value set_route(napi_env env, napi_callback_info info) {
+  const Arguments<3> arguments(env, info);
+  Tunnel* tunnel = tunnel_of(env, arguments.self);
+  if (tunnel == nullptr) return nullptr;
+  const auto destination = convert::string(env, arguments[0], "destination");
+  if (!destination) return nullptr;
+  const auto primary = optional(env, arguments[1], "primary");
+  if (!primary) return nullptr;
+  const auto backup = optional(env, arguments[2], "backup");
+  if (!backup) return nullptr;
+  const Status status = tunnel->set_route(*destination, *primary, *backup);
+  return status.ok() ? nullptr : convert::throw_status(env, status);
+}
+
+/** watch(peer, deadMs) */
+napi_value watch(napi_env env, napi_callback_info info) {
+  const Arguments<2> arguments(env, info);
+  Tunnel* tunnel = tunnel_of(env, arguments.self);
+  if (tunnel == nullptr) return nullptr;
+  const auto peer = convert::string(env, arguments[0], "peer");
+  if (!peer) return nullptr;
+  const auto dead = convert::integer(env, arguments[1], 0, MAX_U32, "deadMs");
+  if (dead) tunnel->watch(*peer, static_cast<uint64_t>(*dead));
+  return nullptr;
+}
+
+napi_value heard(napi_env env, napi_callback_info info) {
+  const Arguments<1> arguments(env, info);
+  Tunnel* tunnel = tunnel_of(env, arguments.self);
+  if (tunnel == nullptr) return nullptr;
+  const auto peer = convert::string(env, arguments[0], "peer");
+  if (peer) tunnel->heard(*peer);
   return nullptr;
 }
 
@@ -365,6 +414,9 @@ napi_value tunnel_object(napi_env env, const Shared& handle) {
   convert::method(env, object, "setEndpoint", set_endpoint);
   convert::method(env, object, "removePeer", remove_peer);
   convert::method(env, object, "allow", allow);
+  convert::method(env, object, "setRoute", set_route);
+  convert::method(env, object, "watch", watch);
+  convert::method(env, object, "heard", heard);
   convert::method(env, object, "stats", stats);
   convert::method(env, object, "sockets", sockets);
   convert::method(env, object, "close", close);

@@ -25,7 +25,7 @@ uint32_t parse_scope(const std::string& name) {
 }  // namespace
 
 bool parse_endpoint(const std::string& address, uint32_t port, Endpoint& endpoint) {
-  if (port == 0 || port > 65535) return false;
+  if (port > 65535) return false;
   Endpoint parsed;
   parsed.port = static_cast<uint16_t>(port);
   in_addr v4;
@@ -37,6 +37,7 @@ bool parse_endpoint(const std::string& address, uint32_t port, Endpoint& endpoin
     if (percent != std::string::npos && (parsed.scope = parse_scope(address.substr(percent + 1))) == 0) return false;
     if (!IN6_IS_ADDR_LINKLOCAL(&parsed.address)) parsed.scope = 0;
   }
+  if (port == 0 && (parsed.is_v4() || parsed.scope != 0 || !parsed.through_mesh())) return false;
   endpoint = parsed;
   return true;
 }

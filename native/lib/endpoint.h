@@ -17,10 +17,16 @@ struct Endpoint {
     return port == other.port && scope == other.scope && std::memcmp(&address, &other.address, sizeof address) == 0;
   }
   bool is_v4() const { return IN6_IS_ADDR_V4MAPPED(&address); }
-  bool known() const { return port != 0; }
+  bool direct() const { return port != 0; }
+  /** An overlay address, which other gateways lead to. Nothing that arrives on a socket may look so. */
+  bool through_mesh() const { return port == 0 && !IN6_IS_ADDR_UNSPECIFIED(&address); }
+  bool known() const { return direct() || through_mesh(); }
 };
 
-/** Parses `192.0.2.1`, `2001:db8::1` or `fe80::1%eth0`; false for anything else, port 0 or an unknown interface. */
+/**
+ * Parses `192.0.2.1`, `2001:db8::1` or `fe80::1%eth0`; false for anything else or an unknown interface. Port 0 goes with an overlay
+ * address only: IPv6 without a scope.
+ */
 bool parse_endpoint(const std::string& address, uint32_t port, Endpoint& endpoint);
 
 /** The address as text: mapped addresses as plain IPv4, link-local ones with `%interface`. */

@@ -5,9 +5,18 @@ namespace trellis {
 void Inbound::begin(const Tables& tables, int64_t now) {
   tables_ = &tables;
   now_ = now;
+  if (relay_ != nullptr) relay_->begin(*tables.relay, static_cast<uint64_t>(now) * 1'000'000);
 }
 
 void Inbound::frame(uint8_t* frame, size_t size, const Endpoint& from) {
+  Endpoint source;
+  if (!from.direct()) return counters_.drop(Drop::malformed);  // source port 0: it would pass for an endpoint in the mesh
+  if (size == 0 || frame[0] != FRAME_RELAY || relay_ == nullptr) return take(frame, size, from);
+  if (relay_->frame(frame, size, source)) take(frame + RELAY_SIZE, size - RELAY_SIZE, source);
+}
+
+/** Takes a frame that is for us, wherever it came from. */
+void Inbound::take(uint8_t* frame, size_t size, const Endpoint& from) {
   switch (size > 0 ? frame[0] : 0) {
     case FRAME_DATA: return data(frame, size, from);
     case FRAME_HANDSHAKE:
@@ -23,6 +32,7 @@ void Inbound::frame(uint8_t* frame, size_t size, const Endpoint& from) {
 
 void Inbound::finish() {
   release();
+  if (relay_ != nullptr) relay_->finish();
   coalescer_.flush();
 }
 
@@ -55,6 +65,9 @@ void Inbound::release() {
     session_->received_bytes.fetch_add(bytes_, std::memory_order_relaxed);
     session_->last_received.store(now_, std::memory_order_relaxed);
   }
+  const uint32_t number = session_->peer->relay_number.load(std::memory_order_relaxed);
+  if (heard_ && number != 0) heard(tables_->relay->states[number], static_cast<uint64_t>(now_) * 1'000'000);
+  heard_ = false;
   counters_.received_packets.add(packets_);
   counters_.received_bytes.add(bytes_);
   packets_ = bytes_ = 0;
@@ -74,7 +87,10 @@ bool Inbound::open(const SealedHeader& header, uint8_t* frame, size_t size, cons
   uint8_t* data = frame + HEADER_SIZE;
   if (!session_->opener->open(nonce, frame, HEADER_SIZE, data, inner, data + inner)) return refuse(Drop::auth);
   const Arrival arrival = session_->window.accept(header.counter);
-  if (arrival == Arrival::newest && !(from == known_)) follow(from);
+  if (arrival == Arrival::newest && from.direct()) {  // what others relayed says nothing about where the peer is
+    heard_ = true;
+    if (!(from == known_)) follow(from);
+  }
   packets_++;
   bytes_ += inner;
   return true;

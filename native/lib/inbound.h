@@ -5,6 +5,7 @@
 #include "coalesce.h"
 #include "frame.h"
 #include "mailbox.h"
+#include "relay.h"
 #include "stats.h"
 #include "tables.h"
 
@@ -12,9 +13,12 @@ namespace trellis {
 
 class Inbound {
  public:
-  /** `device` tells whether inner packets have somewhere to go; without, they are authenticated, counted and dropped. */
-  Inbound(Counters& counters, Mailbox& mailbox, Sink& sink, bool device, bool udp)
-      : counters_(counters), mailbox_(mailbox), device_(device), coalescer_(sink, udp) {}
+  /**
+   * `device` tells whether inner packets have somewhere to go; without, they are authenticated, counted and dropped. Without `relay`
+   * frames that travel through the mesh are malformed.
+   */
+  Inbound(Counters& counters, Mailbox& mailbox, Sink& sink, bool device, bool udp, Relay* relay = nullptr)
+      : counters_(counters), mailbox_(mailbox), device_(device), relay_(relay), coalescer_(sink, udp) {}
 
   /** Starts a turn: lookups are made in `tables`, which must live until `finish`. `now` in ms. */
   void begin(const Tables& tables, int64_t now);
@@ -26,6 +30,7 @@ class Inbound {
   void finish();
 
  private:
+  void take(uint8_t* frame, size_t size, const Endpoint& from);
   void data(uint8_t* frame, size_t size, const Endpoint& from);
   bool hold(uint32_t index);
   void release();
@@ -36,6 +41,7 @@ class Inbound {
   Counters& counters_;
   Mailbox& mailbox_;
   bool device_;
+  Relay* relay_;
   Coalescer coalescer_;
 
   const Tables* tables_ = nullptr;
@@ -45,6 +51,7 @@ class Inbound {
   Endpoint known_;              // where its peer was last seen
   uint64_t packets_ = 0;        // authenticated since the lock was taken
   uint64_t bytes_ = 0;
+  bool heard_ = false;          // among them the session's newest, straight from the peer
 };
 
 }  // namespace trellis

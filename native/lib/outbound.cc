@@ -83,6 +83,7 @@ bool Outbound::find_target(const uint8_t* packet) {
   if (peer == nullptr || peer != peer_) {
     leave_target();
     if (peer != nullptr) target_ = peer->target();
+    if (!find_way(*tables_->relay, target_.endpoint, static_cast<uint64_t>(now_) * 1'000'000, way_)) target_.endpoint = {};
     peer_ = peer;
   }
   return target_.session != nullptr && target_.endpoint.known();
@@ -122,20 +123,27 @@ void Outbound::seal_segments() {
   for (uint32_t i = 0; i < split_.segments; i++) seal(lay_out_segment(split_, i), segment_size(split_, i), first + i, true);
 }
 
+uint8_t* Outbound::reserve(size_t inner) {
+  const size_t size = way_.before() + inner + FRAME_OVERHEAD;
+  uint8_t* start = batch_.reserve(size);
+  if (start == nullptr) {
+    flush();
+    start = batch_.reserve(size);
+  }
+  way_.write(start);
+  return start + way_.before();
+}
+
 /** Seals from where the device's bytes lie straight into the batch. */
 void Outbound::seal(const uint8_t* packet, size_t size, uint64_t counter, bool partial) {
   Session& session = *target_.session;
-  uint8_t* frame = batch_.reserve(size + FRAME_OVERHEAD);
-  if (frame == nullptr) {
-    flush();
-    frame = batch_.reserve(size + FRAME_OVERHEAD);
-  }
+  uint8_t* frame = reserve(size);
   uint8_t nonce[NONCE_SIZE];
   write_nonce(nonce, counter);
   write_header(frame, session.remote_index, counter, partial);
   uint8_t* sealed = frame + HEADER_SIZE;
   if (!session.sealers[worker_]->seal(nonce, frame, HEADER_SIZE, packet, sealed, size, sealed + size)) return counters_.drop(Drop::malformed);
-  batch_.commit(target_.endpoint, size + FRAME_OVERHEAD);
+  batch_.commit(way_.to, way_.before() + size + FRAME_OVERHEAD);
   packets_++;
   bytes_ += size;
 }

@@ -6,6 +6,7 @@
 
 #include "batch.h"
 #include "mailbox.h"
+#include "relay.h"
 #include "split.h"
 #include "stats.h"
 #include "tables.h"
@@ -45,6 +46,8 @@ class Outbound {
   void seal_segments();
   void flush();
   void leave_target();
+  /** Room for a frame of `inner` bytes, behind the relay header when the way leads through the mesh. */
+  uint8_t* reserve(size_t inner);
   void seal(const uint8_t* packet, size_t size, uint64_t counter, bool partial);
 
   size_t worker_;
@@ -60,6 +63,7 @@ class Outbound {
   int64_t now_ = 0;
   const Peer* peer_ = nullptr;  // whom `target_` belongs to, within this turn
   Target target_;
+  Way way_;                     // to its endpoint
   uint64_t packets_ = 0;  // sealed for `target_` and not yet booked
   uint64_t bytes_ = 0;
 };

@@ -1,9 +1,11 @@
 // Peers and their data sessions, as workers share them.
 #pragma once
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,6 +34,8 @@ class Peer {
 
   /** Overlay address as text: what the runtime calls this peer. */
   const std::string id;
+  /** Among the relay's neighbours; 0 before it has one. */
+  std::atomic<uint32_t> relay_number{0};
 
   Target target() const {
     const std::lock_guard lock(mutex_);
@@ -60,6 +64,12 @@ class Peer {
   Target target_;
 };
 
+/** Keys of the relay tag (SipHash-2-4) for what a peer and we send on for each other. */
+struct HopKeys {
+  static constexpr size_t SIZE = 16;
+  std::array<uint8_t, SIZE> send, receive;
+};
+
 /**
  * Keys of one direction pair. Sealing: each worker has a context of its own, the counter is shared. Opening: whoever
  * holds `receive` owns opener and window, for a run of frames at a time; since the kernel gives one source always to the
@@ -69,6 +79,7 @@ struct Session {
   uint32_t local_index = 0;
   uint32_t remote_index = 0;
   std::shared_ptr<Peer> peer;
+  std::optional<HopKeys> hop;  // absent: the peer and we relay nothing for each other
 
   std::vector<std::unique_ptr<Sealer>> sealers;  // by worker
   std::atomic<uint64_t> next_counter{0};

@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "layout.gen.h"
+
 namespace trellis {
 
 enum class Drop : uint8_t {
@@ -42,6 +44,7 @@ class Counter {
 struct alignas(64) Counters {
   Counter sent_packets, sent_bytes, received_packets, received_bytes;
   std::array<Counter, static_cast<size_t>(Drop::count)> drops;
+  std::array<Counter, RELAY_VERDICTS> relay;  // frames by verdict
 
   void drop(Drop reason, uint64_t n = 1) { drops[static_cast<size_t>(reason)].add(n); }
 };

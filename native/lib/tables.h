@@ -8,6 +8,7 @@
 
 #include "ip.h"
 #include "lpm.h"
+#include "relay_tables.h"
 #include "session.h"
 
 namespace trellis {
@@ -30,6 +31,7 @@ using Sessions = std::unordered_map<uint32_t, std::shared_ptr<Session>>;
 struct Tables {
   std::shared_ptr<const Routes> routes = std::make_shared<Routes>();
   std::shared_ptr<const Sessions> sessions = std::make_shared<Sessions>();
+  std::shared_ptr<const RelayTables> relay = std::make_shared<RelayTables>();
 };
 
 /** The current snapshot. Readers pay one atomic load per batch as long as nothing changes. */

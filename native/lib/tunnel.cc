@@ -23,11 +23,19 @@ int64_t now_ms() {
   return int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
 }
 
+uint64_t now_ns() { return static_cast<uint64_t>(now_ms()) * 1'000'000; }
+
 }  // namespace
 
 Status Tunnel::open(const TunnelOptions& options) {
   port_ = options.port;
   device_ = options.device;
+  in6_addr address;
+  if (!options.address.empty()) {
+    if (inet_pton(AF_INET6, options.address.c_str(), &address) != 1) return {EINVAL, "overlay address"};
+    relay_.own(address);
+    rebuild_relay();
+  }
   const size_t count = worker_count(options.workers);
   for (size_t i = 0; i < count; i++) {
     if (const Status status = open_worker(options, i); !status.ok()) {
@@ -64,7 +72,16 @@ std::vector<int> Tunnel::sockets() const {
 }
 
 void Tunnel::send(const Endpoint& to, const uint8_t* data, size_t size) {
-  if (workers_.empty() || !workers_[0]->socket().send(to, data, size)) control_failed_.add(1);
+  Way way;
+  if (workers_.empty() || !find_way(*tables_.relay, to, now_ns(), way)) return control_failed_.add(1);
+  std::vector<uint8_t> relayed(way.before());
+  if (way.header.has_value()) {
+    way.write(relayed.data());
+    relayed.insert(relayed.end(), data, data + size);
+    data = relayed.data();
+    size = relayed.size();
+  }
+  if (!workers_[0]->socket().send(way.to, data, size)) control_failed_.add(1);
 }
 
 bool Tunnel::install_session(const std::string& id, const SessionKeys& keys, const Endpoint& endpoint) {
@@ -78,11 +95,17 @@ bool Tunnel::install_session(const std::string& id, const SessionKeys& keys, con
     session->sealers.push_back(make_sealer(keys.cipher, keys.send));
     if (session->sealers.back() == nullptr) return false;
   }
+  if (keys.hop_send != nullptr && keys.hop_receive != nullptr) {
+    session->hop.emplace();
+    std::copy_n(keys.hop_send, HopKeys::SIZE, session->hop->send.begin());
+    std::copy_n(keys.hop_receive, HopKeys::SIZE, session->hop->receive.begin());
+  }
   session->peer = peer(id);
   if (endpoint.known()) session->peer->set_endpoint(endpoint);
   auto sessions = std::make_shared<Sessions>(*tables_.sessions);
   sessions->emplace(keys.local_index, std::move(session));
   tables_.sessions = std::move(sessions);
+  rebuild_relay();
   publish();
   return true;
 }
@@ -91,6 +114,8 @@ bool Tunnel::use_session(const std::string& id, uint32_t local_index) {
   const auto found = tables_.sessions->find(local_index);
   if (found == tables_.sessions->end() || found->second->peer->id != id) return false;
   found->second->peer->use(found->second);
+  rebuild_relay();
+  publish();
   if (waiting_.release(id) && !workers_.empty()) workers_[0]->wake();
   return true;
 }
@@ -102,10 +127,15 @@ void Tunnel::remove_session(uint32_t local_index) {
   found->second->peer->stop(found->second.get());
   sessions->erase(found);
   tables_.sessions = std::move(sessions);
+  rebuild_relay();
   publish();
 }
 
-void Tunnel::set_endpoint(const std::string& id, const Endpoint& endpoint) { peer(id)->set_endpoint(endpoint); }
+void Tunnel::set_endpoint(const std::string& id, const Endpoint& endpoint) {
+  peer(id)->set_endpoint(endpoint);
+  rebuild_relay();
+  publish();
+}
 
 void Tunnel::remove_peer(const std::string& id) {
   const auto found = peers_.find(id);
@@ -117,6 +147,8 @@ void Tunnel::remove_peer(const std::string& id) {
   std::erase_if(*sessions, [&](const auto& entry) { return entry.second->peer == gone; });
   tables_.sessions = std::move(sessions);
   std::erase_if(prefixes_, [&](const auto& entry) { return entry.second == gone; });
+  relay_.forget(id);
+  rebuild_relay();
   rebuild_routes();
 }
 
@@ -164,6 +196,33 @@ void Tunnel::rebuild_routes() {
   publish();
 }
 
+Status Tunnel::set_route(const std::string& destination, const std::string& primary, const std::string& backup) {
+  if (const Status status = relay_.set_route(destination, primary, backup); !status.ok()) return status;
+  rebuild_relay();
+  publish();
+  return {};
+}
+
+void Tunnel::watch(const std::string& peer, uint64_t dead_ms) { relay_.watch(peer, dead_ms * 1'000'000, now_ns()); }
+
+void Tunnel::heard(const std::string& peer) { relay_.heard(peer, now_ns()); }
+
+void Tunnel::mirror(std::shared_ptr<RelayMirror> mirror) {
+  relay_.mirror(std::move(mirror));
+  rebuild_relay();
+  publish();
+}
+
+void Tunnel::rebuild_relay() { tables_.relay = relay_.build(*tables_.sessions); }
+
+/** Where a peer that roamed is reached, those learn who relay to it. */
+void Tunnel::drain(std::vector<ControlFrame>& control, std::vector<Event>& events) {
+  mailbox_.drain(control, events);
+  if (std::none_of(events.begin(), events.end(), [](const Event& event) { return event.type == EventType::moved; })) return;
+  rebuild_relay();
+  publish();
+}
+
 /** Idle workers are woken so that they let go of the old snapshot, and of the keys in it. */
 void Tunnel::publish() {
   published_.publish(tables_);
@@ -179,6 +238,7 @@ TunnelStats Tunnel::stats() const {
     stats.received_packets += counters.received_packets.get();
     stats.received_bytes += counters.received_bytes.get();
     for (size_t i = 0; i < stats.drops.size(); i++) stats.drops[i] += counters.drops[i].get();
+    for (size_t i = 0; i < stats.relay.size(); i++) stats.relay[i] += counters.relay[i].get();
   }
   stats.drops[static_cast<size_t>(Drop::send_failed)] += control_failed_.get();
   const int64_t now = now_ms();
@@ -207,6 +267,7 @@ void Tunnel::close() {
   peers_.clear();
   prefixes_.clear();
   waiting_.clear();
+  relay_.clear();
   tables_ = {};
   published_.publish(tables_);
 }

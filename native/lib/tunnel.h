@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "mailbox.h"
+#include "relay_book.h"
 #include "stats.h"
 #include "tables.h"
 #include "worker.h"
@@ -18,6 +19,7 @@ struct TunnelOptions {
   std::string interface;    // empty: all
   std::string device;       // TUN name; empty: no TUN
   size_t workers = 0;       // 0: by cores
+  std::string address;      // ours in the overlay; empty: nothing goes through the mesh
 };
 
 struct SessionKeys {
@@ -26,6 +28,8 @@ struct SessionKeys {
   Cipher cipher;
   const uint8_t* send;     // KEY_SIZE bytes each
   const uint8_t* receive;
+  const uint8_t* hop_send = nullptr;     // HopKeys::SIZE bytes each; null: nothing is relayed by this session
+  const uint8_t* hop_receive = nullptr;
 };
 
 struct SessionCount {
@@ -37,6 +41,7 @@ struct SessionCount {
 struct TunnelStats {
   uint64_t sent_packets = 0, sent_bytes = 0, received_packets = 0, received_bytes = 0;
   std::array<uint64_t, static_cast<size_t>(Drop::count)> drops{};
+  std::array<uint64_t, RELAY_VERDICTS> relay{};  // frames by verdict
   std::vector<SessionCount> sessions;
 };
 
@@ -65,8 +70,16 @@ class Tunnel {
   /** `prefix` is an address with an optional length, e.g. `fd00::1/128` or `10.1.0.0/16`; the last owner wins. False if it is neither. */
   bool allow(const std::string& peer, const std::string& prefix);
 
+  /** What goes through the mesh to the overlay address `destination` goes to the peer `primary` or `backup`; see RelayBook. */
+  Status set_route(const std::string& destination, const std::string& primary, const std::string& backup);
+  /** Silent for longer than `dead_ms` a peer is passed over where there is a backup; 0: never. */
+  void watch(const std::string& peer, uint64_t dead_ms);
+  void heard(const std::string& peer);
+  /** Shows the relay's tables to the kernel, now and whenever they change. */
+  void mirror(std::shared_ptr<RelayMirror> mirror);
+
   TunnelStats stats() const;
-  void drain(std::vector<ControlFrame>& control, std::vector<Event>& events) { mailbox_.drain(control, events); }
+  void drain(std::vector<ControlFrame>& control, std::vector<Event>& events);
 
   /** Asks the workers to stop. */
   void stop();
@@ -87,6 +100,7 @@ class Tunnel {
   std::shared_ptr<Peer> peer(const std::string& id);
   Status open_worker(const TunnelOptions& options, size_t index);
   void rebuild_routes();
+  void rebuild_relay();
   void publish();
 
   Mailbox mailbox_;
@@ -99,6 +113,7 @@ class Tunnel {
 
   std::map<std::string, std::shared_ptr<Peer>> peers_;
   std::map<Prefix, std::shared_ptr<Peer>> prefixes_;
+  RelayBook relay_;
   Tables tables_;
 };
 

@@ -35,7 +35,8 @@ Worker::Worker(size_t index, UdpSocket socket, TunQueue tun, const Published& pu
       tun_(std::move(tun)),
       published_(published),
       waiting_(waiting),
-      inbound_(counters_, mailbox, *this, tun_.is_open(), tun_.takes_udp()),
+      relay_(counters_, [this](const Batch& batch) { counters_.drop(Drop::send_failed, socket_.send(batch)); }),
+      inbound_(counters_, mailbox, *this, tun_.is_open(), tun_.takes_udp(), &relay_),
       outbound_(index, counters_, mailbox, waiting, [this](const Batch& batch) { counters_.drop(Drop::send_failed, socket_.send(batch)); }),
       packet_(std::make_unique_for_overwrite<uint8_t[]>(PACKET_ROOM)),
       device_(tun_.is_open()) {}

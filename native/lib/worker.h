@@ -5,6 +5,7 @@
 
 #include "inbound.h"
 #include "outbound.h"
+#include "relay.h"
 #include "tun.h"
 #include "udp.h"
 
@@ -40,6 +41,7 @@ class Worker final : private Sink {
   const Published& published_;
   Waiting& waiting_;
   Counters counters_;
+  Relay relay_;
   Inbound inbound_;
   Outbound outbound_;
   ReceiveRing ring_;

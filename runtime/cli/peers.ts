@@ -18,6 +18,8 @@ interface Peer {
   readonly nodeId: string;
   readonly address: string;
   readonly endpoint: string | null;
+  /** The gateway through which it is reached. */
+  readonly via: string | null;
   readonly state: string;
   readonly wireVersion: number;
   readonly suite: string;
@@ -61,6 +63,8 @@ function oneOf(all: readonly Peer[], word: string): Peer {
   throw new TrellisError("peer/unknown", `no other gateway is called "${word}"`, { hint: "trellis peers lists them" });
 }
 
+const pathOf = (p: Peer): string => p.endpoint ?? (p.via === null ? "-" : `via ${p.via}`);
+
 const NAME_MAX = 16;
 const ENDPOINT_MAX = 22;
 
@@ -72,7 +76,7 @@ const short = (all: readonly Peer[]): string[] =>
         all.map((p) => [
           shorten(p.name, NAME_MAX),
           p.state,
-          shorten(p.endpoint ?? "-", ENDPOINT_MAX),
+          shorten(pathOf(p), ENDPOINT_MAX),
           roundTrip(p.roundTripMs),
           size(p.traffic.sentBytes),
           size(p.traffic.receivedBytes),
@@ -101,7 +105,7 @@ const wide = (all: readonly Peer[]): string[] =>
       p.state,
       p.nodeId,
       p.address,
-      p.endpoint ?? "-",
+      pathOf(p),
       roundTrip(p.roundTripMs),
       age(p.handshakeAgeMs),
       String(p.rekeys),
@@ -121,7 +125,7 @@ const details = (p: Peer): string[] =>
     ["state", p.state],
     ["node id", p.nodeId],
     ["address", p.address],
-    ["endpoint", p.endpoint ?? "not known"],
+    ["endpoint", pathOf(p)],
     ["last heard", p.lastSeenMs === null ? "never" : `${age(p.lastSeenMs)} ago`],
     ["round trip", p.roundTripMs === null ? "not measured: trellis ping does" : roundTrip(p.roundTripMs)],
     ["session", p.sessionAgeMs === null ? "none" : `for ${age(p.sessionAgeMs)}, new keys ${p.rekeys} times since`],

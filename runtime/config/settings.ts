@@ -65,7 +65,7 @@ export const RUN = {
   }),
   mtu: setting({
     key: "mtu",
-    fallback: 1420,
+    fallback: 1388,
     unit: "bytes",
     doc: "largest inner packet", // IPv6 needs 1280 (RFC 8200 §5)
     parse: integer(1280, 65_535),

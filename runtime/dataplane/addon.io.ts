@@ -9,6 +9,7 @@ import { embeddedFiles } from "./embedded.ts";
 import type { AeadOffer, HostFacts } from "./host-facts.ts";
 import type { DataPlaneOptions, DataPlaneStats } from "./port.ts";
 
+/** Port 0 goes with an overlay address: "through the mesh". */
 export interface AddonDatagram {
   readonly address: string;
   readonly port: number;
@@ -28,8 +29,15 @@ export interface AddonSession {
   readonly aead: AeadName;
   readonly sendKey: Uint8Array;
   readonly receiveKey: Uint8Array;
+  readonly hopSendKey: Uint8Array;
+  readonly hopReceiveKey: Uint8Array;
   readonly address: string;
   readonly port: number;
+}
+
+export interface AddonStats extends DataPlaneStats {
+  /** Frames of others by verdict of the userspace forwarder, in the order of `RELAY_VERDICTS`. */
+  readonly relay: readonly number[];
 }
 
 export interface Tunnel {
@@ -44,7 +52,11 @@ export interface Tunnel {
   setEndpoint(peer: string, address: string, port: number): void;
   removePeer(peer: string): void;
   allow(peer: string, prefix: string): void;
-  stats(): DataPlaneStats;
+  /** Throws `EADDRNOTAVAIL` when `destination` is no overlay address of our mesh, `ENOSPC` when there are too many. */
+  setRoute(destination: string, primary: string | undefined, backup: string | undefined): void;
+  watch(peer: string, deadMs: number): void;
+  heard(peer: string): void;
+  stats(): AddonStats;
   close(): Promise<void>;
 }
 

@@ -7,10 +7,18 @@ import { INGRESS_VERDICTS, type IngressCounters } from "./ingress.ts";
 import { abandoned, aliasOf, aliasPrefixOf } from "./links.ts";
 import { openError } from "./open-error.ts";
 import type { DataPlane, DataPlaneHandlers, DataPlaneOptions, DataPlaneStats } from "./port.ts";
+import { relayCounters, relayDrops } from "./relay-counters.ts";
+import type { RelayCounters } from "./relay-layout.ts";
 
 export interface NativeDataPlane extends DataPlane {
   /** Whether malformed datagrams are dropped in the kernel; why not, otherwise. */
   readonly ingress: { readonly attached: boolean; readonly reason: string };
+  /** Frames of others by what became of them. */
+  relayed(): RelayCounters;
+  /** Silent for longer than `deadMs`, a neighbour is passed over by routes that have a backup; 0, as at first: never. */
+  watch(peer: string, deadMs: number): void;
+  /** A fresh authenticated control frame of this neighbour has come. The data path itself sees data frames only. */
+  heard(peer: string): void;
 }
 
 /**
@@ -55,7 +63,11 @@ export async function openNative(
     setEndpoint: (peer, { address, port }) => tunnel.setEndpoint(peer, address, port),
     removePeer: (peer) => tunnel.removePeer(peer),
     allow: (peer, prefix) => tunnel.allow(peer, prefix),
-    stats: () => withIngress(tunnel.stats(), filter),
+    setRoute: (destination, primary, backup) => tunnel.setRoute(destination, primary, backup),
+    watch: (peer, deadMs) => tunnel.watch(peer, deadMs),
+    heard: (peer) => tunnel.heard(peer),
+    relayed: () => relayCounters(tunnel.stats().relay),
+    stats: () => statsOf(tunnel, filter),
     async close() {
       await tunnel.close();
       OPEN.delete(tunnel);
@@ -119,13 +131,17 @@ function attachIngress(addon: Addon, tunnel: Tunnel, object: Uint8Array | undefi
   }
 }
 
-/** Drops in the kernel are drops: they appear beside the workers' as `ingress.<reason>`. */
-function withIngress(stats: DataPlaneStats, filter: IngressFilter | undefined): DataPlaneStats {
-  if (!filter) return stats;
+/** Drops in the kernel are drops: they appear beside the workers' as `ingress.<reason>` and `relay.<reason>`. */
+function statsOf(tunnel: Tunnel, filter: IngressFilter | undefined): DataPlaneStats {
+  const { relay, ...stats } = tunnel.stats();
+  return { ...stats, drops: { ...stats.drops, ...relayDrops(relayCounters(relay)), ...ingressDrops(filter) } };
+}
+
+function ingressDrops(filter: IngressFilter | undefined): Record<string, number> {
+  if (!filter) return {};
   const counts = countersOf(filter);
   const dropped = INGRESS_VERDICTS.filter((verdict) => verdict !== "pass");
-  const drops = Object.fromEntries(dropped.map((verdict) => [`ingress.${verdict}`, counts[verdict]]));
-  return { ...stats, drops: { ...stats.drops, ...drops } };
+  return Object.fromEntries(dropped.map((verdict) => [`ingress.${verdict}`, counts[verdict]]));
 }
 
 /** The filter's counters by name. */

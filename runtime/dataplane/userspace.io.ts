@@ -28,7 +28,7 @@ export async function openUserspace(options: DataPlaneOptions, handlers: DataPla
       hint: "leave out --interface, or run `trellis doctor` to see why the addon is missing",
     });
   const meter = new Meter();
-  const sessions = new Set<number>();
+  const sessions = new Map<number, string>(); // the peer by our index
   const relay = new Relay(options.address);
   const take = (datagram: Datagram): void => {
     const verdict = datagram.payload[0] === FRAME.relay ? relay.receive(datagram.payload) : { deliver: datagram };
@@ -51,7 +51,7 @@ export async function openUserspace(options: DataPlaneOptions, handlers: DataPla
       }
     },
     installSession(peer, session, endpoint) {
-      sessions.add(session.localIndex);
+      sessions.set(session.localIndex, peer);
       relay.install(peer, session, endpoint);
     },
     useSession: (peer, localIndex) => relay.use(peer, localIndex),
@@ -60,10 +60,13 @@ export async function openUserspace(options: DataPlaneOptions, handlers: DataPla
       relay.remove(localIndex);
     },
     setEndpoint: (peer, endpoint) => relay.setEndpoint(peer, endpoint),
-    removePeer: (peer) => relay.removePeer(peer), // its sessions are taken out one by one
+    removePeer(peer) {
+      for (const [localIndex, owner] of sessions) if (owner === peer) sessions.delete(localIndex);
+      relay.removePeer(peer);
+    },
     allow() {},
     setRoute: (destination, primary, backup) => relay.setRoute(destination, primary, backup),
-    stats: () => ({ sent: NONE, received: NONE, drops: meter.snapshot(), sessions: [...sessions].map(idle) }),
+    stats: () => ({ sent: NONE, received: NONE, drops: meter.snapshot(), sessions: [...sessions.keys()].map(idle) }),
     async close() {
       socket.close();
     },

@@ -7,7 +7,14 @@ import { messageOf } from "../../runtime/base/errors.ts";
 import { type Addon, type IngressFilter, ingressObject, loadAddon } from "../../runtime/dataplane/addon.io.ts";
 import { INGRESS_VERDICTS, type IngressVerdict } from "../../runtime/dataplane/ingress.ts";
 import { countersOf, openNative } from "../../runtime/dataplane/native.io.ts";
-import { FRAME, FragmentHeader, MAX_DATAGRAM, SealedHeader, WIRE_VERSION } from "../../runtime/mesh/frame.ts";
+import {
+  FRAME,
+  FragmentHeader,
+  MAX_DATAGRAM,
+  RelayHeader,
+  SealedHeader,
+  WIRE_VERSION,
+} from "../../runtime/mesh/frame.ts";
 import { Acknowledge, CookieReply } from "../../runtime/mesh/handshake/message.ts";
 
 /** The loaded filter, or why it cannot be loaded here. */
@@ -36,6 +43,10 @@ function model(datagram: Uint8Array): IngressVerdict {
   }
   if (type === FRAME.handshake) return fragmentVerdict(datagram);
   if (type === FRAME.acknowledge) return exactVerdict(datagram, Acknowledge);
+  if (type === FRAME.relay) {
+    if (datagram.length <= RelayHeader.size) return "short";
+    return RelayHeader.decode(datagram) ? "pass" : "reserved";
+  }
   return type === FRAME.cookie ? exactVerdict(datagram, CookieReply) : "type";
 }
 
@@ -109,7 +120,10 @@ const CASES: readonly (readonly [string, Uint8Array, IngressVerdict])[] = [
   ["a control frame", sealed(FRAME.control, 60), "pass"],
   ["a control frame cut short", sealed(FRAME.control, 20), "short"],
   ["type 0", sealed(0, 100), "type"],
-  ["type 6, which means nothing yet", sealed(6, 100), "type"],
+  ["a relayed frame", sealed(FRAME.relay, 100), "pass"],
+  ["a relay header with nothing behind it", sealed(FRAME.relay, RelayHeader.size), "short"],
+  ["a relayed frame with a reserved byte set", withByte(sealed(FRAME.relay, 100), 3, 1), "reserved"],
+  ["type 7, which means nothing yet", sealed(7, 100), "type"],
   ["a DNS answer", Uint8Array.of(0x12, 0x34, 0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0), "type"],
 ];
 
@@ -141,7 +155,7 @@ describe.skipIf(typeof loaded === "string")("the ingress filter", () => {
 
   test("agrees with the model on any bytes", () => {
     const head = fc.tuple(
-      fc.oneof(fc.integer({ min: 0, max: 6 }), fc.integer({ min: 0, max: 255 })), // type
+      fc.oneof(fc.integer({ min: 0, max: 7 }), fc.integer({ min: 0, max: 255 })), // type
       fc.oneof(fc.constant(WIRE_VERSION), fc.integer({ min: 0, max: 255 })), //      version
       fc.integer({ min: 0, max: 255 }), //                                           message
       fc.integer({ min: 0, max: 40 }), //                                            index

@@ -18,6 +18,8 @@ const PARTS = [
   "inbound",
   "ip",
   "outbound",
+  "relay",
+  "relay_book",
   "split",
   "tun",
   "tunnel",

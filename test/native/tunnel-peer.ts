@@ -92,8 +92,9 @@ async function main(options: DataPlaneOptions): Promise<void> {
   const answer = async (request: Request): Promise<unknown> => {
     switch (request.call) {
       case "install": {
-        const { sendKey, receiveKey, ...rest } = request.session;
-        return tunnel.installSession({ ...rest, sendKey: bytes(sendKey), receiveKey: bytes(receiveKey) });
+        const { sendKey, receiveKey, hopSendKey, hopReceiveKey, ...rest } = request.session;
+        const hop = { hopSendKey: bytes(hopSendKey), hopReceiveKey: bytes(hopReceiveKey) };
+        return tunnel.installSession({ ...rest, ...hop, sendKey: bytes(sendKey), receiveKey: bytes(receiveKey) });
       }
       case "use":
         return tunnel.useSession(request.peer, request.localIndex);

@@ -19,6 +19,7 @@ const addon = loadAddon().addon as Addon;
 const PORT = 5000;
 const TCP_PORT = 7000;
 const KEYS = { a: "01".repeat(32), b: "02".repeat(32) };
+const HOP_KEY = "00".repeat(16); // nothing is relayed here
 const INDEX = { a: 0x0a0a0a0a, b: 0x0b0b0b0b };
 const INNER = { a: "fd00::1", b: "fd00::2" };
 
@@ -159,6 +160,8 @@ async function useSession(
       aead: "aes-256-gcm",
       sendKey: keys[side],
       receiveKey: keys[there],
+      hopSendKey: HOP_KEY,
+      hopReceiveKey: HOP_KEY,
       address: UNDERLAY[family][there],
       port: PORT,
     },
@@ -377,6 +380,8 @@ describe.skipIf(!able(`${FILE} (addon only)`, "addon"))("the addon's tunnel", ()
     aead: "aes-256-gcm" as const,
     sendKey: new Uint8Array(32),
     receiveKey: new Uint8Array(32),
+    hopSendKey: new Uint8Array(16),
+    hopReceiveKey: new Uint8Array(16),
     address: "127.0.0.1",
     port: 9,
   };

@@ -1,7 +1,10 @@
 /** Three gateways in a line: the outer two reach each other through the one between, which reads nothing of it. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
 import { type TestGateway, TestNet, until } from "../help/netns.ts";
 import { able } from "../help/require.ts";
+import { must, run } from "../help/shell.ts";
 
 interface Peer {
   readonly name: string;
@@ -59,5 +62,39 @@ describe.skipIf(!ready)("without a tunnel", () => {
     await r.start("--no-device");
     await untilUp(a, "b");
     expect((await a.trellis("ping", "b", "-c", "1")).code).toBe(0);
+  });
+});
+
+const withTunnel = able("test/netns/relay.test.ts", "root", "tun", "netns", "addon", "command:ip", "command:socat");
+
+describe.skipIf(!withTunnel)("with a tunnel", () => {
+  const net = new TestNet("a", "r", "b");
+  const [a, r, b] = net.gateways as [TestGateway, TestGateway, TestGateway];
+  let address = "";
+  beforeAll(async () => {
+    await joined(net);
+    ({ address } = await b.json<{ address: string }>("status"));
+  });
+  afterAll(() => net.remove());
+
+  test("other programs' packets cross", async () => {
+    await untilUp(a, "b");
+    await until("an answer", async () =>
+      (await run(a.inside("ping", "-6", "-c", "1", "-W", "1", address))).code === 0 ? true : undefined,
+    );
+  });
+
+  test("a TCP stream arrives whole, and the one between counts what it carried", async () => {
+    const sent = randomBytes(8 << 20);
+    const target = join(net.folder, "received");
+    const listener = Bun.spawn(b.inside("socat", "-u", "TCP6-LISTEN:7000", `CREATE:${target}`));
+    await until("the listener", async () =>
+      (await must(b.inside("ss", "-ltnH"))).includes(":7000") ? true : undefined,
+    );
+    expect((await run(a.inside("socat", "-u", "-", `TCP6:[${address}]:7000`), sent)).code).toBe(0);
+    expect(await listener.exited).toBe(0);
+    expect(sent.equals(await Bun.file(target).bytes())).toBe(true);
+    const { traffic } = await r.json<{ traffic: { sent: { packets: number } } }>("status");
+    expect(traffic.sent.packets).toBeLessThan(100); // it sealed next to nothing itself
   });
 });

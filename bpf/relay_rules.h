@@ -1,0 +1,139 @@
+/*
+ * The rules of the relay, once for the kernel programs and for the userspace forwarder: C that the BPF verifier and C++
+ * both take. Who includes this defines the four lookups declared below, over its own tables.
+ *
+ * All frames of one flow on one hop have the same header, tag included: who has checked one has checked all that are equal.
+ */
+#pragma once
+#include "layout.gen.h"
+
+#define RELAY_RULE static inline __attribute__((always_inline))
+
+/** A relay header as it lies in memory, in words. */
+struct relay_words {
+	__u64 head; /* type, ttl, reserved, link */
+	__u64 destination;
+	__u64 source;
+	__u64 tag; /* over the other three */
+};
+LAYOUT_ASSERT(sizeof(struct relay_words) == sizeof(struct relay_header), "relay_words");
+
+/** What `relay_decide` needs beside the frame: nothing in the kernel, where maps are global. */
+struct relay_tables;
+
+RELAY_RULE __u64 relay_own_label(const struct relay_tables *tables);
+RELAY_RULE const struct relay_session *relay_find_session(const struct relay_tables *tables, __u32 link);
+RELAY_RULE const struct relay_destination *relay_find_destination(const struct relay_tables *tables, __u64 label);
+/* Null for number 0, and for a neighbour without a session or an address to send to. */
+RELAY_RULE const struct relay_neighbour *relay_find_neighbour(const struct relay_tables *tables, __u32 number);
+/* Null as for relay_find_neighbour; otherwise always there. */
+RELAY_RULE const struct relay_state *relay_find_state(const struct relay_tables *tables, __u32 number);
+
+#define RELAY_ROTATE(x, bits) (((x) << (bits)) | ((x) >> (64 - (bits))))
+#define RELAY_SIPROUND(v0, v1, v2, v3)                                                   \
+	do {                                                                             \
+		v0 += v1; v2 += v3;                                                      \
+		v1 = RELAY_ROTATE(v1, 13) ^ v0; v3 = RELAY_ROTATE(v3, 16) ^ v2;          \
+		v0 = RELAY_ROTATE(v0, 32);                                               \
+		v2 += v1; v0 += v3;                                                      \
+		v1 = RELAY_ROTATE(v1, 17) ^ v2; v3 = RELAY_ROTATE(v3, 21) ^ v0;          \
+		v2 = RELAY_ROTATE(v2, 32);                                               \
+	} while (0)
+#define RELAY_ABSORB(v0, v1, v2, v3, word)                                               \
+	do {                                                                             \
+		v3 ^= (word);                                                            \
+		RELAY_SIPROUND(v0, v1, v2, v3);                                          \
+		RELAY_SIPROUND(v0, v1, v2, v3);                                          \
+		v0 ^= (word);                                                            \
+	} while (0)
+
+/** SipHash-2-4 over the first three words (24 bytes); the tag as it lies in memory. No loop: the verifier likes it so. */
+RELAY_RULE __u64 relay_tag(__u64 key_low, __u64 key_high, const struct relay_words *words)
+{
+	__u64 v0 = key_low ^ 0x736f6d6570736575ULL, v1 = key_high ^ 0x646f72616e646f6dULL;
+	__u64 v2 = key_low ^ 0x6c7967656e657261ULL, v3 = key_high ^ 0x7465646279746573ULL;
+
+	RELAY_ABSORB(v0, v1, v2, v3, words->head);
+	RELAY_ABSORB(v0, v1, v2, v3, words->destination);
+	RELAY_ABSORB(v0, v1, v2, v3, words->source);
+	RELAY_ABSORB(v0, v1, v2, v3, (__u64)24 << 56);
+	v2 ^= 0xff;
+	RELAY_SIPROUND(v0, v1, v2, v3);
+	RELAY_SIPROUND(v0, v1, v2, v3);
+	RELAY_SIPROUND(v0, v1, v2, v3);
+	RELAY_SIPROUND(v0, v1, v2, v3);
+	return v0 ^ v1 ^ v2 ^ v3;
+}
+
+RELAY_RULE __u8 relay_ttl(const struct relay_words *words) { return (__u8)(words->head >> 8); }
+RELAY_RULE __u32 relay_link(const struct relay_words *words) { return (__u32)(words->head >> 32); }
+
+/** The words of a frame from us or on its way, for the hop to this neighbour. */
+RELAY_RULE void relay_address(struct relay_words *words, __u8 ttl, const struct relay_neighbour *to)
+{
+	words->head = FRAME_RELAY | (__u64)ttl << 8 | (__u64)to->link << 32;
+	words->tag = relay_tag(to->key_low, to->key_high, words);
+}
+
+/** Whether nothing fresh was heard of a neighbour for longer than it may be silent. */
+RELAY_RULE int relay_is_silent(const struct relay_tables *tables, __u32 number, __u64 now)
+{
+	const struct relay_state *state = relay_find_state(tables, number);
+	__u64 heard, dead;
+
+	if (!state)
+		return 1;
+	heard = *(const volatile __u64 *)&state->heard; /* others write it meanwhile */
+	dead = *(const volatile __u64 *)&state->dead;
+	return dead != 0 && now > heard && now - heard > dead;
+}
+
+struct relay_hop {
+	const struct relay_neighbour *to;
+	__u32 number;
+};
+
+/**
+ * The neighbour that frames for this label go to: the primary; the backup while the primary is silent or gone. When both are
+ * silent the primary, since a hop that may be alive is better than none. False when there is none at all.
+ */
+RELAY_RULE int relay_route(const struct relay_tables *tables, __u64 label, __u64 now, struct relay_hop *hop)
+{
+	const struct relay_destination *route = relay_find_destination(tables, label);
+	const struct relay_neighbour *other;
+
+	if (!route)
+		return 0;
+	hop->number = route->primary;
+	hop->to = relay_find_neighbour(tables, hop->number);
+	if (hop->to && !relay_is_silent(tables, hop->number, now))
+		return 1;
+	other = relay_find_neighbour(tables, route->backup);
+	if (other && (!hop->to || !relay_is_silent(tables, route->backup, now))) {
+		hop->number = route->backup;
+		hop->to = other;
+	}
+	return hop->to != 0;
+}
+
+/** What becomes of a frame with these words; `hop` is where to, when the verdict is RELAY_VERDICT_FORWARD. `now` in ns. */
+RELAY_RULE __u32 relay_decide(const struct relay_tables *tables, const struct relay_words *words, __u64 now, struct relay_hop *hop)
+{
+	const struct relay_session *session;
+	__u8 ttl = relay_ttl(words);
+
+	if ((__u8)words->head != FRAME_RELAY || (__u16)(words->head >> 16) != 0 || ttl == 0 || ttl > RELAY_TTL)
+		return RELAY_VERDICT_MALFORMED;
+	session = relay_find_session(tables, relay_link(words));
+	if (!session)
+		return RELAY_VERDICT_UNKNOWN_LINK;
+	if (relay_tag(session->key_low, session->key_high, words) != words->tag)
+		return RELAY_VERDICT_BAD_TAG;
+	if (words->destination == relay_own_label(tables))
+		return RELAY_VERDICT_DELIVER;
+	if (ttl == 1)
+		return RELAY_VERDICT_EXPIRED;
+	if (!relay_route(tables, words->destination, now, hop))
+		return RELAY_VERDICT_NO_ROUTE;
+	return hop->number == session->neighbour ? RELAY_VERDICT_LOOP : RELAY_VERDICT_FORWARD;
+}

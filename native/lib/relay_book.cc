@@ -1,0 +1,135 @@
+#include "relay_book.h"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+namespace trellis {
+namespace {
+
+/** How the peer is reached; false when it has no session in use or no address of its own. */
+bool to_neighbour(const Target& target, relay_neighbour& out) {
+  if (target.session == nullptr || !target.session->hop.has_value() || !target.endpoint.direct()) return false;
+  const HopKeys& keys = *target.session->hop;
+  out = {};
+  out.key_low = load64(keys.send.data());
+  out.key_high = load64(keys.send.data() + 8);
+  std::memcpy(out.address, &target.endpoint.address, sizeof out.address);
+  out.link = target.session->remote_index;
+  out.scope = target.endpoint.scope;
+  out.port = htons(target.endpoint.port);
+  out.family = target.endpoint.is_v4() ? 4 : 6;
+  return true;
+}
+
+}  // namespace
+
+void RelayBook::own(const in6_addr& address) {
+  std::memcpy(prefix_.data(), address.s6_addr, prefix_.size());
+  label_ = load64(address.s6_addr + 8);
+}
+
+void RelayBook::mirror(std::shared_ptr<RelayMirror> mirror) {
+  mirror_ = std::move(mirror);
+  const std::shared_ptr<relay_state[]> before = std::exchange(states_, mirror_->states());
+  std::copy_n(before.get(), RELAY_MAX_NEIGHBOURS, states_.get());
+}
+
+Status RelayBook::set_route(const std::string& destination, const std::string& primary, const std::string& backup) {
+  in6_addr address;
+  const bool parsed = inet_pton(AF_INET6, destination.c_str(), &address) == 1;
+  if (!parsed || label_ == 0 || std::memcmp(&address, prefix_.data(), prefix_.size()) != 0) return {EADDRNOTAVAIL, "destination"};
+  const uint64_t label = load64(address.s6_addr + 8);
+  if (primary.empty() && backup.empty()) {
+    routes_.erase(label);
+    return {};
+  }
+  if (!routes_.contains(label) && routes_.size() == RELAY_MAX_DESTINATIONS) return {ENOSPC, "routes"};
+  routes_[label] = {primary, backup};
+  return {};
+}
+
+void RelayBook::watch(const std::string& peer, uint64_t dead, uint64_t now) {
+  dead_[peer] = dead;
+  if (const uint32_t number = number_of(peer); number != 0) std::atomic_ref(states_[number].dead).store(dead, std::memory_order_relaxed);
+  heard(peer, now);
+}
+
+void RelayBook::heard(const std::string& peer, uint64_t now) {
+  if (const uint32_t number = number_of(peer); number != 0) trellis::heard(states_[number], now);
+}
+
+std::shared_ptr<const RelayTables> RelayBook::build(const Sessions& sessions) {
+  auto tables = std::make_shared<RelayTables>();
+  if (label_ == 0) return tables;
+  number_peers(sessions);
+  tables->label = label_;
+  tables->prefix = prefix_;
+  tables->states = states_;
+  for (const auto& [index, session] : sessions) {
+    const uint32_t number = number_of(session->peer->id);
+    if (number == 0 || !session->hop.has_value() || tables->sessions.size() == RELAY_MAX_SESSIONS) continue;
+    tables->sessions[index] = {load64(session->hop->receive.data()), load64(session->hop->receive.data() + 8), number, {}};
+    relay_neighbour neighbour;
+    if (!tables->neighbours.contains(number) && to_neighbour(session->peer->target(), neighbour)) tables->neighbours[number] = neighbour;
+  }
+  for (const auto& [label, route] : routes_) {
+    const relay_destination destination{number_of(route.primary), number_of(route.backup)};
+    if (destination.primary != 0 || destination.backup != 0) tables->destinations[label] = destination;
+  }
+  if (mirror_ != nullptr) mirror_->publish(*tables);
+  return tables;
+}
+
+uint32_t RelayBook::number_of(const std::string& peer) const {
+  const auto found = numbers_.find(peer);
+  return found == numbers_.end() ? 0 : found->second;
+}
+
+/** Peers that got a session get a number, those that lost their last give theirs back. */
+void RelayBook::number_peers(const Sessions& sessions) {
+  std::map<std::string, uint32_t> before;
+  before.swap(numbers_);
+  std::vector<Peer*> added;
+  for (const auto& [index, session] : sessions) {
+    Peer& peer = *session->peer;
+    if (const auto old = before.find(peer.id); old != before.end()) numbers_[peer.id] = old->second;
+    else added.push_back(&peer);
+  }
+  for (const auto& [id, number] : before) {
+    if (!numbers_.contains(id)) taken_[number] = false;
+  }
+  for (Peer* peer : added) {
+    if (numbers_.contains(peer->id)) continue;
+    const uint32_t number = free_number();
+    if (number == 0) return;
+    numbers_[peer->id] = number;
+    const auto dead = dead_.find(peer->id);
+    states_[number] = {};
+    states_[number].dead = dead == dead_.end() ? 0 : dead->second;
+    peer->relay_number.store(number, std::memory_order_relaxed);
+  }
+}
+
+uint32_t RelayBook::free_number() {
+  for (uint32_t tried = 1; tried < RELAY_MAX_NEIGHBOURS; tried++) {
+    const uint32_t number = 1 + (last_ + tried - 1) % (RELAY_MAX_NEIGHBOURS - 1);
+    if (taken_[number]) continue;
+    taken_[number] = true;
+    return last_ = number;
+  }
+  return 0;
+}
+
+void RelayBook::clear() {
+  numbers_.clear();
+  routes_.clear();
+  dead_.clear();
+  taken_.assign(RELAY_MAX_NEIGHBOURS, false);
+  build({});
+  mirror_.reset();
+}
+
+}  // namespace trellis

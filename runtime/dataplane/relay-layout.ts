@@ -1,0 +1,88 @@
+/**
+ * What the relay looks up and what it may decide, once for the kernel programs (`bpf/relay_*.bpf.c`, whose map values these
+ * are) and for the userspace forwarder (`native/lib/relay.h`). The rules themselves are `bpf/relay_rules.h`.
+ */
+import { bytes, reserved, struct } from "../base/struct.ts";
+
+/** What becomes of a frame, in the order of the counters. `bpf/layout.gen.h` gets them as `RELAY_VERDICT_FORWARD` and so on. */
+export const RELAY_VERDICTS = [
+  "forward", //     to the next hop
+  "deliver", //     it is for us
+  "short", //       nothing behind the relay header, or not even that
+  "malformed", //   a reserved byte is set, or the hops left are none or too many
+  "unknownLink", // no session of ours has this index
+  "badTag", //      the tag is not by the hop key of that session
+  "expired", //     it is not for us and this was its last hop
+  "noRoute", //     no neighbour leads to its destination
+  "loop", //        the next hop is where it came from
+  // Only of the kernel programs: left to the userspace forwarder.
+  "unresolved", //  no route, neighbour or device that the program may use, or too large for it
+  "otherFamily", // it came over IPv4 and goes on over IPv6, or the other way round
+  "mixed", //       datagrams joined by the kernel that are not all of one flow, or too many of them
+] as const;
+
+export type RelayVerdict = (typeof RELAY_VERDICTS)[number];
+
+/** Frames by verdict. */
+export type RelayCounters = Readonly<Record<RelayVerdict, number>>;
+
+/** Verdicts after which the frame is gone. */
+export const RELAY_DROPS = [
+  "short",
+  "malformed",
+  "unknownLink",
+  "badTag",
+  "expired",
+  "noRoute",
+  "loop",
+] as const satisfies readonly RelayVerdict[];
+
+/** Bounds of the tables. Neighbours are numbered from 1; 0 means "none". */
+export const RELAY_LIMITS = {
+  maxSessions: 16384,
+  maxNeighbours: 4096,
+  maxDestinations: 16384,
+  maxDevices: 256,
+} as const;
+
+/** Of this gateway. The label is in wire order, like all labels. */
+export const RelayConfig = struct("relay_config", {
+  label: "u64le", //      0
+  port: "u16be", //       8  of our UDP sockets
+  reserved: reserved(6),
+}); //                   16 bytes
+
+/** By session index (`link`): who sends with this index, and the key that the tag must be made with. */
+export const RelaySession = struct("relay_session", {
+  keyLow: "u64le", //     0  SipHash key, first and last eight bytes
+  keyHigh: "u64le", //    8
+  neighbour: "u32le", //  16
+  reserved: reserved(4),
+}); //                   24 bytes
+
+/** By number: how a frame reaches this neighbour. Replaced as a whole, so that a reader never sees half of a change. */
+export const RelayNeighbour = struct("relay_neighbour", {
+  keyLow: "u64le", //     0  SipHash key of our tags
+  keyHigh: "u64le", //    8
+  address: bytes(16), //  16 of the neighbour; IPv4 as ::ffff:a.b.c.d
+  local: bytes(16), //    32 of ours, towards it
+  link: "u32le", //       48 session index that the neighbour chose
+  scope: "u32le", //      52 interface index of a link-local address, else 0
+  port: "u16be", //       56
+  family: "u8", //        58 4 or 6
+  reserved: reserved(5),
+}); //                   64 bytes
+
+/** By number: what changes with every frame. Shared memory of the kernel, the workers and the control thread. */
+export const RelayState = struct("relay_state", {
+  heard: "u64le", //      0  CLOCK_MONOTONIC ns of the last fresh authenticated frame
+  dead: "u64le", //       8  silent for longer than this, in ns: use another if there is one; 0 means never
+  frames: "u64le", //     16 sent on to it
+  bytes: "u64le", //      24 the same, UDP payload
+}); //                   32 bytes
+
+/** By label: the neighbours that lead there, 0 for none. */
+export const RelayDestination = struct("relay_destination", {
+  primary: "u32le", //    0
+  backup: "u32le", //     4
+}); //                    8 bytes
