@@ -2,7 +2,7 @@
  * Our tunnel beside Debian's wireguard-go: `bun bench/tunnel.bench.ts [--rounds N] [--seconds S] [--json FILE]`, as root.
  *
  * Method. Two network namespaces joined by one veth pair, MTU 1500; our daemons as a user starts them (init, run, invite,
- * join, run) and wireguard-go's run in both at the same time, each with its own defaults (both have an inner MTU of 1420),
+ * join, run) and wireguard-go's run in both at the same time, each with its own defaults (inner MTU 1388 and 1420),
  * and carry IPv6 over the same IPv4 underlay. Every figure is the median of interleaved rounds: ours, theirs, ours, theirs.
  * Underlay offloads are those of `ethtool`: tso, gso, gro and tx-udp-segmentation, on or off at both ends.
  *
