@@ -16,8 +16,7 @@ export function pad(content: Uint8Array, around: number): Uint8Array {
 
 /** The content; undefined when what follows it is not zero. */
 export function unpad(padded: Uint8Array): Uint8Array | undefined {
-  const [low, high] = padded;
-  if (low === undefined || high === undefined) return undefined;
+  const [low = 0, high = 0] = padded;
   const end = PREFIX + (low | (high << 8));
   if (end > padded.length || padded.subarray(end).some((b) => b !== 0)) return undefined;
   return padded.subarray(PREFIX, end);

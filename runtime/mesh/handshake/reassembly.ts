@@ -44,8 +44,7 @@ export class Reassembly {
     const part = f.payload.slice();
     if (isNew) variants.push(part);
     const bitmap = parts.reduce((bits, v, i) => (v.length > 0 ? bits | (1 << i) : bits), 0) >>> 0;
-    if (!isNew || parts.some((v) => v.length === 0)) return { whole: [], bitmap };
-    const candidates = combinations(parts.with(f.index, [part]));
+    const candidates = isNew ? combinations(parts.with(f.index, [part])) : [];
     return { whole: candidates.filter((m) => instanceOf(this.#crypto, m) === instance), bitmap };
   }
 
@@ -69,6 +68,7 @@ export class Reassembly {
 const keyOf = (f: Fragment, source: Endpoint): string =>
   `${toHex(f.exchange)}.${f.message}.${f.instance}.${f.count} ${endpointKey(source)}`;
 
+/** None while a part is missing. */
 function combinations(parts: readonly (readonly Uint8Array[])[]): Uint8Array[] {
   let rows: Uint8Array[][] = [[]];
   for (const variants of parts) {

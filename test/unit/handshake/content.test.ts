@@ -328,7 +328,7 @@ describe("keys on the wire", () => {
   test.each([
     ["a point of low order", { ephemeralX25519: LOW_ORDER }],
     ["a malformed ML-KEM key", { ephemeralMlKem: MALFORMED }],
-  ])("of an initiator that are %s are dropped, in F1 at once and in K1 when it would be answered", async (_, over) => {
+  ])("of an initiator that are %s are dropped, in F1 and in K1, and would not be answered", async (_, over) => {
     const hello = await createFirstHello(native, random, 1, callee(), EXCHANGE);
     const values = FirstHello.decode(hello.payload);
     if (!values) throw new Error("no F1");
@@ -338,6 +338,8 @@ describe("keys on the wire", () => {
     const k1 = await createHello(native, random, self, { ...callee(), keys: r.public }, EXCHANGE);
     const opened = k1 && (await consumeHello(native, { meshId: MESH_ID, keys: r }, k1.payload, EXCHANGE));
     if (!opened) throw new Error("no K1");
+    const sent = InitHello.encode({ ...opened.hello, ...over });
+    expect(await consumeHello(native, { meshId: MESH_ID, keys: r }, sent, EXCHANGE)).toBeUndefined();
     const changed = { ...opened, hello: { ...opened.hello, ...over } };
     expect(await createReply(native, random, { rates: RATES, index: 2 }, i.public, changed)).toBeUndefined();
   });

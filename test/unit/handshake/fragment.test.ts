@@ -69,6 +69,7 @@ describe("fragments", () => {
 
   test.each([
     ["an index beyond the count", 3, 9],
+    ["an index that is the count", 3, 2],
     ["a count of zero", 4, 0],
     ["a count of 33", 4, 33],
     ["a set reserved byte", 5, 1],

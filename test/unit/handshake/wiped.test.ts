@@ -1,8 +1,26 @@
 /** What is left in memory of an exchange, however it ends: the session's keys, or nothing. */
 import { describe, expect, test } from "bun:test";
-import { toHex } from "../../../runtime/base/bytes.ts";
+import { concat, toHex } from "../../../runtime/base/bytes.ts";
 import { native } from "../../../runtime/crypto/native.ts";
+import { generateKeys } from "../../../runtime/identity/keys.ts";
 import { BiscuitJar } from "../../../runtime/mesh/handshake/biscuit.ts";
+import {
+  consumeAnswer,
+  consumeFirstReply,
+  consumePurpose,
+  createFirstHello,
+  createFirstReply,
+  createIdentity,
+} from "../../../runtime/mesh/handshake/first-contact.ts";
+import {
+  consumeHello,
+  consumeReply,
+  createHello,
+  createReply,
+  createUnknown,
+  isUnknown,
+  type OpenedHello,
+} from "../../../runtime/mesh/handshake/known-peer.ts";
 import { MESSAGE } from "../../../runtime/mesh/handshake/message.ts";
 import type { Admission } from "../../../runtime/mesh/handshake/ports.ts";
 import { MESH_ID, Net, type Packet, type Party } from "../../help/handshake-pair.ts";
@@ -122,6 +140,80 @@ describe("secrets", () => {
       expect([a.sessions, b.sessions]).toEqual([[], []]);
       expect(areZero([...watched.secrets.slice(lasting), ...watched.chaining, ...watched.agreed])).toBe(true);
     }
+  });
+
+  test("of a message that does not open are zero at once", async () => {
+    const watched = watching();
+    const c = watched.crypto;
+    const random = seededRandom("does not open");
+    const [i, r] = [await generateKeys(c, random), await generateKeys(c, random)];
+    const exchange = new Uint8Array(8).fill(1);
+    const callee = { meshId: MESH_ID, id: r.id };
+    const rates = { aes256Gcm: 1000, chacha20Poly1305: 500 };
+    const self = { certificateHash: i.id, rates, index: 1 };
+    const shows = { ...callee, genesis: Uint8Array.of(1), chain: Uint8Array.of(2) };
+    const changed = (m: Uint8Array): Uint8Array => m.with(m.length - 1, (m.at(-1) as number) ^ 1);
+    const k1 = await createHello(c, random, self, { ...callee, keys: r.public }, exchange);
+    const at = { meshId: MESH_ID, keys: r };
+    const opened = k1 && (await consumeHello(c, at, k1.payload, exchange));
+    const known = k1 && (await consumeHello(c, at, k1.payload, exchange));
+    const k2 = known && (await createReply(c, random, { rates, index: 2 }, i.public, known));
+    const f1 = await createFirstHello(c, random, 1, callee, exchange);
+    const f2 = await createFirstReply(c, random, shows, f1.payload, exchange);
+    const shown = f2 && (await consumeFirstReply(c, f1, f2.payload));
+    if (!k1 || !opened || !k2 || !f2 || !shown) throw new Error("no messages");
+    const who = { purpose: "member", chain: Uint8Array.of(3) } as const;
+    const f3 = await createIdentity(c, random, { keys: i, rates }, who, r.public, shown.state, f1.ephemeral);
+    if (!f3) throw new Error("no F3");
+    const unknown = createUnknown(c, opened);
+    const reads: Record<string, () => Promise<unknown> | unknown> = {
+      K1: () => consumeHello(c, at, changed(k1.payload), exchange),
+      U: () => isUnknown(c, k1, changed(unknown)) || undefined,
+      K2: () => consumeReply(c, i, k1, concat(changed(k2.body), new Uint8Array(141))),
+      F2: () => consumeFirstReply(c, f1, changed(f2.payload)),
+      F3: () => consumePurpose(c, r, f2, f3.with(1119, (f3[1119] as number) ^ 1)),
+      F4: () => consumeAnswer(c, i, r.public, shown.responderEphemeral, shown.state, new Uint8Array(1200).fill(7)),
+    };
+    for (const [name, read] of Object.entries(reads)) {
+      for (const list of [watched.chaining, watched.agreed, watched.derived]) list.length = 0;
+      expect([name, await read()]).toEqual([name, undefined]);
+      expect([name, watched.derived.length > 0, watched.chaining.length > 0]).toEqual([name, true, name !== "U"]);
+      expect([name, areZero([...watched.chaining, ...watched.agreed, ...watched.derived])]).toEqual([name, true]);
+    }
+    expect(isUnknown(c, k1, unknown)).toBe(true);
+  });
+
+  test("that a caller puts into its messages are zero when these are made", async () => {
+    const random = seededRandom("made");
+    const drawn: Uint8Array[] = [];
+    const drawing = (length: number): Uint8Array => {
+      const out = random(length);
+      drawn.push(out);
+      return out;
+    };
+    const [i, r] = [await generateKeys(native, random), await generateKeys(native, random)];
+    const callee = { meshId: MESH_ID, id: r.id, keys: r.public };
+    const self = { certificateHash: i.id, rates: { aes256Gcm: 1, chacha20Poly1305: 1 }, index: 1 };
+    const sealed: Uint8Array[] = [];
+    const aes = native.aead["aes-256-gcm"];
+    const seal: typeof aes.seal = (key, nonce, aad, plaintext) => {
+      sealed.push(plaintext);
+      return aes.seal(key, nonce, aad, plaintext);
+    };
+    const crypto = { ...native, aead: { ...native.aead, "aes-256-gcm": { ...aes, seal } } };
+    const k1 = await createHello(crypto, drawing, self, callee, new Uint8Array(8));
+    expect(areZero(sealed)).toBe(true);
+    // Drawn: both ephemeral secrets, which the exchange needs, what encapsulation may use, and the nonce.
+    expect(drawn.map((d) => areZero([d]))).toEqual([false, false, false, true]);
+    const opened = await consumeHello(
+      native,
+      { meshId: MESH_ID, keys: r },
+      k1?.payload as Uint8Array,
+      new Uint8Array(8),
+    );
+    drawn.length = 0;
+    await createReply(native, drawing, { rates: self.rates, index: 2 }, i.public, opened as OpenedHello);
+    expect(areZero([drawn[0] as Uint8Array])).toBe(true);
   });
 
   test("in a biscuit are zero once it is read, a replayed one too", async () => {
