@@ -9,13 +9,14 @@ import { openUserspace } from "./dataplane/userspace.io.ts";
 import type { NodeKeys } from "./identity/keys.ts";
 import { isName } from "./identity/names.ts";
 import { type Member, Roster } from "./identity/roster.ts";
+import { loadMembership } from "./membership.ts";
 import type { VerifyForeign } from "./mesh/handshake/ports.ts";
 import { Mesh } from "./mesh/mesh.ts";
 import { type Adopted, MESH_SETTINGS } from "./mesh/ports.ts";
 import type { AeadRates, MeshAction, MeshEvent } from "./mesh/types.ts";
-import { loadMembership, systemClock, systemRandom } from "./node.ts";
 import type { OwnHome } from "./provisioning/home.io.ts";
 import { parseToken } from "./provisioning/token.ts";
+import { systemClock, systemRandom } from "./system.io.ts";
 
 export interface JoinOptions {
   readonly token: string;

@@ -1,70 +1,35 @@
 /** Composition root: builds the parts of a running gateway, joins their ports, and feeds the core one event at a time. */
-import type { Json, JsonObject } from "./api/protocol.ts";
 import { type ControlServer, type Handler, serveControl } from "./api/server.io.ts";
-import { showInvite, showMember, showPeer } from "./api/views.ts";
+import { type TransferApi, transferApi } from "./api/transfer.io.ts";
 import { feedWatchdog, watchdogPeriod } from "./api/watchdog.io.ts";
-import { fromHex, toHex } from "./base/bytes.ts";
-import { type Endpoint, endpointKey, parseEndpoint } from "./base/endpoint.ts";
 import { messageOf, TrellisError } from "./base/errors.ts";
 import { EventQueue } from "./base/event-queue.ts";
 import type { Log } from "./base/log.ts";
 import { Meter } from "./base/meter.ts";
-import { type Clock, seconds } from "./base/time.ts";
+import { seconds } from "./base/time.ts";
 import { type CryptoChoice, chooseProvider } from "./crypto/choose.ts";
-import type { CryptoProvider } from "./crypto/provider.ts";
 import { ingressObject, loadAddon } from "./dataplane/addon.io.ts";
 import { openNative } from "./dataplane/native.io.ts";
-import { NO_TRAFFIC, PeerTraffic } from "./dataplane/peer-traffic.ts";
+import { PeerTraffic } from "./dataplane/peer-traffic.ts";
 import type { DataPlane, DataPlaneHandlers, DataPlaneOptions } from "./dataplane/port.ts";
 import { underlayAddresses } from "./dataplane/underlay.io.ts";
 import { openUserspace } from "./dataplane/userspace.io.ts";
-import { OVERLAY_PREFIX_LENGTH, overlayAddress, overlayPrefix } from "./identity/address.ts";
-import { type VerifiedChain, verifyChain } from "./identity/chain.ts";
-import type { NodeKeys } from "./identity/keys.ts";
-import { revokeByMember } from "./identity/revocation.ts";
-import type { Member, Roster } from "./identity/roster.ts";
-import type { Membership } from "./mesh/handshake/ports.ts";
+import { OVERLAY_PREFIX_LENGTH, overlayAddress } from "./identity/address.ts";
+import { type Loaded, loadMembership } from "./membership.ts";
 import { Mesh } from "./mesh/mesh.ts";
 import { MESH_SETTINGS } from "./mesh/ports.ts";
-import type { AeadRates, MeshAction, MeshEvent, MeshNotice, PeerView } from "./mesh/types.ts";
+import type { AeadRates, MeshAction, MeshEvent, MeshNotice } from "./mesh/types.ts";
+import { controlMethods, memberNamed } from "./methods.ts";
 import { createAdmission, type Issuer } from "./provisioning/admission.ts";
-import { createInvite } from "./provisioning/create-invite.ts";
-import type { Home, OwnHome } from "./provisioning/home.io.ts";
-import type { InviteBook } from "./provisioning/invite-book.ts";
-
-export const systemClock: Clock = { now: () => performance.now(), unix: () => Math.floor(Date.now() / 1000) };
-export const systemRandom = (length: number): Uint8Array => crypto.getRandomValues(new Uint8Array(length));
+import type { OwnHome } from "./provisioning/home.io.ts";
+import { systemClock, systemRandom } from "./system.io.ts";
+import { Transfers } from "./transfer/transfers.ts";
 
 /** Until a write that failed is tried again. */
 const STORE_AGAIN = seconds(30);
 
-/** What a membership is when it is loaded and verified. */
-export interface Loaded {
-  readonly keys: NodeKeys;
-  readonly membership: Membership;
-  readonly chain: VerifiedChain;
-  readonly roster: Roster;
-  readonly book: InviteBook;
-}
-
-export async function loadMembership(home: Home, provider: CryptoProvider): Promise<Loaded> {
-  const keys = await home.keys();
-  const member = await home.member();
-  if (!keys || !member) {
-    const hint = "found a mesh with `trellis init --name NAME`, or join one with `trellis join TOKEN --name NAME`";
-    throw new TrellisError("node/no-mesh", `${home.path} holds no membership of a mesh`, { hint });
-  }
-  const roster = await home.roster(member.genesis);
-  const chain = await verifyChain(provider, roster.mesh, member.chain, roster);
-  if ("refused" in chain) {
-    throw new TrellisError("node/not-a-member", `this gateway's own certificate does not hold: ${chain.refused}`, {
-      hint: chain.refused === "chain/revoked" ? "it was revoked; join again with new keys" : "join again",
-    });
-  }
-  await roster.admit(member.chain);
-  const membership = { meshId: roster.meshId, ...member, certificateHash: provider.sha256(chain.leaf.encoded) };
-  return { keys, membership, chain, roster, book: await home.invites() };
-}
+const TRANSFER = "transfer";
+const PING_PATIENCE = seconds(2);
 
 export interface NodeOptions {
   readonly port: number;
@@ -97,7 +62,13 @@ export class Node {
   #again: Timer | undefined;
   #stopping: Promise<void> | undefined;
   #nextPing = 1;
+  #expelled: string | undefined;
   readonly #stopped = Promise.withResolvers<void>();
+  readonly #transfers = new Transfers(systemRandom, (peer, data) => this.#post(peer, TRANSFER, data));
+  readonly #transferApi: TransferApi = transferApi(this.#transfers, systemClock, {
+    addressOf: (peer) => memberNamed(this.#loaded.roster, peer).address,
+    nameOf: (address) => this.#loaded.roster.byAddress(address)?.name ?? address,
+  });
 
   private constructor(home: OwnHome, choice: CryptoChoice, loaded: Loaded, options: NodeOptions) {
     this.#home = home;
@@ -256,7 +227,14 @@ export class Node {
         return await this.#persist();
       case "notice":
         return this.#notice(action.notice);
+      case "message":
+        if (action.protocol === TRANSFER) this.#transfers.hear(action.peer, action.data, systemClock.now());
+        return this.#transferApi.changed();
     }
+  }
+
+  #post(peer: string, protocol: string, data: Uint8Array): void {
+    void this.#feed({ type: "command", command: { type: "post", peer, protocol, data } });
   }
 
   #notice(notice: MeshNotice): void {
@@ -264,133 +242,56 @@ export class Node {
       this.#pings.get(notice.token)?.(notice);
       return;
     }
+    if (notice.kind === "sessionDown" || notice.kind === "streamReset" || notice.kind === "undelivered") {
+      this.#transfers.lost(notice.peer);
+      this.#transferApi.changed();
+    }
+    if (notice.kind === "revoked" && notice.peer === this.#address) this.#expelled = "this gateway was revoked";
+    if (notice.kind === "refused") this.#expelled = `${notice.name} says: ${notice.message}`;
+    if (notice.kind === "sessionUp") this.#expelled = undefined;
     const { kind, ...fields } = notice;
     this.#log.info(kind, Object.fromEntries(Object.entries(fields).filter(([, v]) => typeof v !== "object")));
   }
 
   #methods(): Readonly<Record<string, Handler>> {
-    return {
-      status: async () => this.#status(),
-      peers: async () => this.#showPeers(),
-      invite: (p) => this.#invite(p),
-      invites: async () => ({ invites: this.#loaded.book.list().map((i) => showInvite(i, this.#issuer.now())) }),
-      "revoke-invite": (p) => this.#revokeInvite(p),
-      ping: (p) => this.#ping(p),
-      member: async (p) => showMember(this.#member(String(p.peer))),
-      revoke: (p) => this.#revoke(p),
-      down: async () => {
-        setTimeout(() => void this.stop(), 10); // after the answer is out
-        return {};
-      },
-    };
-  }
-
-  #peers(): readonly PeerView[] {
-    return this.#mesh?.peers(systemClock.now()) ?? [];
-  }
-
-  #showPeers(): Json {
-    const totals = this.#traffic.totals((this.#plane as DataPlane).stats().sessions);
-    return { peers: this.#peers().map((p) => showPeer(p, totals.get(p.address) ?? NO_TRAFFIC)) };
-  }
-
-  #status(): Json {
-    const { chain, roster, membership, keys } = this.#loaded;
     const plane = this.#plane as DataPlane;
-    const { sent, received, drops } = plane.stats();
-    const prefix = overlayPrefix(membership.meshId);
-    return {
-      name: chain.leaf.name,
-      nodeId: toHex(keys.id),
-      meshName: roster.mesh.genesis.name,
-      meshId: toHex(membership.meshId),
+    const { roster, book } = this.#loaded;
+    const own = controlMethods({
+      loaded: this.#loaded,
+      issuer: this.#issuer,
+      provider: this.#choice.provider,
       address: this.#address,
-      prefix: `${prefix.prefix}/${prefix.length}`,
-      port: plane.port,
-      device: plane.device ?? null,
-      dataPlane: plane.kind,
-      provider: this.#choice.provider.name,
-      uptimeSeconds: Math.round((systemClock.now() - this.#started) / 1000),
-      members: roster.list().length,
-      peersUp: this.#peers().filter((p) => p.state === "up").length,
-      traffic: { sent, received, drops },
-      counters: this.#meter.snapshot(),
-      supervised: (process.env.NOTIFY_SOCKET ?? "") !== "",
-      pid: process.pid,
+      plane,
+      underlay: () => underlayAddresses(this.#options.interface, plane.device),
+      uptime: () => systemClock.now() - this.#started,
+      peers: () => this.#mesh?.peers(systemClock.now()) ?? [],
+      traffic: () => this.#traffic.totals(plane.stats().sessions),
+      counters: () => this.#meter.snapshot(),
+      expelled: () => this.#expelled,
+      random: systemRandom,
+      command: (command) => this.#feed({ type: "command", command }),
+      ping: (peer) => this.#ping(peer),
+      saveInvites: () => this.#home.saveInvites(book),
+      saveRoster: () => this.#home.saveRoster(roster),
+    });
+    const down: Handler = async () => {
+      setTimeout(() => void this.stop(), 10); // after the answer is out
+      return {};
     };
+    return { ...own, ...this.#transferApi.methods, down };
   }
 
-  async #invite(p: JsonObject): Promise<Json> {
-    const given = (p.endpoints as readonly string[] | undefined) ?? [];
-    const endpoints = given.map(endpointOrThrow);
-    const terms = {
-      uses: p.uses as number | undefined,
-      lifetime: p.lifetime as number | undefined,
-      name: p.name as string | undefined,
-    };
-    const own = endpoints.length > 0 ? endpoints : this.#ownEndpoints();
-    const { invite, token } = await createInvite(this.#issuer, systemRandom, own, terms);
-    return { ...showInvite(invite, this.#issuer.now()), token, endpoints: own.map(endpointKey) };
-  }
-
-  #ownEndpoints(): Endpoint[] {
-    const plane = this.#plane as DataPlane;
-    return underlayAddresses(this.#options.interface, plane.device).map((address) => ({ address, port: plane.port }));
-  }
-
-  async #revokeInvite(p: JsonObject): Promise<Json> {
-    const id = fromHex(String(p.id));
-    if (!id || !this.#loaded.book.revoke(id))
-      throw new TrellisError("invite/unknown", `no invite "${String(p.id)}" here`);
-    await this.#home.saveInvites(this.#loaded.book);
-    return { revoked: toHex(id) };
-  }
-
-  async #ping(p: JsonObject): Promise<Json> {
-    const member = this.#member(String(p.peer));
+  /** Milliseconds until the peer's daemon answered; undefined when it does not. */
+  async #ping(peer: string): Promise<number | undefined> {
     const token = this.#nextPing++;
-    const { promise, resolve } = Promise.withResolvers<{ roundTrip: number } | undefined>();
-    this.#pings.set(token, resolve);
-    const timer = setTimeout(() => resolve(undefined), 2000);
-    void this.#feed({ type: "command", command: { type: "ping", peer: member.address, token } });
-    const pong = await promise;
+    const { promise, resolve } = Promise.withResolvers<number | undefined>();
+    this.#pings.set(token, (pong) => resolve(pong.roundTrip));
+    const timer = setTimeout(() => resolve(undefined), PING_PATIENCE);
+    void this.#feed({ type: "command", command: { type: "ping", peer, token } });
+    const roundTrip = await promise;
     clearTimeout(timer);
     this.#pings.delete(token);
-    const view = this.#peers().find((x) => x.address === member.address);
-    return {
-      name: member.name,
-      address: member.address,
-      roundTripMs: pong?.roundTrip ?? null,
-      path: view?.endpoint ? `direct ${endpointKey(view.endpoint)}` : null,
-      handshakeAgeMs: view?.handshakeAge ?? null,
-    };
-  }
-
-  async #revoke(p: JsonObject): Promise<Json> {
-    const { roster } = this.#loaded;
-    const member = this.#member(String(p.peer));
-    const reason = typeof p.reason === "string" ? p.reason : "";
-    const claim = { target: member.id, scope: "node", lastSerial: undefined, reason } as const;
-    const byRoot = typeof p.record === "string" ? fromHex(p.record) : undefined; // signed by who holds the root
-    const record = byRoot ?? (await revokeByMember(this.#choice.provider, roster.mesh, this.#issuer.member, claim));
-    await this.#feed({ type: "command", command: { type: "revoke", record } });
-    if (roster.byId(member.id)) {
-      throw new TrellisError("revoke/refused", `this gateway may not revoke "${member.name}"`, {
-        hint: "ask a member with the capability `admin`, the one that admitted it, or who holds the root (--root FILE)",
-      });
-    }
-    await this.#home.saveRoster(roster);
-    return { revoked: member.name, nodeId: toHex(member.id) };
-  }
-
-  /** By name, overlay address, or the beginning of the node id. */
-  #member(text: string): Member {
-    const { roster } = this.#loaded;
-    const byId = /^[0-9a-f]{8,64}$/.test(text) ? roster.list().filter((m) => toHex(m.id).startsWith(text)) : [];
-    const found = roster.byName(text) ?? roster.byAddress(text) ?? (byId.length === 1 ? byId[0] : undefined);
-    if (!found)
-      throw new TrellisError("peer/unknown", `nobody here is called "${text}"`, { hint: "trellis peers lists them" });
-    return found;
+    return roundTrip;
   }
 
   /** Says goodbye, closes the data path and everything it put into the kernel. */
@@ -419,11 +320,3 @@ const wireRates = ({ aes256Gcm, chacha20Poly1305 }: AeadRates): AeadRates => ({
   aes256Gcm: Math.min(0xffff, Math.round(aes256Gcm)),
   chacha20Poly1305: Math.min(0xffff, Math.round(chacha20Poly1305)),
 });
-
-function endpointOrThrow(text: string): Endpoint {
-  const endpoint = parseEndpoint(text);
-  if (endpoint) return endpoint;
-  throw new TrellisError("invite/endpoints", `"${text}" is no endpoint`, {
-    hint: "write 192.0.2.1:51820 or [2001:db8::1]:51820",
-  });
-}

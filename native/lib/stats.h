@@ -9,7 +9,7 @@ namespace trellis {
 
 enum class Drop : uint8_t {
   malformed,    // not a frame of ours, or an inner packet whose headers contradict themselves
-  no_session,   // no session has this receiver index, or none leads to the peer yet
+  no_session,   // no session has this receiver index, or none came up in time for a packet that waited
   auth,         // the tag is wrong
   replay,       // seen before or too old
   source,       // inner source address that does not belong to the peer

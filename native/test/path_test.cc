@@ -33,7 +33,8 @@ struct End {
   MemorySink sink;
   Inbound inbound{counters, mailbox, sink, true, true};
   std::vector<Bytes> frames;
-  Outbound outbound{0, counters, mailbox, [this](const Batch& batch) { collect(batch); }};
+  Waiting waiting;
+  Outbound outbound{0, counters, mailbox, waiting, [this](const Batch& batch) { collect(batch); }};
   std::shared_ptr<Peer> peer = std::make_shared<Peer>("fd00::2");
   std::shared_ptr<Session> session = std::make_shared<Session>();
   Tables tables;
@@ -68,8 +69,16 @@ struct End {
   }
   std::vector<Bytes> seal(Bytes packet, const VnetHeader& vnet = {}) {
     frames.clear();
-    outbound.begin(tables, 0);
+    outbound.begin(tables, waiting.releases(), 0);
     outbound.packet(vnet, packet.data(), packet.size());
+    outbound.finish();
+    return frames;
+  }
+  /** A turn in which the TUN device has nothing. */
+  std::vector<Bytes> resume() {
+    frames.clear();
+    outbound.begin(tables, waiting.releases(), 0);
+    outbound.resume();
     outbound.finish();
     return frames;
   }
@@ -265,18 +274,62 @@ TEST("a key asks for its successor at 2^26 packets and seals nothing after 2^28"
   CHECK(pair.a.dropped(Drop::exhausted) == 1);
 }
 
-TEST("a packet for a peer without a session asks for one, once a second") {
+TEST("a packet for a peer without a session asks for one, once a second, and crosses when it is there") {
   Pair pair;
+  const auto session = pair.a.session;
   pair.a.peer->use(nullptr);
-  CHECK(pair.a.seal(make_packet(shape_of(10))).empty() && pair.a.seal(make_packet(shape_of(10))).empty());
-  CHECK(pair.a.dropped(Drop::no_session) == 2);
+  Shape second = shape_of(2000);
+  second.sequence = 9;
+  const Bytes packet = make_packet(shape_of(10)), burst = partial(make_packet(second));
+  CHECK(pair.a.seal(packet).empty() && pair.a.seal(burst, superpacket(false, 1340)).empty());
   const std::vector<Event> events = pair.a.events();
   CHECK(events.size() == 1 && events[0].type == EventType::wanted && events[0].peer == "fd00::2");
+  CHECK(pair.a.resume().empty());
+  pair.a.peer->use(session);
+  CHECK(pair.a.waiting.release("fd00::2"));
+  const std::vector<Bytes> frames = pair.a.resume();
+  CHECK(frames.size() == 3 && pair.a.dropped() == 0 && pair.a.waiting.empty());
+  pair.b.open(frames);
+  CHECK(pair.b.sink.all.size() == 2 && pair.b.sink.all[0].packet == packet && pair.b.sink.all[1].packet == burst);
+  CHECK(pair.a.resume().empty());
+}
+
+TEST("a packet to an overlay address without a route waits like any other, and multicast does not") {
+  Pair pair;
   Bytes other = make_packet(shape_of(10));
   other[39] = 9;
-  CHECK(pair.a.seal(other).empty() && pair.a.dropped(Drop::no_route) == 1);
+  CHECK(pair.a.seal(other).empty() && pair.a.dropped() == 0);
   const std::vector<Event> unknown = pair.a.events();
   CHECK(unknown.size() == 1 && unknown[0].peer == "fd00::9");
+  auto routes = std::make_shared<Routes>(*pair.a.tables.routes);
+  routes->insert(key_of(9, false), 128, false, pair.a.peer);
+  pair.a.tables.routes = routes;
+  CHECK(pair.a.waiting.release("fd00::9") && pair.a.resume().size() == 1);
+  Bytes multicast = make_packet(shape_of(10)), foreign = make_packet(shape_of(10, true));
+  multicast[24] = 0xff;
+  foreign[19] = 9;
+  CHECK(pair.a.seal(multicast).empty() && pair.a.seal(foreign).empty());
+  CHECK(pair.a.dropped(Drop::no_route) == 2 && pair.a.waiting.empty() && pair.a.events().empty());
+}
+
+TEST("a session that comes while its peer's packet is on its way into the queue is not missed") {
+  Pair pair;
+  const auto session = pair.a.session;
+  pair.a.peer->use(nullptr);
+  Bytes packet = make_packet(shape_of(10));
+  pair.a.outbound.begin(pair.a.tables, pair.a.waiting.releases(), 0);
+  CHECK(!pair.a.waiting.release("fd00::2"));
+  pair.a.outbound.packet({}, packet.data(), packet.size());
+  pair.a.outbound.finish();
+  pair.a.peer->use(session);
+  CHECK(pair.a.resume().size() == 1);
+}
+
+TEST("a packet is not kept for a peer that has a session and no endpoint") {
+  Pair pair;
+  pair.a.peer->set_endpoint({});
+  CHECK(pair.a.seal(make_packet(shape_of(10))).empty());
+  CHECK(pair.a.dropped(Drop::no_endpoint) == 1 && pair.a.waiting.empty() && pair.a.events().size() == 1);
 }
 
 TEST("control frames reach the runtime with their source, and the box that is full drops") {

@@ -25,7 +25,8 @@ export type Reply = { readonly id: number; readonly result: Json } | { readonly 
 
 /** Cuts a byte stream into lines. Throws `api/line-too-long`: the caller ends the connection. */
 export class LineReader {
-  #rest = "";
+  #rest: string[] = [];
+  #length = 0;
   readonly #decoder = new TextDecoder();
   readonly #max: number;
 
@@ -34,9 +35,17 @@ export class LineReader {
   }
 
   push(chunk: Uint8Array): string[] {
-    const lines = (this.#rest + this.#decoder.decode(chunk, { stream: true })).split("\n");
-    this.#rest = lines.pop() as string;
-    if (this.#rest.length > this.#max)
+    const lines = this.#decoder.decode(chunk, { stream: true }).split("\n");
+    const last = lines.pop() as string;
+    const [first] = lines;
+    if (first !== undefined) {
+      lines[0] = [...this.#rest, first].join("");
+      this.#rest = [];
+      this.#length = 0;
+    }
+    this.#rest.push(last);
+    this.#length += last.length;
+    if (this.#length > this.#max)
       throw new TrellisError("api/line-too-long", `a line has more than ${this.#max} characters`);
     return lines;
   }

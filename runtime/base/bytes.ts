@@ -31,11 +31,7 @@ export function compare(a: Uint8Array, b: Uint8Array): number {
   return a.length - b.length;
 }
 
-export function toHex(bytes: Uint8Array): string {
-  let out = "";
-  for (const b of bytes) out += b.toString(16).padStart(2, "0");
-  return out;
-}
+export const toHex = (bytes: Uint8Array): string => bytes.toHex();
 
 /** Bytes of a hex string, or undefined when it is not one. */
 export function fromHex(text: string): Uint8Array | undefined {
@@ -47,10 +43,10 @@ export function fromHex(text: string): Uint8Array | undefined {
 
 export const utf8 = (text: string): Uint8Array => encoder.encode(text);
 
-/** Text of valid UTF-8, or undefined. */
+/** Text of valid UTF-8, or undefined; a byte order mark is a character like others. */
 export function fromUtf8(bytes: Uint8Array): string | undefined {
   try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
     return undefined;
   }

@@ -14,7 +14,7 @@ export interface Shape<T> {
 export function encodeAs<T>(shape: Shape<T>, value: T): Uint8Array {
   const cbor = shape.encode(value);
   if (shape.decode(cbor) === undefined) throw new RangeError("the value does not fit its shape");
-  return Uint8Array.from(encodeCbor(cbor));
+  return new Uint8Array(encodeCbor(cbor));
 }
 
 /** The value of `data`, or undefined when it is not its deterministic encoding. Byte strings are copies. */
@@ -25,7 +25,7 @@ export function decodeAs<T>(shape: Shape<T>, data: Uint8Array): T | undefined {
 
 export const bytesBetween = (min: number, max: number): Shape<Uint8Array> => ({
   encode: (value) => value,
-  decode: (v) => (v instanceof Uint8Array && v.length >= min && v.length <= max ? Uint8Array.from(v) : undefined),
+  decode: (v) => (v instanceof Uint8Array && v.length >= min && v.length <= max ? new Uint8Array(v) : undefined),
 });
 
 export const bytesOf = (length: number): Shape<Uint8Array> => bytesBetween(length, length);

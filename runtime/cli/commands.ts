@@ -10,9 +10,12 @@ import { join } from "./join.ts";
 import { keys } from "./keys.ts";
 import { peers } from "./peers.ts";
 import { ping } from "./ping.ts";
+import { receive } from "./receive.ts";
+import { rekey } from "./rekey.ts";
 import { revoke } from "./revoke.ts";
 import { root } from "./root.ts";
 import { run } from "./run.ts";
+import { send } from "./send.ts";
 import { service } from "./service.ts";
 import { status } from "./status.ts";
 
@@ -24,6 +27,9 @@ export const COMMANDS: readonly Command[] = [
   status,
   peers,
   ping,
+  send,
+  receive,
+  rekey,
   revoke,
   root,
   doctor,

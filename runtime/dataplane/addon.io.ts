@@ -98,7 +98,7 @@ export interface Addon {
     aad: Uint8Array,
     data: Uint8Array,
   ): Uint8Array | undefined;
-  /** Sets MTU and alias, brings the link up with this address, without duplicate address detection. Idempotent. */
+  /** Sets MTU, alias and queue length, brings the link up with this address, without duplicate address detection. Idempotent. */
   configureLink(settings: LinkSettings): void;
   linkExists(name: string): boolean;
   /** Whether there was such a link. */

@@ -90,7 +90,7 @@ async function bindTo(hostname: string, port: number, meter: Meter, handlers: Da
     socket: {
       data(_, payload, from, address) {
         receive(
-          { endpoint: { address: unmapped(address), port: from }, payload: Uint8Array.from(payload) },
+          { endpoint: { address: unmapped(address), port: from }, payload: new Uint8Array(payload) },
           meter,
           handlers,
         );

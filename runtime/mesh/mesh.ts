@@ -1,22 +1,25 @@
 /** The mesh core: the only door to handshakes, sessions and roster gossip. Pure: an event in, actions out. */
-import { compare, concat, equal, toHex } from "../base/bytes.ts";
+import { compare, equal, toHex } from "../base/bytes.ts";
 import { type Endpoint, endpointKey, parseEndpoint } from "../base/endpoint.ts";
-import { randomBelow } from "../base/random.ts";
-import { type Ms, seconds } from "../base/time.ts";
+import { randomBelow, randomIndex } from "../base/random.ts";
+import { type Ms, minutes } from "../base/time.ts";
+import { DueQueue } from "./due-queue.ts";
 import { FRAME, SealedHeader } from "./frame.ts";
+import { DIGEST_EVERY, Gossip, type Item } from "./gossip/gossip.ts";
+import {
+  decodeStreamMessage,
+  encodeStreamMessage,
+  HINTS_MAX,
+  type Hint,
+  type StreamMessage,
+} from "./gossip/message.ts";
 import { Handshakes } from "./handshake/machine.ts";
 import type { Admission, Established, HandshakeAction, LocalNode } from "./handshake/ports.ts";
 import { type Peer, PeerTable, SESSIONS_MAX } from "./peers.ts";
 import type { MeshDeps, MeshDirectory } from "./ports.ts";
 import { ControlSession } from "./session/control.ts";
-import {
-  type ControlMessage,
-  decodeMessage,
-  encodeMessage,
-  OFFER_MAX,
-  PART_BYTES,
-  PARTS_MAX,
-} from "./session/message.ts";
+import { type ControlMessage, decodeMessage, encodeMessage } from "./session/message.ts";
+import { isStreamFrame, Stream } from "./stream/stream.ts";
 import type {
   Datagram,
   DataPlaneEvent,
@@ -29,16 +32,17 @@ import type {
 } from "./types.ts";
 import { viewOf } from "./view.ts";
 
-const OFFER_EVERY = seconds(5);
+/** A peer that has refused us is not asked again sooner. */
+const REFUSED_PAUSE = minutes(10);
 const PINGS_MAX = 64;
-const PARTIAL_MAX = 8;
 
 export class Mesh {
   readonly #deps: MeshDeps;
-  readonly #peers = new PeerTable();
-  readonly #hashes = new WeakMap<Uint8Array, Uint8Array>();
+  readonly #peers: PeerTable;
+  readonly #queue = new DueQueue<Peer>();
   #local: LocalNode;
   #directory: MeshDirectory | undefined;
+  #gossip: Gossip | undefined;
   #handshakes: Handshakes;
   #join: { readonly invite: JoinInvite; readonly name: string; next: number; exchange: string } | undefined;
   #out: MeshAction[] = [];
@@ -48,11 +52,14 @@ export class Mesh {
     this.#deps = deps;
     this.#local = deps.local;
     this.#directory = deps.directory;
+    this.#gossip = deps.directory && new Gossip(deps.crypto, deps.directory);
+    this.#peers = new PeerTable(() => this.#newStream());
     this.#handshakes = this.#startHandshakes(deps.admission, now);
     for (const member of this.#directory?.list() ?? []) {
       const endpoint = this.#directory?.endpointOf(member.id);
       if (endpoint && !equal(member.id, this.#local.keys.id)) this.#learn(member.id, endpoint, now);
     }
+    this.#settle(now);
   }
 
   /** One event at a time: the next only after this resolved. Never throws for what came from the network. */
@@ -63,15 +70,14 @@ export class Mesh {
     else if (event.type === "dataPlane") await this.#notice(event.event, now);
     else if (event.type === "command") await this.#command(event.command, now);
     else await this.#tick(now);
+    this.#settle(now);
     return this.#out;
   }
 
   /** When to send `tick` next; undefined: not before another event. */
   deadline(): Ms | undefined {
     if (this.#stopped) return undefined;
-    const due = [...this.#peers.all()].map((p) => this.#due(p));
-    const handshake = this.#handshakes.deadline();
-    if (handshake !== undefined) due.push(handshake);
+    const due = [this.#queue.next, this.#handshakes.deadline()].filter((at) => at !== undefined);
     return due.length > 0 ? Math.min(...due) : undefined;
   }
 
@@ -82,7 +88,30 @@ export class Mesh {
 
   /** Entries of every table that strangers can make grow, for tests of the bounds. */
   get load(): Readonly<Record<string, number>> {
-    return { ...this.#handshakes.load, peers: [...this.#peers.all()].length };
+    return { ...this.#handshakes.load, peers: this.#peers.size };
+  }
+
+  #newStream(): Stream {
+    return new Stream(() => randomIndex(this.#deps.random));
+  }
+
+  /** After each event: news goes out, streams send what they may, and who was touched is due anew. */
+  #settle(now: Ms): void {
+    this.#spreadNews();
+    for (const peer of this.#peers.takeTouched()) {
+      this.#flush(peer, now);
+      this.#queue.set(peer, this.#due(peer));
+    }
+  }
+
+  #flush(peer: Peer, now: Ms): void {
+    const { current } = peer;
+    if (current) for (const frame of peer.stream.frames(now)) this.#sealTo(peer, current, frame, now);
+  }
+
+  /** False when the peer's stream is full. */
+  #push(peer: Peer, message: StreamMessage): boolean {
+    return peer.stream.push(encodeStreamMessage(message));
   }
 
   #startHandshakes(admission: Admission | undefined, now: Ms): Handshakes {
@@ -102,7 +131,6 @@ export class Mesh {
         const member = answer.accepted ? await this.#directory?.admit(answer.chain) : undefined;
         if (member) {
           this.#say({ kind: "admitted", name: member.name, peer: member.address, inviteId: toHex(request.inviteId) });
-          this.#out.push({ type: "persist" });
         }
         return answer;
       },
@@ -129,9 +157,13 @@ export class Mesh {
       if (peer.pings.size >= PINGS_MAX) peer.pings.delete(peer.pings.keys().next().value as number);
       peer.pings.set(c.token, now);
       this.#tell(peer, { kind: "ping", token: c.token }, now);
-    } else if (c.type === "revoke") await this.#revoke(c.record, undefined, now);
+    } else if (c.type === "revoke") await this.#revoke(c.record, now);
     else if (c.type === "admit") await this.#admit(c.chain, undefined, now);
-    else if (c.type === "join") {
+    else if (c.type === "post") this.#post(c.peer, c.protocol, c.data);
+    else if (c.type === "rekey") {
+      const peer = this.#peers.byAddress(c.peer);
+      if (peer?.current) await this.#dial(peer, now);
+    } else if (c.type === "join") {
       this.#join = { invite: c.invite, name: c.name, next: 0, exchange: "" };
       await this.#tryJoin("join/no-endpoint", "the invite names no endpoint", now);
     } else for (const peer of this.#peers.all()) this.#tell(peer, { kind: "goodbye" }, now);
@@ -164,7 +196,7 @@ export class Mesh {
 
   async #tick(now: Ms): Promise<void> {
     await this.#apply(this.#handshakes.tick(now), now);
-    for (const peer of [...this.#peers.all()]) if (this.#due(peer) <= now) await this.#care(peer, now);
+    for (const peer of this.#queue.take(now)) await this.#care(this.#peers.of(peer.id, now), now);
   }
 
   /** When the peer next needs something. */
@@ -172,8 +204,9 @@ export class Mesh {
     const s = this.#deps.settings;
     const expiry = p.sessions[0] ? p.sessions[0].created + s.rejectAfter : Number.POSITIVE_INFINITY;
     const dial = this.#mayDial(p) ? Math.max(p.attemptUntil, this.#wantsDialAt(p)) : Number.POSITIVE_INFINITY;
-    const alive = p.current ? Math.min(p.lastSent + s.keepalive, p.nextOffer) : Number.POSITIVE_INFINITY;
-    return Math.min(expiry, dial, alive);
+    if (!p.current) return Math.min(expiry, dial);
+    const stream = p.stream.due ?? Number.POSITIVE_INFINITY;
+    return Math.min(expiry, dial, stream, p.lastSent + s.keepalive, p.gossip.nextDigest);
   }
 
   #wantsDialAt(p: Peer): Ms {
@@ -192,13 +225,17 @@ export class Mesh {
   async #care(p: Peer, now: Ms): Promise<void> {
     for (const s of [...p.sessions]) if (s.isExpired(now)) this.#drop(p, s, "expired");
     if (this.#mayDial(p) && now >= p.attemptUntil && now >= this.#wantsDialAt(p)) await this.#dial(p, now);
-    if (p.current && now >= p.nextOffer) this.#offer(p, now);
+    if (p.current && now >= p.gossip.nextDigest) this.#sendDigest(p, now);
     if (p.current && now >= p.lastSent + this.#deps.settings.keepalive)
       this.#sealTo(p, p.current, new Uint8Array(0), now);
   }
 
   async #dial(p: Peer, now: Ms): Promise<void> {
     if (!p.endpoint || now < p.attemptUntil) return;
+    if (!p.current && now < p.refusedUntil) {
+      p.nextTry = p.refusedUntil;
+      return;
+    }
     const { retryFirst, retryMax, attemptLimit } = this.#deps.settings;
     const pause = Math.min(retryMax, retryFirst * 2 ** Math.min(p.tries++, 10));
     p.attemptUntil = now + attemptLimit;
@@ -225,18 +262,46 @@ export class Mesh {
     this.#handshakes.confirmed(session.localIndex);
     if (!session.confirmed) this.#use(peer, session, now);
     if (opened.plaintext.length === 0) return;
+    if (isStreamFrame(opened.plaintext)) return await this.#hearStream(peer, opened.plaintext, now);
     const message = decodeMessage(opened.plaintext);
-    if (message) await this.#hear(peer, message, now);
+    if (message) this.#hear(peer, message, now);
     else this.#deps.meter.count("control.drop.message");
   }
 
-  async #hear(peer: Peer, m: ControlMessage, now: Ms): Promise<void> {
+  #hear(peer: Peer, m: ControlMessage, now: Ms): void {
     if (m.kind === "ping") this.#tell(peer, { kind: "pong", token: m.token }, now);
     else if (m.kind === "pong") this.#pong(peer, m.token, now);
-    else if (m.kind === "offer") this.#answerOffer(peer, m.hashes ?? [], now);
-    else if (m.kind === "want") this.#sendItems(peer, m.hashes ?? [], now);
     else if (m.kind === "goodbye") for (const s of [...peer.sessions]) this.#drop(peer, s, "the peer left");
-    else await this.#hearPart(peer, m, now);
+    else if (m.digest) {
+      const list = this.#gossip?.list(peer.gossip, m.digest, now);
+      if (list) this.#push(peer, list);
+    }
+  }
+
+  async #hearStream(peer: Peer, frame: Uint8Array, now: Ms): Promise<void> {
+    const event = peer.stream.receive(frame, now);
+    if (event.kind === "drop") return this.#deps.meter.count(`stream.drop.${event.reason}`);
+    if (event.kind === "reset") {
+      if (peer.member) this.#say({ kind: "streamReset", peer: peer.member.address });
+      return;
+    }
+    for (const bytes of event.messages) {
+      const message = decodeStreamMessage(bytes);
+      if (message) await this.#hearMessage(peer, message, now);
+      else this.#deps.meter.count("stream.drop.message");
+    }
+  }
+
+  async #hearMessage(peer: Peer, m: StreamMessage, now: Ms): Promise<void> {
+    const gossip = this.#gossip;
+    if (m.kind === "payload") {
+      if (peer.member && m.protocol !== undefined && m.data)
+        this.#out.push({ type: "message", peer: peer.member.address, protocol: m.protocol, data: m.data });
+    } else if (!gossip) return;
+    else if (m.kind === "hints") for (const hint of m.hints ?? []) this.#takeHint(hint);
+    else if (m.kind === "want") for (const item of gossip.wanted(m)) this.#pushItem(peer, item);
+    else if (m.kind === "member" || m.kind === "revocation") await this.#takeItem(peer, m, now);
+    else for (const answer of gossip.compare(peer.gossip, m, now)) this.#push(peer, answer);
   }
 
   #pong(peer: Peer, token: number | undefined, now: Ms): void {
@@ -247,109 +312,108 @@ export class Mesh {
     this.#say({ kind: "pong", token, peer: peer.member.address, roundTrip: now - sent });
   }
 
-  /** A page of what we know. Offers repeat, so what was lost is asked for again. */
-  #offer(peer: Peer, now: Ms): void {
-    peer.nextOffer = now + OFFER_EVERY;
-    const all = this.#items();
-    const page = all.slice(peer.offered, peer.offered + OFFER_MAX);
-    peer.offered = peer.offered + OFFER_MAX >= all.length ? 0 : peer.offered + OFFER_MAX;
-    this.#tell(peer, { kind: "offer", hashes: page.map((i) => i.hash) }, now);
+  #sendDigest(peer: Peer, now: Ms): void {
+    peer.gossip.nextDigest = now + DIGEST_EVERY;
+    if (this.#gossip) this.#tell(peer, { kind: "digest", digest: this.#gossip.digest }, now);
   }
 
-  #items(): { hash: Uint8Array; data: Uint8Array; kind: "member" | "revocation"; id?: Uint8Array }[] {
-    const records = (this.#directory?.revocationRecords() ?? []).map((data) => ({ data, kind: "revocation" as const }));
-    const members = (this.#directory?.list() ?? []).map((m) => ({ data: m.chain, kind: "member" as const, id: m.id }));
-    return [...records, ...members].map((i) => ({ ...i, hash: this.#hashOf(i.data) }));
-  }
-
-  /** Chains and records are kept, so each is hashed once. */
-  #hashOf(data: Uint8Array): Uint8Array {
-    const hash = this.#hashes.get(data) ?? this.#deps.crypto.sha256(data);
-    this.#hashes.set(data, hash);
-    return hash;
-  }
-
-  /** Asks for what the peer has and we lack. */
-  #answerOffer(peer: Peer, hashes: readonly Uint8Array[], now: Ms): void {
-    const mine = new Set(this.#items().map((i) => toHex(i.hash)));
-    const missing = hashes.filter((h) => !mine.has(toHex(h)));
-    if (missing.length > 0) this.#tell(peer, { kind: "want", hashes: missing }, now);
-  }
-
-  #sendItems(peer: Peer, hashes: readonly Uint8Array[], now: Ms): void {
-    const wanted = new Set(hashes.map(toHex));
-    for (const item of this.#items().filter((i) => wanted.has(toHex(i.hash)))) {
-      const known = item.id && this.#peers.byId(item.id);
-      const endpoint = known?.current && known.endpoint ? { endpoint: endpointKey(known.endpoint) } : {};
-      const parts = Math.ceil(item.data.length / PART_BYTES);
-      for (let part = 0; part < parts && parts <= PARTS_MAX; part++) {
-        const data = item.data.subarray(part * PART_BYTES, (part + 1) * PART_BYTES);
-        this.#tell(peer, { kind: item.kind, hash: item.hash, part, parts, data, ...endpoint }, now);
-      }
+  /** Whatever way it came: what the directory holds since this event is written down and made known to everybody. */
+  #spreadNews(): void {
+    const news = this.#gossip?.refresh() ?? [];
+    if (!this.#gossip || news.length === 0) return;
+    this.#out.push({ type: "persist" });
+    const members = news.filter((item) => item.kind === "member");
+    const offer = members.length > 0 ? this.#gossip.offer(members) : undefined;
+    for (const peer of this.#peers.all().filter((p) => p.current)) {
+      for (const item of news) if (item.kind === "revocation") this.#pushItem(peer, item);
+      if (offer) this.#push(peer, offer);
     }
   }
 
-  async #hearPart(peer: Peer, m: ControlMessage, now: Ms): Promise<void> {
-    if (!m.hash || !m.data || m.part === undefined || m.parts === undefined || m.part >= m.parts) return;
-    const key = toHex(m.hash);
-    const parts = peer.partial.get(key) ?? new Array<Uint8Array | undefined>(m.parts).fill(undefined);
-    if (parts.length !== m.parts) return;
-    parts[m.part] = m.data;
-    peer.partial.set(key, parts);
-    if (peer.partial.size > PARTIAL_MAX) peer.partial.delete(peer.partial.keys().next().value as string);
-    const whole = parts.filter((p) => p !== undefined);
-    if (whole.length < m.parts) return;
-    peer.partial.delete(key);
-    const data = concat(...whole);
-    if (!equal(this.#deps.crypto.sha256(data), m.hash)) return this.#deps.meter.count("mesh.drop.hash");
-    if (m.kind === "revocation") await this.#revoke(data, peer, now);
-    else await this.#admit(data, m.endpoint === undefined ? undefined : parseEndpoint(m.endpoint), now);
+  #pushItem(peer: Peer, { kind, data, id }: Item): void {
+    const known = id && this.#peers.byId(id);
+    const endpoint = known?.current && known.endpoint ? { endpoint: endpointKey(known.endpoint) } : {};
+    this.#push(peer, { kind, data, ...endpoint });
   }
 
-  async #admit(chain: Uint8Array, hint: Endpoint | undefined, now: Ms): Promise<void> {
+  /** Chains only come when asked for; revocations are too urgent for that. */
+  async #takeItem(peer: Peer, m: StreamMessage, now: Ms): Promise<void> {
+    const asked = m.data !== undefined && this.#gossip?.expects(m.data);
+    if (!m.data || peer.gossip.isMuted(now) || (m.kind === "member" && !asked))
+      return this.#deps.meter.count("gossip.drop.unasked");
+    const hint = m.endpoint === undefined ? undefined : parseEndpoint(m.endpoint);
+    const holds = await (m.kind === "member" ? this.#admit(m.data, hint, now) : this.#revoke(m.data, now));
+    if (!holds) peer.gossip.spoil(now);
+  }
+
+  /** Where a neighbour has a session with a member, for one that we cannot reach by what we know. */
+  #takeHint({ id, endpoint }: Hint): void {
+    const peer = this.#peers.byId(id);
+    const place = parseEndpoint(endpoint);
+    if (peer?.member && place && !peer.current && (!peer.endpoint || peer.tries > 0)) this.#peers.place(peer, place);
+  }
+
+  /** A new neighbour learns where the others are, and they where it is. */
+  #exchangeHints(peer: Peer): void {
+    const hintOf = (p: Peer): Hint[] => (p.endpoint ? [{ id: p.id, endpoint: endpointKey(p.endpoint) }] : []);
+    const others = this.#peers.all().filter((p) => p !== peer && p.current && p.member);
+    const own = hintOf(peer);
+    for (const other of others) if (own.length > 0) this.#push(other, { kind: "hints", hints: own });
+    const hints = others.flatMap(hintOf).slice(0, HINTS_MAX);
+    if (hints.length > 0) this.#push(peer, { kind: "hints", hints });
+  }
+
+  async #admit(chain: Uint8Array, hint: Endpoint | undefined, now: Ms): Promise<boolean> {
     const member = await this.#directory?.admit(chain);
-    if (!member) return this.#deps.meter.count("mesh.admit.refused");
-    this.#out.push({ type: "persist" });
-    if (equal(member.id, this.#local.keys.id)) return;
+    if (!member) {
+      this.#deps.meter.count("mesh.admit.refused");
+      return false;
+    }
+    if (equal(member.id, this.#local.keys.id)) return true;
     const peer = this.#peers.of(member.id, now);
     this.#peers.name(peer, member);
     if (hint && !peer.endpoint) this.#peers.place(peer, hint);
-    this.#offerSoon(now);
+    return true;
   }
 
-  /** News: every peer hears of it with the next tick instead of the next regular offer. */
-  #offerSoon(now: Ms): void {
-    for (const peer of this.#peers.all()) {
-      peer.nextOffer = now;
-      peer.offered = 0;
-    }
+  #post(address: string, protocol: string, data: Uint8Array): void {
+    const peer = this.#peers.byAddress(address);
+    if (!peer?.current || !this.#push(peer, { kind: "payload", protocol, data }))
+      this.#say({ kind: "undelivered", peer: address, protocol });
   }
 
-  async #revoke(record: Uint8Array, from: Peer | undefined, now: Ms): Promise<void> {
+  /** Whether the record holds. */
+  async #revoke(record: Uint8Array, now: Ms): Promise<boolean> {
     const result = await this.#directory?.applyRevocation(record);
-    if (!result || "refused" in result) return this.#deps.meter.count("mesh.revocation.refused");
-    if (!result.news) return;
-    this.#out.push({ type: "persist" });
-    const hash = this.#deps.crypto.sha256(record);
-    for (const peer of this.#peers.all()) if (peer !== from) this.#sendItems(peer, [hash], now);
+    if (!result || "refused" in result) {
+      this.#deps.meter.count("mesh.revocation.refused");
+      return false;
+    }
+    this.#spreadNews();
     for (const member of result.revoked) {
       this.#say({ kind: "revoked", name: member.name, peer: member.address });
-      if (equal(member.id, this.#local.keys.id)) this.#stop();
-      else this.#expel(member.id, member.address);
+      if (equal(member.id, this.#local.keys.id)) this.#stop(now);
+      else this.#expel(member.id, member.address, now);
     }
+    return true;
   }
 
-  #expel(id: Uint8Array, address: string): void {
+  /** Who falls by a record is told before the session goes, as far as sending it once reaches. */
+  #expel(id: Uint8Array, address: string, now: Ms): void {
     this.#handshakes.forget(id);
     const peer = this.#peers.byId(id);
+    if (peer) this.#flush(peer, now);
     for (const s of peer?.sessions ?? []) this.#out.push({ type: "removeSession", localIndex: s.localIndex });
-    if (peer) this.#peers.remove(peer);
+    if (peer) {
+      this.#peers.remove(peer);
+      this.#queue.delete(peer);
+    }
     this.#out.push({ type: "removePeer", peer: address });
   }
 
   /** We are out: nobody is served any more. */
-  #stop(): void {
-    for (const peer of [...this.#peers.all()]) if (peer.member) this.#expel(peer.id, peer.member.address);
+  #stop(now: Ms): void {
+    for (const peer of this.#peers.all()) if (peer.member) this.#expel(peer.id, peer.member.address, now);
     this.#stopped = true;
   }
 
@@ -361,8 +425,17 @@ export class Mesh {
       else if (this.#join?.exchange === a.exchange) {
         if (a.told) this.#join.next = this.#join.invite.endpoints.length; // a refusal is the same by every way
         await this.#tryJoin(a.code, a.message, now);
-      }
+      } else if (a.told) this.#refused(a.peer, a.code, a.message, now);
     }
+  }
+
+  #refused(id: Uint8Array, code: string, message: string, now: Ms): void {
+    const peer = this.#peers.byId(id);
+    if (!peer) return;
+    peer.refusedUntil = now + REFUSED_PAUSE;
+    peer.attemptUntil = now;
+    peer.nextTry = now + REFUSED_PAUSE;
+    this.#say({ kind: "refused", name: peer.member?.name ?? toHex(id).slice(0, 16), code, message });
   }
 
   async #establish(e: Established, now: Ms): Promise<void> {
@@ -391,6 +464,7 @@ export class Mesh {
     }
     this.#local = adopted.local;
     this.#directory = adopted.directory;
+    this.#gossip = new Gossip(this.#deps.crypto, adopted.directory);
     this.#handshakes = this.#startHandshakes(adopted.admission, now);
     this.#say({ kind: "joined", name, chain: joined.chain });
     this.#out.push({ type: "persist" });
@@ -398,11 +472,12 @@ export class Mesh {
   }
 
   #use(peer: Peer, session: ControlSession, now: Ms): void {
+    const isNew = !peer.current;
     session.confirmed = true;
-    if (peer.current) peer.rekeys++;
+    if (!isNew) peer.rekeys++;
     else {
       peer.upSince = now;
-      peer.nextOffer = now;
+      peer.gossip.nextDigest = now;
       const { name, address } = session.keys.peer;
       this.#say({ kind: "sessionUp", peer: address, name, took: session.keys.took, pattern: session.keys.pattern });
     }
@@ -413,7 +488,8 @@ export class Mesh {
     peer.nextTry = now;
     this.#out.push({ type: "useSession", peer: session.keys.peer.address, localIndex: session.localIndex });
     this.#sealTo(peer, session, new Uint8Array(0), now);
-    if (now >= peer.nextOffer) this.#offer(peer, now);
+    if (now >= peer.gossip.nextDigest) this.#sendDigest(peer, now);
+    if (isNew) this.#exchangeHints(peer);
   }
 
   #confirm(localIndex: number, now: Ms): void {
@@ -427,6 +503,7 @@ export class Mesh {
     this.#out.push({ type: "removeSession", localIndex: session.localIndex });
     if (peer.upSince === undefined || peer.current || !peer.member) return;
     peer.upSince = undefined;
+    peer.stream = this.#newStream();
     this.#say({ kind: "sessionDown", peer: peer.member.address, name: peer.member.name, reason });
   }
 

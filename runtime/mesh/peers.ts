@@ -2,8 +2,10 @@
 import { toHex } from "../base/bytes.ts";
 import { type Endpoint, endpointKey } from "../base/endpoint.ts";
 import type { Ms } from "../base/time.ts";
+import { GossipPeer } from "./gossip/gossip.ts";
 import type { RemoteMember } from "./handshake/ports.ts";
 import type { ControlSession } from "./session/control.ts";
+import type { Stream } from "./stream/stream.ts";
 
 export const SESSIONS_MAX = 4; // of one peer: the one in use, its successor, and two of simultaneous starts
 
@@ -19,6 +21,8 @@ export interface Peer {
   tries: number;
   nextTry: Ms;
   attemptUntil: Ms;
+  /** It told us that we are not wanted. */
+  refusedUntil: Ms;
   lastHeard: Ms;
   lastSent: Ms;
   roundTrip: Ms | undefined;
@@ -26,27 +30,44 @@ export interface Peer {
   rekeys: number;
   sent: number;
   received: number;
-  /** Messages in parts, by hash; bounded. */
-  readonly partial: Map<string, (Uint8Array | undefined)[]>;
-  nextOffer: Ms;
-  offered: number;
+  stream: Stream;
+  readonly gossip: GossipPeer;
 }
 
+/** Peers that an event asks for are remembered until `takeTouched`: nothing else can have changed by it. */
 export class PeerTable {
+  readonly #newStream: () => Stream;
+  #touched = new Set<Peer>();
   readonly #byId = new Map<string, Peer>();
   readonly #byAddress = new Map<string, Peer>();
   readonly #byIndex = new Map<number, Peer>();
   readonly #byEndpoint = new Map<string, Peer>();
 
-  all(): IterableIterator<Peer> {
-    return this.#byId.values();
+  constructor(newStream: () => Stream) {
+    this.#newStream = newStream;
+  }
+
+  get size(): number {
+    return this.#byId.size;
+  }
+
+  all(): Peer[] {
+    const all = [...this.#byId.values()];
+    for (const peer of all) this.#touched.add(peer);
+    return all;
+  }
+
+  takeTouched(): ReadonlySet<Peer> {
+    const touched = this.#touched;
+    this.#touched = new Set();
+    return touched;
   }
 
   /** The peer, made when it is new. */
   of(id: Uint8Array, now: Ms): Peer {
     const key = toHex(id);
     const known = this.#byId.get(key);
-    if (known) return known;
+    if (known) return this.#touch(known);
     const peer: Peer = {
       id,
       member: undefined,
@@ -57,6 +78,7 @@ export class PeerTable {
       tries: 0,
       nextTry: now,
       attemptUntil: now,
+      refusedUntil: now,
       lastHeard: now,
       lastSent: now,
       roundTrip: undefined,
@@ -64,18 +86,17 @@ export class PeerTable {
       rekeys: 0,
       sent: 0,
       received: 0,
-      partial: new Map(),
-      nextOffer: now,
-      offered: 0,
+      stream: this.#newStream(),
+      gossip: new GossipPeer(),
     };
     this.#byId.set(key, peer);
-    return peer;
+    return this.#touch(peer);
   }
 
-  byId = (id: Uint8Array): Peer | undefined => this.#byId.get(toHex(id));
-  byAddress = (address: string): Peer | undefined => this.#byAddress.get(address);
-  byIndex = (index: number): Peer | undefined => this.#byIndex.get(index);
-  byEndpoint = (endpoint: Endpoint): Peer | undefined => this.#byEndpoint.get(endpointKey(endpoint));
+  byId = (id: Uint8Array): Peer | undefined => this.#touch(this.#byId.get(toHex(id)));
+  byAddress = (address: string): Peer | undefined => this.#touch(this.#byAddress.get(address));
+  byIndex = (index: number): Peer | undefined => this.#touch(this.#byIndex.get(index));
+  byEndpoint = (endpoint: Endpoint): Peer | undefined => this.#touch(this.#byEndpoint.get(endpointKey(endpoint)));
 
   name(peer: Peer, member: RemoteMember): void {
     peer.member = member;
@@ -104,5 +125,11 @@ export class PeerTable {
     if (peer.endpoint && this.byEndpoint(peer.endpoint) === peer) this.#byEndpoint.delete(endpointKey(peer.endpoint));
     if (peer.member) this.#byAddress.delete(peer.member.address);
     this.#byId.delete(toHex(peer.id));
+    this.#touched.delete(peer);
+  }
+
+  #touch<P extends Peer | undefined>(peer: P): P {
+    if (peer) this.#touched.add(peer);
+    return peer;
   }
 }

@@ -13,6 +13,8 @@ export interface RosterMember extends RemoteMember {
 
 /** The roster. It holds this node's own chain as well, so that others can be shown it. */
 export interface MeshDirectory extends Directory {
+  /** Another number whenever members or revocations changed. */
+  readonly revision: number;
   byId(id: Uint8Array): RosterMember | undefined;
   byCertificateHash(hash: Uint8Array): RosterMember | undefined;
   byAddress(address: string): RosterMember | undefined;

@@ -43,6 +43,8 @@ export type MeshAction =
   | { readonly type: "removePeer"; readonly peer: string }
   /** Something the operator may want to know; also what `join` and `ping` wait for. */
   | { readonly type: "notice"; readonly notice: MeshNotice }
+  /** A payload that the peer posted; in order, each once. */
+  | { readonly type: "message"; readonly peer: string; readonly protocol: string; readonly data: Uint8Array }
   /** Durable state changed (roster, revocations): the shell writes it. */
   | { readonly type: "persist" };
 
@@ -58,7 +60,13 @@ export type MeshNotice =
   | { readonly kind: "joined"; readonly name: string; readonly chain: Uint8Array }
   | { readonly kind: "joinFailed"; readonly code: string; readonly message: string }
   | { readonly kind: "admitted"; readonly name: string; readonly peer: string; readonly inviteId: string }
+  /** A gateway that we called has said why it will have no session with us; `name` is its own. */
+  | { readonly kind: "refused"; readonly name: string; readonly code: string; readonly message: string }
   | { readonly kind: "revoked"; readonly name: string; readonly peer: string }
+  /** A `post` that could not be sent: no session, or too much waits already. */
+  | { readonly kind: "undelivered"; readonly peer: string; readonly protocol: string }
+  /** The peer began anew: what was posted to it and not received yet is lost. */
+  | { readonly kind: "streamReset"; readonly peer: string }
   | { readonly kind: "pong"; readonly token: number; readonly peer: string; readonly roundTrip: Ms };
 
 /** What the data path noticed. */
@@ -84,12 +92,16 @@ export type MeshCommand =
   | { readonly type: "connect"; readonly id: Uint8Array; readonly endpoint: Endpoint }
   /** A roster member by its overlay address; answered by the notice `pong` with this token, or never. */
   | { readonly type: "ping"; readonly peer: string; readonly token: number }
+  /** New keys with a peer that has a session, now. */
+  | { readonly type: "rekey"; readonly peer: string }
   /** A signed revocation record: takes effect here and is handed on. Refused ones are counted (`mesh.revocation.refused`). */
   | { readonly type: "revoke"; readonly record: Uint8Array }
   /** Answered by the notice `joined` or `joinFailed`. */
   | { readonly type: "join"; readonly invite: JoinInvite; readonly name: string }
   /** A chain from elsewhere, for instance one that this node issued. */
   | { readonly type: "admit"; readonly chain: Uint8Array }
+  /** Sends up to 128 KiB to the same protocol at a peer with a session, in order and repeated until it arrives. */
+  | { readonly type: "post"; readonly peer: string; readonly protocol: string; readonly data: Uint8Array }
   /** Says goodbye to every peer; for a clean stop. */
   | { readonly type: "leave" };
 

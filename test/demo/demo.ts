@@ -132,7 +132,22 @@ async function pingBySession(): Promise<void> {
     );
     rows.push([`ping a → ${target.name}`, `${pong.roundTripMs.toFixed(2)} ms`]);
   }
-  note("no file is sent: other programs' traffic needs the tunnel");
+}
+
+/** The daemons carry it themselves: other programs' traffic needs the tunnel. */
+async function sendBySession(megabytes: number): Promise<void> {
+  const source = join(base, "source.bin");
+  const copy = join(base, "copy.bin");
+  await step(`a file of ${megabytes} MB of random bytes`, () => fillRandom(source, megabytes));
+  const started = performance.now();
+  await step(`${bold("send")}: a sends it to ${last.name} through the sealed session`, async () => {
+    const receiving = must(last.trellisCommand("receive", "--from", "a", "--to", copy));
+    await must(first.trellisCommand("send", last.name, source));
+    await receiving;
+  });
+  const elapsed = (performance.now() - started) / 1000;
+  await compare(source, copy);
+  rows.push([`${megabytes} MB a → ${last.name}`, `${(megabytes / elapsed).toFixed(1)} MB/s, SHA-256 equal`]);
 }
 
 async function compare(source: string, copy: string): Promise<void> {
@@ -182,7 +197,10 @@ try {
   if (tunnel) {
     await pingAll(status);
     await sendByTcp(256, status.at(-1) as Status);
-  } else await pingBySession();
+  } else {
+    await pingBySession();
+    await sendBySession(32);
+  }
   await cutOff();
   say();
   table(["what", "measured"], rows);

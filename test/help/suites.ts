@@ -21,6 +21,7 @@ export const SUITES: readonly Suite[] = [
   { name: "sim", folder: "test/sim", covers: true },
   { name: "bpf", folder: "test/bpf" },
   { name: "native", folder: "test/native" },
+  { name: "loopback", folder: "test/loopback" },
   { name: "netns", folder: "test/netns" },
   { name: "build", folder: "test/build" },
 ];

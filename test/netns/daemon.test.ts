@@ -164,6 +164,16 @@ describe.skipIf(!ready)("two gateways", () => {
     await untilCrosses(a, address.b);
   });
 
+  test("a packet that is sent before there is a session waits for it", async () => {
+    await b.end("SIGKILL");
+    await must(["ip", "-n", b.namespace, "link", "set", "eth0", "down"]);
+    await b.start();
+    const ping = Bun.spawn(b.inside("ping", "-6", "-c", "1", "-W", "20", address.a), { stdout: "ignore" });
+    await Bun.sleep(300); // the packet is in the tunnel now, and no handshake has left the machine
+    await must(["ip", "-n", b.namespace, "link", "set", "eth0", "up"]);
+    expect(await ping.exited).toBe(0);
+  });
+
   test("the session follows a gateway whose address changes", async () => {
     await must(["ip", "-n", b.namespace, "address", "add", "10.78.0.77/24", "dev", "eth0"]);
     await must(["ip", "-n", b.namespace, "address", "del", `${b.underlay}/24`, "dev", "eth0"]);

@@ -2,6 +2,7 @@
  * One exchange that we started.
  *
  *   known peer:     K1 sent -> K2 came, K3 sent, keys installed -> (sealed frame came) over
+ *                           -> "unknown" came                   -> over, the machine goes on with first contact
  *   first contact:  F1 sent -> F2 came, F3 sent                 -> F4 came, keys installed, F4 acknowledged until quiet
  */
 import { equal, toHex } from "../../base/bytes.ts";
@@ -23,16 +24,18 @@ import {
   type Verdict,
 } from "./first-contact.ts";
 import { type Fragment, split } from "./fragment.ts";
-import { consumeReply, createHello, type HelloState, wipeEphemeral } from "./known-peer.ts";
+import { consumeReply, createHello, type HelloState, isUnknown, wipeEphemeral } from "./known-peer.ts";
 import { firstMacKey } from "./mac.ts";
 import type { HandshakeDeps } from "./machine.ts";
 import { type Acknowledge, MESSAGE } from "./message.ts";
 import { Outbox } from "./outbox.ts";
 import type { Established, HandshakeAction, RemoteMember } from "./ports.ts";
-import type { SessionSecrets } from "./schedule.ts";
+import { type SessionSecrets, wipeSession } from "./schedule.ts";
 
 /** An exchange that has not succeeded by then has failed. */
 export const GIVE_UP: Ms = seconds(10);
+/** An honest responder asks once, twice should its secret change. Each cookie makes us send the first message again. */
+const COOKIES_MAX = 3;
 
 export type InitiatorPurpose =
   | ({ readonly kind: "known-peer"; readonly peer: RemoteMember } & Callee)
@@ -56,6 +59,8 @@ export class Initiator {
   readonly #endpoint: Endpoint;
   readonly #started: Ms;
   #cookie: Uint8Array = NO_COOKIE;
+  #cookies = 0;
+  #unknown = false;
   #hello: HelloState | undefined;
   #first: FirstHelloState | undefined;
   #shown: Shown | undefined;
@@ -88,6 +93,15 @@ export class Initiator {
     return this.#agreed;
   }
 
+  /** Whether the callee said that it does not know our certificate. */
+  get isUnknown(): boolean {
+    return this.#unknown;
+  }
+
+  get endpoint(): Endpoint {
+    return this.#endpoint;
+  }
+
   get due(): Ms {
     const giveUp = this.#started + GIVE_UP;
     return this.#sending ? Math.min(this.#sending.outbox.due, giveUp) : giveUp;
@@ -111,7 +125,7 @@ export class Initiator {
 
   /** Key of an arriving message's fragments; undefined for one that we do not wait for. */
   macKeyOf(message: number): Uint8Array | undefined {
-    if (message === MESSAGE.k2) return this.#hello?.macKey;
+    if (message === MESSAGE.k2 || message === MESSAGE.unknown) return this.#hello?.macKey;
     if (message === MESSAGE.f2) return this.#first?.macKey;
     return message === MESSAGE.f4 ? this.#shown?.macKey : undefined;
   }
@@ -133,12 +147,13 @@ export class Initiator {
       const payload = acknowledgement(f, allFragments(f.count), key);
       return [{ type: "send", datagram: { endpoint: source, payload } }];
     }
-    return this.#emit(this.#sending?.outbox.acknowledge(0, now) ?? []);
+    return this.#emit(this.#sending?.outbox.asked(now) ?? []);
   }
 
   /** Takes a whole message; undefined when it does not authenticate. */
   async receive(message: number, payload: Uint8Array, now: Ms): Promise<HandshakeAction[] | undefined> {
     if (message === MESSAGE.k2) return await this.#receiveReply(payload, now);
+    if (message === MESSAGE.unknown) return this.#receiveUnknown(payload);
     if (message === MESSAGE.f2) return await this.#receiveShown(payload, now);
     return await this.#receiveAnswer(payload, now);
   }
@@ -152,6 +167,7 @@ export class Initiator {
   useCookie(cookie: Uint8Array, now: Ms): HandshakeAction[] {
     const s = this.#sending;
     if (!s || (s.message !== MESSAGE.k1 && s.message !== MESSAGE.f1) || equal(cookie, this.#cookie)) return [];
+    if (this.#cookies++ >= COOKIES_MAX) return [];
     this.#cookie = cookie;
     return this.#emit(s.outbox.replace(this.#split(s.message, s.payload, s.macKey), now));
   }
@@ -191,27 +207,27 @@ export class Initiator {
     return [session, ...this.#send(MESSAGE.k3, agreed.confirmation, this.calleeKey, now)];
   }
 
+  #receiveUnknown(payload: Uint8Array): HandshakeAction[] | undefined {
+    if (!this.#hello || this.#agreed || !isUnknown(this.#deps.crypto, this.#hello, payload)) return undefined;
+    this.#unknown = true;
+    this.wipe();
+    return [];
+  }
+
   async #receiveShown(payload: Uint8Array, now: Ms): Promise<HandshakeAction[] | undefined> {
     const purpose = this.#purpose;
     if (!this.#first || purpose.kind !== "first-contact" || this.#shown) return undefined;
     const { crypto, random, local } = this.#deps;
     const shown = await consumeFirstReply(crypto, this.#first, payload);
     if (!shown) return undefined;
+    this.#shown = shown; // whatever becomes of it, no other F2 is looked at: one chain is verified in an exchange
     const responder = await this.#believe(shown);
     if (!responder)
       return this.#fail("handshake/wrong-gateway", "the gateway that answered is not the one we called", false);
-    const state = shown.state.fork();
-    const sent = await createIdentity(
-      crypto,
-      random,
-      local,
-      purpose.caller,
-      responder.keys,
-      state,
-      this.#first.ephemeral,
-    );
+    const { state } = shown;
+    const { ephemeral } = this.#first;
+    const sent = await createIdentity(crypto, random, local, purpose.caller, responder.keys, state, ephemeral);
     if (!sent) return this.#fail("handshake/peer-keys", "the peer's keys are malformed", false);
-    this.#shown = { ...shown, state };
     this.#responder = responder;
     return this.#send(MESSAGE.f3, sent, shown.macKey, now);
   }
@@ -243,7 +259,10 @@ export class Initiator {
     this.#sending = undefined;
     this.#wipeSecrets();
     const { verdict, secrets } = answer;
-    if (!verdict.accepted) return this.#fail(verdict.code, verdict.message, true);
+    if (!verdict.accepted) {
+      wipeSession(secrets);
+      return this.#fail(verdict.code, verdict.message, true);
+    }
     const joined = verdict.chain ? { chain: verdict.chain, genesis: shown.genesis } : undefined;
     return [this.#established(responder, secrets, sessionOf(verdict), now, true, joined)];
   }
@@ -296,7 +315,7 @@ export class Initiator {
   #fail(code: string, message: string, told: boolean): HandshakeAction[] {
     // A refusal that was told stays, to acknowledge the message that told it; everything else ends here.
     if (!told) this.wipe();
-    return [{ type: "failed", exchange: this.exchange, code, message, told }];
+    return [{ type: "failed", exchange: this.exchange, peer: this.peerId, code, message, told }];
   }
 }
 

@@ -5,8 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { native as crypto } from "../../../runtime/crypto/native.ts";
 import { generateRoot, type RootKey } from "../../../runtime/identity/root.ts";
-import { systemRandom } from "../../../runtime/node.ts";
 import { checkRootFile, readRootFile, writeRootFile } from "../../../runtime/provisioning/root-file.io.ts";
+import { systemRandom } from "../../../runtime/system.io.ts";
 
 const place = mkdtempSync(join(tmpdir(), "trellis-root-"));
 const file = join(place, "mesh.root");

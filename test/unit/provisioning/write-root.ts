@@ -4,8 +4,8 @@ import { dirname } from "node:path";
 import { TrellisError } from "../../../runtime/base/errors.ts";
 import { native as crypto } from "../../../runtime/crypto/native.ts";
 import { generateRoot } from "../../../runtime/identity/root.ts";
-import { systemRandom } from "../../../runtime/node.ts";
 import { writeRootFile } from "../../../runtime/provisioning/root-file.io.ts";
+import { systemRandom } from "../../../runtime/system.io.ts";
 
 const path = process.argv[2] as string;
 const { secrets } = await generateRoot(crypto, systemRandom);

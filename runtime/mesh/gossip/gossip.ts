@@ -1,0 +1,131 @@
+/**
+ * How roster and revocations reach everyone: neighbours compare one digest of all they know; where it differs one lists
+ * its hashes, and each asks for what it lacks. What is new is offered at once. Values only; the mesh core sends and applies.
+ */
+import { compare, concat, equal, toHex } from "../../base/bytes.ts";
+import { type Ms, seconds } from "../../base/time.ts";
+import type { CryptoProvider } from "../../crypto/provider.ts";
+import type { MeshDirectory } from "../ports.ts";
+import { HASH_BYTES, HASHES_MAX, type StreamMessage } from "./message.ts";
+
+/** A neighbour is told our digest this often. */
+export const DIGEST_EVERY: Ms = seconds(5);
+/** A neighbour is sent the whole list of hashes at most this often. */
+const LIST_EVERY: Ms = seconds(1);
+/** What one neighbour was asked for is not asked of another before. */
+const ASK_AGAIN: Ms = seconds(3);
+/** Things that do not verify: so many of one neighbour, then it is not asked for anything until the pause is over. */
+const SPOILED = { most: 16, pause: seconds(60) } as const;
+
+export interface Item {
+  readonly kind: "member" | "revocation";
+  readonly data: Uint8Array;
+  /** Node id of a member. */
+  readonly id: Uint8Array | undefined;
+}
+
+/** What gossip remembers of one neighbour. */
+export class GossipPeer {
+  nextDigest: Ms = 0;
+  nextList: Ms = 0;
+  #spoiled = 0;
+  #mutedUntil: Ms = 0;
+
+  isMuted(now: Ms): boolean {
+    return now < this.#mutedUntil;
+  }
+
+  /** It handed us something that did not verify. */
+  spoil(now: Ms): void {
+    if (++this.#spoiled < SPOILED.most) return;
+    this.#spoiled = 0;
+    this.#mutedUntil = now + SPOILED.pause;
+  }
+}
+
+export class Gossip {
+  readonly #crypto: CryptoProvider;
+  readonly #directory: MeshDirectory;
+  readonly #hashes = new WeakMap<Uint8Array, Uint8Array>();
+  #revision = -1;
+  #items = new Map<string, Item>();
+  #digest: Uint8Array = new Uint8Array(32);
+  readonly #asked = new Map<string, Ms>();
+
+  constructor(crypto: CryptoProvider, directory: MeshDirectory) {
+    this.#crypto = crypto;
+    this.#directory = directory;
+    this.refresh();
+  }
+
+  /** SHA-256 over the sorted hashes of all we know: equal where the same is known. */
+  get digest(): Uint8Array {
+    return this.#digest;
+  }
+
+  /** Looks whether the directory changed; gives what is new since the last time. */
+  refresh(): Item[] {
+    if (this.#revision === this.#directory.revision) return [];
+    this.#revision = this.#directory.revision;
+    const before = this.#items;
+    this.#items = new Map();
+    for (const data of this.#directory.revocationRecords()) this.#add({ kind: "revocation", data, id: undefined });
+    for (const { chain, id } of this.#directory.list()) this.#add({ kind: "member", data: chain, id });
+    const hashes = [...this.#items.values()].map((i) => this.#hashOf(i.data)).sort(compare);
+    this.#digest = this.#crypto.sha256(concat(...hashes));
+    return [...this.#items].filter(([key]) => !before.has(key)).map(([, item]) => item);
+  }
+
+  /** The list of all we know, for a neighbour whose digest is another. */
+  list(peer: GossipPeer, digest: Uint8Array, now: Ms): StreamMessage | undefined {
+    if (equal(digest, this.#digest) || now < peer.nextList) return undefined;
+    peer.nextList = now + LIST_EVERY;
+    return { kind: "have", hashes: [...this.#items.values()].slice(0, HASHES_MAX).map((i) => this.#hashOf(i.data)) };
+  }
+
+  offer(items: readonly Item[]): StreamMessage {
+    return { kind: "offer", hashes: items.map((i) => this.#hashOf(i.data)).slice(0, HASHES_MAX) };
+  }
+
+  /** What to ask for, and what to offer in return, after a neighbour's `have` or `offer`. */
+  compare(peer: GossipPeer, m: StreamMessage, now: Ms): StreamMessage[] {
+    const theirs = new Map((m.hashes ?? []).map((h) => [toHex(h), h]));
+    const lacking = [...theirs].filter(([key]) => !this.#items.has(key) && this.#mayAsk(key, now));
+    const answers: StreamMessage[] = [];
+    if (lacking.length > 0 && !peer.isMuted(now)) {
+      for (const [key] of lacking) this.#asked.set(key, now + ASK_AGAIN);
+      answers.push({ kind: "want", hashes: lacking.map(([, hash]) => hash) });
+    }
+    const extra = m.kind === "have" ? [...this.#items].filter(([key]) => !theirs.has(key)) : [];
+    if (extra.length > 0) answers.push(this.offer(extra.map(([, item]) => item)));
+    return answers;
+  }
+
+  wanted(m: StreamMessage): Item[] {
+    const keys = new Set((m.hashes ?? []).map(toHex));
+    return [...keys].map((key) => this.#items.get(key)).filter((i) => i !== undefined);
+  }
+
+  /** Whether we asked for exactly this and did not get it yet. Revocations come unasked. */
+  expects(data: Uint8Array): boolean {
+    return this.#asked.delete(toHex(this.#hashOf(data)));
+  }
+
+  #mayAsk(key: string, now: Ms): boolean {
+    const until = this.#asked.get(key);
+    if (until !== undefined && now < until) return false;
+    if (this.#asked.size > HASHES_MAX) this.#asked.clear();
+    return true;
+  }
+
+  #add(item: Item): void {
+    this.#items.set(toHex(this.#hashOf(item.data)), item);
+  }
+
+  /** Chains and records are kept, so each is hashed once. */
+  #hashOf(data: Uint8Array): Uint8Array {
+    const hash = this.#hashes.get(data) ?? this.#crypto.sha256(data).slice(0, HASH_BYTES);
+    this.#hashes.set(data, hash);
+    return hash;
+  }
+}
