@@ -31,7 +31,12 @@ describe("a data path that cannot be opened", () => {
     expect(error.message).toContain(named);
   });
 
-  test.each([[undefined], [null], ["text"], [new Error("other")]])("for %p is told in general", (cause) => {
+  test.each([
+    ["nothing", undefined],
+    ["null", null],
+    ["text", "text"],
+    ["an error of another kind", new Error("other")],
+  ])("for %s is told in general", (_, cause) => {
     expect(openError(OPTIONS, cause).code).toBe("dataplane/open");
   });
 });
