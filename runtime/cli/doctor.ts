@@ -9,7 +9,7 @@ import { wrap } from "./help.ts";
 
 export const doctor = command({
   name: "doctor",
-  doc: "what this machine has, what it lacks, what follows, what to do",
+  doc: "what this machine has and lacks, what follows, what to do",
   positionals: NONE,
   options: NONE,
   examples: [["trellis doctor", "works without a daemon"]],

@@ -16,7 +16,7 @@ import { memberOf, rootKeysIn } from "./root-keys.ts";
 
 export const root = command({
   name: "root",
-  doc: "the mesh's root: take it off this gateway, use it from a file",
+  doc: "take the mesh's root off this gateway, use it from a file",
   positionals: {
     action: { doc: "what to do with it, see the examples", choices: ["move", "check", "certify"] },
     file: { doc: "the sealed file", completes: "file" },
