@@ -1,6 +1,8 @@
 /** Joining over loopback, as somebody sees it who types it. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { join } from "node:path";
 import { Loopback } from "../../help/loopback.ts";
+import { run } from "../../help/shell.ts";
 
 const net = new Loopback();
 const a = net.gateway("a");
@@ -22,6 +24,16 @@ describe("join", () => {
       stderr: `asking 127.0.0.1:${port}\n127.0.0.1:${port} answers; agreeing on keys\n`,
     });
     expect(stdout).toMatch(/^joined as b\noverlay address fd\S+\nnext: trellis run\n$/);
+  });
+
+  test("makes a peer whose name the shell completes", async () => {
+    const words = ["--config", "/dev/null", "--state-dir", a.stateDir, "ping"];
+    const complete = async (current: string): Promise<string> => {
+      const main = join(import.meta.dir, "../../../runtime/main.ts");
+      return (await run([process.execPath, main, "__complete", ...words, current])).stdout;
+    };
+    expect(await complete("")).toMatch(/^b\tfd\S+\n$/);
+    expect(await complete("x")).toBe("");
   });
 
   test("is silent but for its result in JSON", async () => {
