@@ -1,6 +1,7 @@
 /** What the control socket answers: the methods that the command line calls, over the parts that the node has built. */
 import type { Json, JsonObject } from "./api/protocol.ts";
 import type { Handler } from "./api/server.io.ts";
+import { showInvite, showMember, showPeer } from "./api/views.ts";
 import { fromHex, toHex } from "./base/bytes.ts";
 import { type Endpoint, endpointKey, parseEndpoint } from "./base/endpoint.ts";
 import { TrellisError } from "./base/errors.ts";
@@ -15,7 +16,6 @@ import type { Loaded } from "./membership.ts";
 import type { MeshCommand, PeerView } from "./mesh/types.ts";
 import type { Issuer } from "./provisioning/admission.ts";
 import { createInvite } from "./provisioning/create-invite.ts";
-import { type Invite, stateOf } from "./provisioning/invite-book.ts";
 
 export interface ControlPort {
   readonly loaded: Loaded;
@@ -32,6 +32,8 @@ export interface ControlPort {
   /** By overlay address. */
   traffic(): ReadonlyMap<string, Traffic>;
   counters(): Readonly<Record<string, number>>;
+  /** Whether a service manager watches over us. */
+  readonly supervised: boolean;
   /** Why this gateway is no member any more, as far as it was told. */
   expelled(): string | undefined;
   readonly random: RandomBytes;
@@ -56,7 +58,8 @@ export const controlMethods = (port: ControlPort): Readonly<Record<string, Handl
   revoke: (p) => revoke(port, p),
 });
 
-function status({ loaded, plane, provider, address, uptime, peers, counters, expelled }: ControlPort): Json {
+function status(port: ControlPort): Json {
+  const { loaded, plane, provider, address, uptime, peers, counters, expelled, supervised } = port;
   const { chain, roster, membership, keys } = loaded;
   const { sent, received, drops } = plane.stats();
   const prefix = overlayPrefix(membership.meshId);
@@ -77,7 +80,7 @@ function status({ loaded, plane, provider, address, uptime, peers, counters, exp
     peersUp: peers().filter((p) => p.state === "up").length,
     traffic: { sent, received, drops },
     counters: counters(),
-    supervised: (process.env.NOTIFY_SOCKET ?? "") !== "",
+    supervised: supervised,
     pid: process.pid,
   };
 }
@@ -93,8 +96,7 @@ async function invite(port: ControlPort, p: JsonObject): Promise<Json> {
   const own = port.underlay().map((address) => ({ address, port: port.plane.port }));
   const named = endpoints.length > 0 ? endpoints : own;
   const made = await createInvite(port.issuer, port.random, named, terms);
-  const shown = showInvite(made.invite, port.issuer.now()) as JsonObject;
-  return { ...shown, token: made.token, endpoints: named.map(endpointKey) };
+  return { ...showInvite(made.invite, port.issuer.now()), token: made.token, endpoints: named.map(endpointKey) };
 }
 
 async function revokeInvite({ loaded, saveInvites }: ControlPort, p: JsonObject): Promise<Json> {
@@ -158,33 +160,3 @@ function endpointOrThrow(text: string): Endpoint {
     hint: "write 192.0.2.1:51820 or [2001:db8::1]:51820",
   });
 }
-
-const showMember = (m: Member): Json => ({ name: m.name, nodeId: toHex(m.id) });
-
-const showInvite = (i: Invite, now: number): Json => ({
-  inviteId: toHex(i.id),
-  expires: i.expires,
-  uses: i.uses,
-  used: i.admitted.length,
-  state: stateOf(i, now),
-  admitted: i.admitted.map((a) => a.name),
-});
-
-const showPeer = (p: PeerView, traffic: Traffic): Json => ({
-  name: p.name,
-  nodeId: toHex(p.id),
-  address: p.address,
-  endpoint: p.endpoint ? endpointKey(p.endpoint) : null,
-  state: p.state,
-  wireVersion: p.wireVersion,
-  suite: p.suite,
-  aead: p.aead ?? null,
-  pattern: p.pattern ?? null,
-  handshakeAgeMs: p.handshakeAge ?? null,
-  handshakeTookMs: p.handshakeTook ?? null,
-  lastSeenMs: p.lastSeen ?? null,
-  roundTripMs: p.roundTrip ?? null,
-  rekeys: p.rekeys,
-  sessionAgeMs: p.sessionAge ?? null,
-  traffic: { ...traffic },
-});

@@ -267,6 +267,7 @@ export class Node {
       peers: () => this.#mesh?.peers(systemClock.now()) ?? [],
       traffic: () => this.#traffic.totals(plane.stats().sessions),
       counters: () => this.#meter.snapshot(),
+      supervised: (process.env.NOTIFY_SOCKET ?? "") !== "",
       expelled: () => this.#expelled,
       random: systemRandom,
       command: (command) => this.#feed({ type: "command", command }),

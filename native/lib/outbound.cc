@@ -50,9 +50,8 @@ void Outbound::handle(const VnetHeader& vnet, uint8_t* packet, size_t size, int6
   if (!valid_ip(packet, size) || size + FRAME_OVERHEAD > Batch::CAPACITY) return counters_.drop(Drop::malformed);
   if (!find_target(packet)) return keep(vnet, packet, size, since);
   if (vnet.gso_type == VNET_GSO_NONE) return seal_single(vnet, packet, size);
-  Split split;
-  if (!plan_split(vnet, packet, size, split)) return counters_.drop(Drop::malformed);
-  seal_segments(split);
+  if (!plan_split(vnet, packet, size, split_)) return counters_.drop(Drop::malformed);
+  seal_segments();
 }
 
 void Outbound::finish() {
@@ -114,39 +113,31 @@ void Outbound::seal_single(const VnetHeader& vnet, uint8_t* packet, size_t size)
   uint64_t counter;
   if (!valid) return counters_.drop(Drop::malformed);
   if (!take_counters(1, counter)) return;
-  uint8_t* frame = reserve(size);
-  std::memcpy(frame + HEADER_SIZE, packet, size);
-  seal(frame, size, counter, partial);
+  seal(packet, size, counter, partial);
 }
 
-void Outbound::seal_segments(const Split& split) {
+void Outbound::seal_segments() {
   uint64_t first;
-  if (!take_counters(split.segments, first)) return;
-  for (uint32_t i = 0; i < split.segments; i++) {
-    const size_t inner = segment_size(split, i);
-    uint8_t* frame = reserve(inner);
-    write_segment(split, i, frame + HEADER_SIZE);
-    seal(frame, inner, first + i, true);
-  }
+  if (!take_counters(split_.segments, first)) return;
+  for (uint32_t i = 0; i < split_.segments; i++) seal(lay_out_segment(split_, i), segment_size(split_, i), first + i, true);
 }
 
-uint8_t* Outbound::reserve(size_t inner) {
-  uint8_t* frame = batch_.reserve(inner + FRAME_OVERHEAD);
-  if (frame != nullptr) return frame;
-  flush();
-  return batch_.reserve(inner + FRAME_OVERHEAD);
-}
-
-void Outbound::seal(uint8_t* frame, size_t inner, uint64_t counter, bool partial) {
+/** Seals from where the device's bytes lie straight into the batch. */
+void Outbound::seal(const uint8_t* packet, size_t size, uint64_t counter, bool partial) {
   Session& session = *target_.session;
+  uint8_t* frame = batch_.reserve(size + FRAME_OVERHEAD);
+  if (frame == nullptr) {
+    flush();
+    frame = batch_.reserve(size + FRAME_OVERHEAD);
+  }
   uint8_t nonce[NONCE_SIZE];
   write_nonce(nonce, counter);
   write_header(frame, session.remote_index, counter, partial);
-  uint8_t* data = frame + HEADER_SIZE;
-  if (!session.sealers[worker_]->seal(nonce, frame, HEADER_SIZE, data, inner, data + inner)) return counters_.drop(Drop::malformed);
-  batch_.commit(target_.endpoint, inner + FRAME_OVERHEAD);
+  uint8_t* sealed = frame + HEADER_SIZE;
+  if (!session.sealers[worker_]->seal(nonce, frame, HEADER_SIZE, packet, sealed, size, sealed + size)) return counters_.drop(Drop::malformed);
+  batch_.commit(target_.endpoint, size + FRAME_OVERHEAD);
   packets_++;
-  bytes_ += inner;
+  bytes_ += size;
 }
 
 }  // namespace trellis

@@ -42,11 +42,10 @@ class Outbound {
   void keep(const VnetHeader& vnet, const uint8_t* packet, size_t size, int64_t since);
   bool take_counters(size_t count, uint64_t& first);
   void seal_single(const VnetHeader& vnet, uint8_t* packet, size_t size);
-  void seal_segments(const Split& split);
+  void seal_segments();
   void flush();
   void leave_target();
-  uint8_t* reserve(size_t inner);
-  void seal(uint8_t* frame, size_t inner, uint64_t counter, bool partial);
+  void seal(const uint8_t* packet, size_t size, uint64_t counter, bool partial);
 
   size_t worker_;
   Counters& counters_;
@@ -54,6 +53,7 @@ class Outbound {
   Waiting& waiting_;
   std::function<void(const Batch&)> send_;
   Batch batch_;
+  Split split_;  // of the packet at hand; kept for its memory
 
   const Tables* tables_ = nullptr;
   uint64_t releases_ = 0;

@@ -224,7 +224,7 @@ TEST("an authentic frame is delivered only if it holds an IP packet from an addr
     uint8_t nonce[NONCE_SIZE];
     write_nonce(nonce, 0);
     uint8_t* data = frame.data() + HEADER_SIZE;
-    CHECK(pair.a.session->sealers[0]->seal(nonce, frame.data(), HEADER_SIZE, data, packet.size(), data + packet.size()));
+    CHECK(pair.a.session->sealers[0]->seal(nonce, frame.data(), HEADER_SIZE, data, data, packet.size(), data + packet.size()));
     pair.b.open({frame});
     CHECK_CASE(pair.b.dropped(row.reason) == 1 && pair.b.sink.all.empty(), row.why);
     CHECK_CASE(pair.b.counters.received_packets.get() == 1, row.why);
@@ -237,7 +237,7 @@ TEST("an empty packet is a sign of life: authenticated, counted, not delivered")
   uint8_t nonce[NONCE_SIZE];
   write_header(frame.data(), INDEX, 0, false);
   write_nonce(nonce, 0);
-  CHECK(pair.a.session->sealers[0]->seal(nonce, frame.data(), HEADER_SIZE, nullptr, 0, frame.data() + HEADER_SIZE));
+  CHECK(pair.a.session->sealers[0]->seal(nonce, frame.data(), HEADER_SIZE, nullptr, nullptr, 0, frame.data() + HEADER_SIZE));
   pair.b.open({frame});
   CHECK(pair.b.counters.received_packets.get() == 1 && pair.b.dropped() == 0 && pair.b.sink.all.empty());
   CHECK(pair.b.session->last_received >= 0);
@@ -373,7 +373,7 @@ TEST("no mutation of frames, of inner packets or of vnet headers breaks either e
       write_nonce(nonce, counter);
       std::copy(packet.begin(), packet.end(), frame.begin() + HEADER_SIZE);
       uint8_t* data = frame.data() + HEADER_SIZE;
-      pair.a.session->sealers[0]->seal(nonce, frame.data(), HEADER_SIZE, data, packet.size(), data + packet.size());
+      pair.a.session->sealers[0]->seal(nonce, frame.data(), HEADER_SIZE, data, data, packet.size(), data + packet.size());
       frames.push_back(frame);
     }
     for (Bytes& frame : frames) {

@@ -1,7 +1,6 @@
 /** Asks this machine what the capability table wants to know. Probing makes a TUN device for a moment; nothing stays. */
 import { existsSync } from "node:fs";
 import { messageOf } from "../base/errors.ts";
-import type { AeadRates } from "../mesh/types.ts";
 import { type Addon, type AddonOutcome, ingressObject, loadAddon } from "./addon.io.ts";
 import type { Facts, RootKeyPlace } from "./capabilities.ts";
 
@@ -15,8 +14,6 @@ export interface KnownElsewhere {
   readonly unix: number;
   /** Seconds: the moment of the build, or a persisted mesh time. */
   readonly floor: number;
-  /** When they were measured already; measuring takes some milliseconds. */
-  readonly rates?: AeadRates;
 }
 
 export function gatherFacts(known: KnownElsewhere, outcome: AddonOutcome = loadAddon()): Facts {
@@ -25,7 +22,7 @@ export function gatherFacts(known: KnownElsewhere, outcome: AddonOutcome = loadA
     addonReason: reason ?? "",
     host: addon?.probe(),
     tunDevice: existsSync("/dev/net/tun"),
-    rates: known.rates ?? addon?.measureAead(),
+    offers: addon?.aeadOffers() ?? [],
     ingress: tryIngress(addon, ingressObject()),
     provider: known.provider,
     serviceManager: known.serviceManager,

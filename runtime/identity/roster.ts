@@ -54,7 +54,7 @@ export type RevocationResult =
   | { readonly revoked: readonly Member[]; readonly news: boolean }
   | { readonly refused: RevocationRefusal | Exclude<AddResult, "added" | "known"> };
 
-const VERDICTS_MAX = 1024;
+export const VERDICTS_MAX = 1024;
 
 /**
  * Whether `next` takes the place of a certificate that still counts. Serials of two issuers say nothing about each other;

@@ -9,7 +9,21 @@ const ROOT = join(import.meta.dir, "../..");
 const OUT = join(ROOT, "build/native/test");
 
 /** What the tunnel consists of; the rest of `native/lib` talks to the kernel only and is tested through the addon. */
-const PARTS = ["aead", "coalesce", "endpoint", "inbound", "ip", "outbound", "split", "tun", "tunnel", "udp", "worker"];
+const PARTS = [
+  "aead",
+  "aead_ipsec_mb",
+  "aead_libcrypto",
+  "coalesce",
+  "endpoint",
+  "inbound",
+  "ip",
+  "outbound",
+  "split",
+  "tun",
+  "tunnel",
+  "udp",
+  "worker",
+];
 const FLAGS = [
   ...["-std=c++20", "-O1", "-g", "-Wall", "-Wextra", "-Werror"],
   ...["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-fno-omit-frame-pointer"],
@@ -37,7 +51,7 @@ async function build(): Promise<string> {
   });
   const program = join(OUT, "lib-test");
   const inputs = objects.map((step) => step.output);
-  const command = ["g++", ...FLAGS, ...inputs, "-lcrypto", "-pthread", "-o", program];
+  const command = ["g++", ...FLAGS, ...inputs, "-lcrypto", "-ldl", "-pthread", "-o", program];
   await runSteps(objects, "", () => {});
   await runSteps([{ output: program, inputs, command }], "", () => {});
   return program;

@@ -219,6 +219,8 @@ describe.skipIf(!here)("the addon", () => {
     expect(devices()).toBe(before);
     expect(facts.libcrypto).toStartWith("OpenSSL ");
     expect(facts.udpSegment).toBe("");
+    const offered = addon.aeadOffers().some(({ library }) => library.startsWith("libipsec-mb "));
+    expect(offered).toBe(process.arch === "x64" && facts.ipsecMbLacks === "");
     if (process.getuid?.() !== 0) expect(facts.capNetAdmin && facts.tunCreate !== "").toBe(false);
   });
 });

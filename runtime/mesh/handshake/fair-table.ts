@@ -17,7 +17,6 @@ export class FairTable<T> {
   readonly #life: Ms;
   readonly #closed: (value: T) => void;
   readonly #entries = new Map<string, Entry<T>>(); // oldest first
-  readonly #held = new Map<string, number>(); // entries by source
 
   /** Entries older than `life` go; `closed` hears of each that leaves the table, however it leaves. */
   constructor(limit: number, life: Ms, closed: (value: T) => void) {
@@ -48,18 +47,13 @@ export class FairTable<T> {
     this.expire(now);
     this.delete(key);
     if (this.#entries.size >= this.#limit) this.delete(this.#leastFair());
-    const source = sourcePrefix(from);
-    this.#entries.set(key, { source, since: now, value });
-    this.#held.set(source, (this.#held.get(source) ?? 0) + 1);
+    this.#entries.set(key, { source: sourcePrefix(from), since: now, value });
   }
 
   delete(key: string): void {
     const entry = this.#entries.get(key);
     if (!entry) return;
     this.#entries.delete(key);
-    const left = (this.#held.get(entry.source) as number) - 1;
-    if (left > 0) this.#held.set(entry.source, left);
-    else this.#held.delete(entry.source);
     this.#closed(entry.value);
   }
 
@@ -71,8 +65,10 @@ export class FairTable<T> {
   }
 
   #leastFair(): string {
-    const most = Math.max(...this.#held.values());
-    const [key] = [...this.#entries].find(([, e]) => this.#held.get(e.source) === most) as [string, Entry<T>];
+    const held = new Map<string, number>(); // entries by source
+    for (const { source } of this.#entries.values()) held.set(source, (held.get(source) ?? 0) + 1);
+    const most = Math.max(...held.values());
+    const [key] = [...this.#entries].find(([, e]) => held.get(e.source) === most) as [string, Entry<T>];
     return key;
   }
 }

@@ -20,7 +20,7 @@ import { finish, openStep, type SessionSecrets, sealStep, startChain, wipeSessio
 
 const NO_SECRET = new Uint8Array(32);
 const CODE = /^[a-z-]{1,32}\/[a-z-]{1,32}$/;
-const MESSAGE_MAX = 500; // characters of a refusal
+export const MESSAGE_MAX = 500; // characters of a refusal
 
 export interface Callee {
   readonly meshId: Uint8Array;

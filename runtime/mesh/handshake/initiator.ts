@@ -35,7 +35,7 @@ import { type SessionSecrets, wipeSession } from "./schedule.ts";
 /** An exchange that has not succeeded by then has failed. */
 export const GIVE_UP: Ms = seconds(10);
 /** An honest responder asks once, twice should its secret change. Each cookie makes us send the first message again. */
-const COOKIES_MAX = 3;
+export const COOKIES_MAX = 3;
 
 export type InitiatorPurpose =
   | ({ readonly kind: "known-peer"; readonly peer: RemoteMember } & Callee)

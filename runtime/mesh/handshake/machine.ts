@@ -18,9 +18,9 @@ import { Reassembly } from "./reassembly.ts";
 import { Responder } from "./responder.ts";
 
 /** While a long message arrives, every so many fragments are reported. */
-const REPORT_EVERY = 4;
+export const REPORT_EVERY = 4;
 /** A cookie is reused for this long: less than the responder honours it. */
-const COOKIE_LIFE = seconds(100);
+export const COOKIE_LIFE = seconds(100);
 
 export interface HandshakeDeps {
   readonly crypto: CryptoProvider;

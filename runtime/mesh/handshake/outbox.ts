@@ -3,11 +3,11 @@ import type { Ms } from "../../base/time.ts";
 
 export const RETRY_FIRST: Ms = 60;
 export const RETRY_MOST: Ms = 250;
-const RETRY_GROWTH = 1.2;
+export const RETRY_GROWTH = 1.2;
 /** Every so many repetitions all of it goes: what was reported as arrived may have been pushed out of a full table since. */
-const WHOLE_EVERY = 4;
+export const WHOLE_EVERY = 4;
 /** An acknowledgement makes us resend at once, but not more often than this. */
-const RESEND_GUARD: Ms = 10;
+export const RESEND_GUARD: Ms = 10;
 
 export class Outbox {
   datagrams: readonly Uint8Array[];

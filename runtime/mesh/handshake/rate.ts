@@ -6,7 +6,7 @@ import type { Ms } from "../../base/time.ts";
 
 export const sourcePrefix = (e: Endpoint): string => {
   const address = parseIp(e.address.split("%")[0] as string);
-  return address ? toHex(address.length === 4 ? address : address.subarray(0, 8)) : e.address;
+  return address ? toHex(address.subarray(0, 8)) : e.address;
 };
 
 export class RateLimit {

@@ -11,11 +11,11 @@ import { type Fragment, instanceOf } from "./fragment.ts";
 
 export const REASSEMBLY_SLOTS = 256;
 /** No exchange lasts longer. */
-const SLOT_LIFE = seconds(10);
+export const REASSEMBLY_LIFE = seconds(10);
 /** Variants kept per fragment: an attacker on the wire who sends forged ones must not displace the true one. */
-const VARIANTS = 3;
+export const VARIANTS = 3;
 /** Candidates tried per arriving fragment, so that forged variants cannot make us hash for long. */
-const CANDIDATES = 9;
+export const CANDIDATES = 9;
 
 interface Slot {
   readonly instance: number;
@@ -29,7 +29,7 @@ export class Reassembly {
 
   constructor(crypto: CryptoProvider, limit = REASSEMBLY_SLOTS) {
     this.#crypto = crypto;
-    this.#slots = new FairTable(limit, SLOT_LIFE, () => {});
+    this.#slots = new FairTable(limit, REASSEMBLY_LIFE, () => {});
   }
 
   get size(): number {

@@ -13,9 +13,9 @@ import { RateLimit, sourcePrefix } from "./rate.ts";
 import { chooseAead } from "./schedule.ts";
 
 /** F3 that led to no session: five at once, then one per two seconds, per source. */
-const FAILURES = { burst: 5, refill: seconds(2), sources: 1024 } as const;
+export const FAILURES = { burst: 5, refill: seconds(2), sources: 1024 } as const;
 /** First contacts of a member that has other ways to talk: as many. */
-const CONTACTS = { burst: 5, refill: seconds(2), members: 4096 } as const;
+export const CONTACTS = { burst: 5, refill: seconds(2), members: 4096 } as const;
 
 /** Whom to answer under which keys; `member` when there is to be a session. */
 interface Heard {

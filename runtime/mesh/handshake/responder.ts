@@ -22,7 +22,7 @@ import { type SessionSecrets, wipeSession } from "./schedule.ts";
 
 /** Exchanges being answered at a time. */
 export const SLOTS = 128;
-const SLOT_LIFE: Ms = seconds(10);
+export const SLOT_LIFE: Ms = seconds(10);
 
 interface Slot {
   readonly key: string;

@@ -82,15 +82,21 @@ describe("a rotating secret", () => {
   const secret = () => new RotatingSecret(seededRandom("rotating"), 16, 1000, 0);
 
   test.each([
-    ["at once", 0, true],
-    ["at the end of its period", 999, true],
-    ["in the next period", 1999, true],
-    ["after that, though nobody asked in between", 2000, false],
-    ["much later", 50_000, false],
-  ] as const)("made at the start is honoured or not %s", (_, later, want) => {
-    const s = secret();
-    const first = s.current(0).slice();
-    expect(s.honoured(later).some((x) => Buffer.compare(x, first) === 0)).toBe(want);
+    ["at once", 0, true, 1],
+    ["at the end of its period", 999, true, 1],
+    ["in the next period", 1000, true, 2],
+    ["at the end of the next period", 1999, true, 2],
+    ["after that, though nobody asked in between", 2000, false, 1],
+    ["much later", 50_000, false, 1],
+  ] as const)("made at the start is honoured or not %s", (_, later, want, honoured) => {
+    for (const start of [0, 400, 12_345]) {
+      const s = new RotatingSecret(seededRandom("rotating"), 16, 1000, start);
+      const first = s.current(start).slice();
+      const list = s.honoured(start + later);
+      expect(list.some((x) => Buffer.compare(x, first) === 0)).toBe(want);
+      expect(list).toHaveLength(honoured);
+      expect(list.every((x) => x.length === 16 && x.some((b) => b !== 0))).toBe(true);
+    }
   });
 
   test("ages by the clock: made late in its period it is honoured for the next one only", () => {
@@ -105,10 +111,11 @@ describe("a rotating secret", () => {
     const s = secret();
     const first = s.current(0);
     const second = s.current(1000);
-    s.current(2000);
-    expect([first.every((b) => b === 0), second.every((b) => b === 0)]).toEqual([true, false]);
+    const third = s.current(2000);
+    const areZero = (): boolean[] => [first, second, third].map((x) => x.every((b) => b === 0));
+    expect(areZero()).toEqual([true, false, false]);
     s.current(9000);
-    expect(second.every((b) => b === 0)).toBe(true);
+    expect(areZero()).toEqual([true, true, true]);
   });
 });
 
@@ -165,6 +172,18 @@ describe("a biscuit", () => {
     expect(numbers).toEqual([1n, 2n]);
   });
 
+  test("leaves no copy of what is in it", () => {
+    const sealed: Uint8Array[] = [];
+    const aes = native.aead["aes-256-gcm"];
+    const seal: typeof aes.seal = (key, nonce, aad, plaintext) => {
+      sealed.push(plaintext);
+      return aes.seal(key, nonce, aad, plaintext);
+    };
+    const crypto = { ...native, aead: { ...native.aead, "aes-256-gcm": { ...aes, seal } } };
+    new BiscuitJar(crypto, seededRandom("biscuit"), 0).seal(content, exchange, somewhere, 0);
+    expect(sealed.map((p) => p.every((b) => b === 0))).toEqual([true]);
+  });
+
   test("of another responder, or of this one before its restart, does not open", () => {
     const sealed = new BiscuitJar(native, seededRandom("before"), 0).seal(content, exchange, somewhere, 0);
     expect(new BiscuitJar(native, seededRandom("after"), 0).open(sealed, exchange, somewhere, 0)).toBeUndefined();
@@ -184,7 +203,10 @@ describe("an outbox", () => {
 
   test("resends everything when nothing has arrived, and nothing when no hole is seen", () => {
     expect(firsts(new Outbox(datagrams, 0).acknowledge(0, 50))).toEqual([0, 1, 2, 3]);
-    expect(new Outbox(datagrams, 0).acknowledge(0b0011, 50)).toEqual([]);
+    const box = new Outbox(datagrams, 0);
+    expect(box.acknowledge(0b0011, 50)).toEqual([]);
+    expect(box.due).toBe(RETRY_FIRST); // and the retry is not put off by it
+    expect(box.acknowledge(0b1000, 51)).toHaveLength(1);
   });
 
   test("does not let a flood of acknowledgements make it a flood of fragments", () => {
@@ -200,6 +222,13 @@ describe("an outbox", () => {
     expect(box.due).toBe(RETRY_FIRST);
     box.acknowledge(0b1000, 50);
     expect(box.due).toBe(50 + RETRY_FIRST);
+  });
+
+  test("does not send at once what its retry has just sent", () => {
+    const box = new Outbox(datagrams, 0);
+    box.retry(60);
+    expect([box.acknowledge(0b1000, 69), box.asked(69)]).toEqual([[], []]);
+    expect(box.asked(70)).toHaveLength(3);
   });
 
   test("waits longer after each retry, up to a bound", () => {
@@ -241,7 +270,7 @@ describe("an outbox", () => {
     const box = new Outbox(datagrams, 0);
     box.acknowledge(0b1111, 20);
     expect(box.replace(datagrams.toReversed(), 30)).toEqual(datagrams.toReversed());
-    expect([box.complete, box.due]).toEqual([false, 30 + RETRY_FIRST]);
+    expect([box.missing().length, box.due]).toEqual([4, 30 + RETRY_FIRST]);
     expect(box.acknowledge(0, 39)).toEqual([]);
   });
 });
@@ -266,6 +295,8 @@ describe("a rate limit", () => {
   test.each([
     ["an IPv4 address is a source of its own", "10.0.0.1", "10.0.0.2", false],
     ["addresses of one IPv6 /64 are one source", "2001:db8::1", "2001:db8::ffff:1", true],
+    ["addresses that differ in their ninth byte only are one source", "2001:db8::1", "2001:db8::ff00:0:0:1", true],
+    ["addresses that differ in their first byte only are two", "11.0.0.1", "10.0.0.1", false],
     ["other /64s are others", "2001:db8::1", "2001:db8:0:1::1", false],
     ["a scope does not make another source", "fe80::1%eth0", "fe80::1%eth1", true],
     ["what is no address stands for itself", "somewhere", "elsewhere", false],

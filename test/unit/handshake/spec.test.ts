@@ -3,7 +3,13 @@ import { describe, expect, test } from "bun:test";
 import { Glob } from "bun";
 import { LABEL, STEP } from "../../../runtime/crypto/labels.ts";
 import { SHOWN_MAX } from "../../../runtime/identity/chain.ts";
+import { VERDICTS_MAX } from "../../../runtime/identity/roster.ts";
 import { FRAME, FragmentHeader, MAX_DATAGRAM } from "../../../runtime/mesh/frame.ts";
+import { BISCUIT_PERIOD } from "../../../runtime/mesh/handshake/biscuit.ts";
+import { COOKIE_PERIOD } from "../../../runtime/mesh/handshake/cookie.ts";
+import { MESSAGE_MAX } from "../../../runtime/mesh/handshake/first-contact.ts";
+import { COOKIES_MAX, GIVE_UP } from "../../../runtime/mesh/handshake/initiator.ts";
+import { COOKIE_LIFE, REPORT_EVERY } from "../../../runtime/mesh/handshake/machine.ts";
 import {
   Acknowledge,
   CookieReply,
@@ -19,6 +25,16 @@ import {
   TAG,
   Unknown,
 } from "../../../runtime/mesh/handshake/message.ts";
+import {
+  RESEND_GUARD,
+  RETRY_FIRST,
+  RETRY_GROWTH,
+  RETRY_MOST,
+  WHOLE_EVERY,
+} from "../../../runtime/mesh/handshake/outbox.ts";
+import { CANDIDATES, REASSEMBLY_LIFE, REASSEMBLY_SLOTS, VARIANTS } from "../../../runtime/mesh/handshake/reassembly.ts";
+import { CONTACTS, FAILURES } from "../../../runtime/mesh/handshake/reception.ts";
+import { SLOT_LIFE, SLOTS } from "../../../runtime/mesh/handshake/responder.ts";
 
 const SPEC = await Bun.file("runtime/mesh/handshake/SPEC.md").text();
 const section = (title: string): string => SPEC.split(`\n## ${title}`)[1]?.split("\n## ")[0] ?? "";
@@ -100,6 +116,32 @@ describe("SPEC.md", () => {
     // Five root keys are a genesis of 10 kB at least; what it leaves to the chain fits the longer F3 as well.
     const SIGNATURES = 1 + 66 + 3312 + 1 + 3;
     expect(1120 + TAG + 2 + SIGNATURES + (SHOWN_MAX - 6000)).toBeLessThanOrEqual(most);
+  });
+
+  test("gives the timers and bounds of the code", () => {
+    const s = (ms: number): number => ms / 1000;
+    for (const text of [
+      `after ${RETRY_FIRST} ms, then ${RETRY_GROWTH} times longer each time, at most ${RETRY_MOST} ms`,
+      `with every ${["", "", "", "third", "fourth"][WHOLE_EVERY]} repetition all of the message`,
+      `on the last fragment and on every ${["", "", "", "third", "fourth"][REPORT_EVERY]} while`,
+      `at most every ${RESEND_GUARD} ms`,
+      `not succeeded after ${s(GIVE_UP)} s has failed`,
+      `| any | ${s(GIVE_UP)} s |`,
+      `replaces every ${s(COOKIE_PERIOD)} s and honours for another ${s(COOKIE_PERIOD)} s`,
+      `at most ${["", "", "two", "three"][COOKIES_MAX]} cookies in an exchange, and keeps it for ${s(COOKIE_LIFE)} s`,
+      `replaced every ${s(BISCUIT_PERIOD)} s, honoured another ${s(BISCUIT_PERIOD)} s`,
+      `${REASSEMBLY_SLOTS} messages in reassembly and ${SLOTS} exchanges at a responder, each for ${s(SLOT_LIFE)} s`,
+      `Up to ${["", "", "two", "three"][VARIANTS]} variants`,
+      `at most ${CANDIDATES === 9 ? "nine" : ""} combinations`,
+      `one of ${FAILURES.burst === 5 ? "five" : ""} tokens; one returns every ${s(FAILURES.refill)} s`,
+      `${CONTACTS.burst === 5 ? "five" : ""} first contacts at once and one more every ${s(CONTACTS.refill)} s`,
+      `Tokens of ${FAILURES.sources} sources and ${CONTACTS.members} members are remembered`,
+      `the last ${VERDICTS_MAX} chains`,
+      `at most ${MESSAGE_MAX} characters`,
+      `fragment count, 1 to ${MAX_FRAGMENTS}`,
+    ])
+      expect(flat).toContain(text);
+    expect([REASSEMBLY_LIFE, COOKIE_LIFE < COOKIE_PERIOD]).toEqual([SLOT_LIFE, true]);
   });
 
   test("has every label of the code, and the code every label of it", () => {
