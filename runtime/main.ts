@@ -43,7 +43,10 @@ function version(): void {
 
 try {
   if (argv[0] === ASK) for (const line of await answerShell(argv.slice(1), COMMANDS)) console.log(line);
-  else if (argv.includes("--help") || argv.includes("-h") || argv[0] === "help") help();
+  else if (argv.length === 0) {
+    help();
+    process.exitCode = exitOf("usage/command");
+  } else if (argv.includes("--help") || argv.includes("-h") || argv[0] === "help") help();
   else if (argv.includes("--version")) version();
   else {
     const { command, line } = await parseLine(COMMANDS, argv);

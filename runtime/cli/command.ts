@@ -66,12 +66,13 @@ export function command<P extends Positionals, O extends Options>(
   };
 }
 
-/** `ping PEER`, `peers [PEER]`, `keys show`. */
-export const usageOf = ({ name, positionals }: Command): string =>
-  [name, ...Object.entries(positionals).map(([word, p]) => shownWord(word, p))].join(" ");
+/** `ping PEER`, `peers [PEER]`, `keys show`, `service install|remove`, or short `service ACTION`. */
+export const usageOf = ({ name, positionals }: Command, length: "full" | "short" = "full"): string =>
+  [name, ...Object.entries(positionals).map(([word, p]) => shownWord(word, p, length))].join(" ");
 
-function shownWord(word: string, { choices, optional }: Positional): string {
-  const shown = choices ? choices.join("|") : word.toUpperCase();
+function shownWord(word: string, { choices, optional }: Positional, length: "full" | "short"): string {
+  const spelled = choices && (length === "full" || choices.length === 1);
+  const shown = spelled ? choices.join("|") : word.toUpperCase();
   return optional ? `[${shown}]` : shown;
 }
 

@@ -23,12 +23,19 @@ export function print(g: Globals, value: unknown, lines: () => readonly string[]
   else for (const line of lines()) console.log(line);
 }
 
+/** For somebody who waits: beside the result, and not in the way of a script. */
+export function note(g: Globals, line: string): void {
+  if (!g.json) console.error(line);
+}
+
 export function consoleLog(g: Globals): Log {
   const sink = (line: LogLine): void => {
     if (g.json)
       console.log(JSON.stringify({ time: new Date().toISOString(), ...line, ...line.fields, fields: undefined }));
     else {
-      const fields = Object.entries(line.fields).map(([k, v]) => `${k}=${String(v)}`);
+      const fields = Object.entries(line.fields).map(
+        ([k, v]) => `${k}=${typeof v === "number" ? Number(v.toFixed(3)) : v}`,
+      );
       console.log([line.level, `${line.part}:`, line.message, ...fields].join(" "));
     }
   };

@@ -9,7 +9,7 @@ import { wrap } from "./help.ts";
 
 export const doctor = command({
   name: "doctor",
-  doc: "what this machine has, what it lacks, what follows, what to do",
+  doc: "what this machine has and lacks, what follows, what to do",
   positionals: NONE,
   options: NONE,
   examples: [["trellis doctor", "works without a daemon"]],
@@ -25,9 +25,10 @@ export const doctor = command({
         floor: 0,
       }),
     );
+    const told = rows.filter((r) => problem === undefined || r.id !== "root-key"); // not known then
     const ready = missingRequired(rows).length === 0;
-    print(args, { capabilities: rows, ready, stateProblem: problem ?? null }, () => [
-      ...rows.flatMap(lines),
+    print(args, { capabilities: told, ready, stateProblem: problem ?? null }, () => [
+      ...told.flatMap(lines),
       ...(problem === undefined ? [] : [`the state directory could not be looked at: ${problem}`]),
       "",
       ready

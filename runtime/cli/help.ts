@@ -11,7 +11,7 @@ export function overview(commands: readonly Command[], exits: string, width: num
     "trellis COMMAND: a gateway of an encrypted mesh",
     "",
     ...columns(
-      commands.map((c) => [usageOf(c), c.doc]),
+      commands.map((c) => [usageOf(c, "short"), c.doc]),
       width,
     ),
     "",

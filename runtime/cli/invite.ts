@@ -7,7 +7,7 @@ import { USES_MAX } from "../provisioning/token.ts";
 import { command, type Globals, NONE, option } from "./command.ts";
 import { print, socketOf } from "./context.ts";
 import { memberName } from "./names.ts";
-import { table } from "./show.ts";
+import { moment, table } from "./show.ts";
 
 const endpointText: Parser<string> = {
   expects: "an endpoint such as 192.0.2.1:51820 or [2001:db8::1]:51820",
@@ -90,11 +90,11 @@ export const invite = command({
     const made = await call<Shown & { token: string; endpoints: readonly string[] }>(socketOf(args), "invite", params);
     print(args, made, () => [
       renderUnicodeCompact(made.token, { border: 2 }),
-      made.token,
-      "",
-      `admits ${made.uses === 1 ? "one gateway" : `${made.uses} gateways`} until ${new Date(made.expires * 1000).toISOString()}`,
+      `admits ${made.uses === 1 ? "one gateway" : `${made.uses} gateways`} until ${moment(made.expires)}`,
       `reaches this gateway at ${made.endpoints.join(", ")}`,
-      `on the other gateway: trellis join '${made.token}' --name NAME`,
+      "scan it, or on the other gateway:",
+      "",
+      `trellis join '${made.token}' --name NAME`,
     ]);
   },
 });
@@ -104,7 +104,7 @@ async function list(args: Globals): Promise<void> {
   print(args, { invites }, () =>
     table(
       ["invite", "state", "used", "expires"],
-      invites.map((i) => [i.inviteId, i.state, `${i.used}/${i.uses}`, new Date(i.expires * 1000).toISOString()]),
+      invites.map((i) => [i.inviteId, i.state, `${i.used}/${i.uses}`, moment(i.expires)]),
     ),
   );
 }

@@ -22,7 +22,7 @@ export const keys = command({
       x25519: toHex(own.public.x25519),
       mlKem768: toHex(own.public.mlKem768),
     };
-    const short = (hex: string): string => (hex.length > 64 ? `${hex.slice(0, 64)}... (${hex.length / 2} bytes)` : hex);
+    const short = (hex: string): string => (hex.length > 64 ? `${hex.slice(0, 48)}... (${hex.length / 2} bytes)` : hex);
     print(args, shown, () => Object.entries(shown).map(([k, v]) => `${k.padEnd(9)} ${short(v)}`));
   },
 });

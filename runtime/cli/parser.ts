@@ -108,7 +108,9 @@ function unknownWord(
 ): TrellisError {
   const dashed = argv.find((given) => given.startsWith("-") && given.replace(/^-+(?:no-)?/, "").startsWith(word));
   if (dashed === undefined && command)
-    return new TrellisError("usage/word", `trellis ${command.name} takes no "${word}"`, { hint: see });
+    return new TrellisError("usage/word", `trellis ${command.name} takes no "${word}"`, {
+      hint: `put quotes around what has blanks or signs in it; ${see} tells more`,
+    });
   const rows = Object.values<Option<unknown>>({ ...GLOBAL, ...command?.options });
   const known = dashed === undefined ? commands.map((c) => c.name) : [...rows.map((row) => row.key), "config"];
   const meant = nearest(word, known);

@@ -128,7 +128,7 @@ const details = (p: Peer): string[] =>
     ["endpoint", pathOf(p)],
     ["last heard", p.lastSeenMs === null ? "never" : `${age(p.lastSeenMs)} ago`],
     ["round trip", p.roundTripMs === null ? "not measured: trellis ping does" : roundTrip(p.roundTripMs)],
-    ["session", p.sessionAgeMs === null ? "none" : `for ${age(p.sessionAgeMs)}, new keys ${p.rekeys} times since`],
+    ["session", p.sessionAgeMs === null ? "none" : `for ${age(p.sessionAgeMs)}, rekeyed ${p.rekeys} times`],
     [
       "handshake",
       p.handshakeAgeMs === null

@@ -20,7 +20,7 @@ type Ask = (method: string, params: JsonObject) => Promise<JsonObject>;
 
 export const receive = command({
   name: "receive",
-  doc: "take one file that another gateway sends with `trellis send`",
+  doc: "take one file that another gateway sends",
   positionals: NONE,
   options: {
     from: option({

@@ -5,7 +5,7 @@ import { peerWord } from "./peer-word.ts";
 
 export const rekey = command({
   name: "rekey",
-  doc: "agree on new keys with another gateway now, not after two minutes",
+  doc: "agree on new keys with another gateway now",
   positionals: { peer: peerWord },
   options: NONE,
   examples: [["trellis rekey b", "no packet is lost by it"]],

@@ -10,13 +10,13 @@ import { certifyIssuer } from "../provisioning/certify.ts";
 import { writeRootFile } from "../provisioning/root-file.io.ts";
 import { systemRandom } from "../system.io.ts";
 import { command, type Globals, option } from "./command.ts";
-import { ownHome, print, viewHome } from "./context.ts";
+import { note, ownHome, print, viewHome } from "./context.ts";
 import { newPassphrase, passphraseFile } from "./passphrase.ts";
 import { memberOf, rootKeysIn } from "./root-keys.ts";
 
 export const root = command({
   name: "root",
-  doc: "the mesh's root: take it off this gateway, use it from a file",
+  doc: "take the mesh's root off this gateway, use it from a file",
   positionals: {
     action: { doc: "what to do with it, see the examples", choices: ["move", "check", "certify"] },
     file: { doc: "the sealed file", completes: "file" },
@@ -60,6 +60,7 @@ async function move(args: Args): Promise<void> {
   const { provider } = await chooseProvider();
   const passphrase = await newPassphrase(args.passphraseFile);
   const secrets = keys.map((key) => key.secrets);
+  note(args, "sealing and reading back: some seconds, so that guessing takes long too");
   await writeRootFile(provider, systemRandom, args.file, passphrase, secrets);
   await home.removeRoots();
   const sameDisk = statSync(args.file).dev === statSync(args.stateDir).dev;

@@ -18,7 +18,7 @@ interface State extends JsonObject {
 
 export const send = command({
   name: "send",
-  doc: "send a file to another gateway through the sealed session; there: trellis receive",
+  doc: "send a file to a gateway that runs trellis receive",
   positionals: { peer: peerWord, file: { doc: "the file", completes: "file" } },
   options: {
     as: option({

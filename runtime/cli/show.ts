@@ -15,6 +15,10 @@ export function age(ms: number | null): string {
 
 export const roundTrip = (ms: number | null): string => (ms === null ? "-" : `${ms.toFixed(ms < 10 ? 2 : 1)} ms`);
 
+/** `2026-11-26 16:26 UTC`: invites count in minutes. */
+export const moment = (unixSeconds: number): string =>
+  `${new Date(1000 * unixSeconds).toISOString().slice(0, 16).replace("T", " ")} UTC`;
+
 /** Decimal units: `999 B`, `1.2 kB`, `34 MB`. */
 export function size(bytes: number): string {
   const units = ["B", "kB", "MB", "GB", "TB", "PB"];

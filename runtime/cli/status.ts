@@ -18,6 +18,7 @@ interface Status {
   readonly device: string | null;
   readonly dataPlane: string;
   readonly provider: string;
+  readonly expelled: string | null;
   readonly uptimeSeconds: number;
   readonly members: number;
   readonly peersUp: number;
@@ -43,6 +44,7 @@ export const status = command({
     print(args, s, () =>
       facts([
         ["gateway", `${s.name} in mesh ${s.meshName}`],
+        ...(s.expelled === null ? [] : [["OUT", s.expelled] as const]),
         ["address", s.address],
         ["node id", `${shortId(s.nodeId)}, mesh id ${shortId(s.meshId)}`],
         [

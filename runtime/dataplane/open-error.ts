@@ -11,6 +11,13 @@ interface Row {
   readonly hint: string;
 }
 
+const NO_PRIVILEGE: Omit<Row, "at"> = {
+  codes: ["EPERM", "EACCES"],
+  code: "dataplane/no-privilege",
+  message: ({ device }) => `this process may not make the device ${device}`,
+  hint: "it takes root or CAP_NET_ADMIN: sudo, or the systemd unit; --no-device does without IP traffic",
+};
+
 const ROWS: readonly Row[] = [
   {
     at: "bind",
@@ -40,16 +47,11 @@ const ROWS: readonly Row[] = [
     message: ({ device }) => `there is a network interface ${device} already, or the name cannot be had`,
     hint: "`ip link` shows whose it is; choose another --device",
   },
-  {
-    at: "TUNSETIFF",
-    codes: ["EPERM", "EACCES"],
-    code: "dataplane/no-privilege",
-    message: ({ device }) => `this process may not make the device ${device}`,
-    hint: "it takes root or CAP_NET_ADMIN: sudo, or the systemd unit; --no-device does without IP traffic",
-  },
+  { ...NO_PRIVILEGE, at: "TUNSETIFF" },
+  { ...NO_PRIVILEGE, at: "/dev/net/tun" },
   {
     at: "/dev/net/tun",
-    codes: ["ENOENT", "ENODEV", "EACCES", "EPERM", "ENXIO"],
+    codes: ["ENOENT", "ENODEV", "ENXIO"],
     code: "dataplane/no-tun",
     message: () => "this machine offers no TUN devices",
     hint: "`modprobe tun`, or give the container /dev/net/tun; --no-device does without IP traffic",

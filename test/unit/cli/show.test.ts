@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { age, facts, roundTrip, shorten, size, table } from "../../../runtime/cli/show.ts";
+import { age, facts, moment, roundTrip, shorten, size, table } from "../../../runtime/cli/show.ts";
 
 test.each([
   [null, "-"],
@@ -59,4 +59,8 @@ test("facts stand below each other", () => {
       ["long", "2"],
     ]),
   ).toEqual(["a     1", "long  2"]);
+});
+
+test("a moment is told to the minute", () => {
+  expect(moment(1_795_708_860)).toBe("2026-11-26 16:01 UTC");
 });

@@ -21,6 +21,7 @@ describe("a data path that cannot be opened", () => {
     ["SO_BINDTODEVICE", "ENODEV", "dataplane/no-interface", "eth9"],
     ["TUNSETIFF", "EBUSY", "dataplane/device-in-use", "mesh0"],
     ["TUNSETIFF", "EPERM", "dataplane/no-privilege", "mesh0"],
+    ["/dev/net/tun", "EACCES", "dataplane/no-privilege", "mesh0"],
     ["/dev/net/tun", "ENOENT", "dataplane/no-tun", "TUN"],
     ["bind", "ENOMEM", "dataplane/open", "51820"],
     ["getsockname", "EADDRINUSE", "dataplane/open", "51820"],
@@ -31,7 +32,12 @@ describe("a data path that cannot be opened", () => {
     expect(error.message).toContain(named);
   });
 
-  test.each([[undefined], [null], ["text"], [new Error("other")]])("for %p is told in general", (cause) => {
+  test.each([
+    ["nothing", undefined],
+    ["null", null],
+    ["text", "text"],
+    ["an error of another kind", new Error("other")],
+  ])("for %s is told in general", (_, cause) => {
     expect(openError(OPTIONS, cause).code).toBe("dataplane/open");
   });
 });
