@@ -101,7 +101,7 @@ export class OwnHome extends Home {
   readonly release: () => void;
 
   private constructor(path: string, crypto: CryptoProvider, files: Files, release: () => void) {
-    super(path, crypto, files.read);
+    super(path, crypto, (name) => files.read(name));
     this.#files = files;
     this.release = release;
   }
@@ -111,6 +111,11 @@ export class OwnHome extends Home {
     await ensurePrivateDirectory(path);
     const release = lockOrThrow(path);
     return new OwnHome(path, crypto, await openFiles(path), release);
+  }
+
+  /** A home whose files lie elsewhere, for instance in the memory of a simulated gateway; `path` is only shown. */
+  static over(path: string, crypto: CryptoProvider, files: Files): OwnHome {
+    return new OwnHome(path, crypto, files, () => {});
   }
 
   #save<T>(name: string, file: StateFile<T>, value: T): Promise<void> {

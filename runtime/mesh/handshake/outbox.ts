@@ -13,6 +13,7 @@ export class Outbox {
   datagrams: readonly Uint8Array[];
   #arrived = 0;
   #repetitions = 0;
+  #bursts = 0;
   #wait = RETRY_FIRST;
   #due: Ms;
   #last: Ms;
@@ -47,7 +48,7 @@ export class Outbox {
     if (again.length === 0) return [];
     this.#last = now;
     this.#due = now + this.#wait;
-    return again;
+    return this.#turned(again);
   }
 
   /** The message before this one came again, so this one has not arrived whole. */
@@ -63,7 +64,13 @@ export class Outbox {
     this.#countRepetition();
     this.#last = now;
     this.#due = now + this.#wait;
-    return this.missing();
+    return this.#turned(this.missing());
+  }
+
+  /** Each burst begins with another one: a full queue on the way drops all but the first, which must not stay the same. */
+  #turned(burst: Uint8Array[]): Uint8Array[] {
+    const first = this.#bursts++ % Math.max(1, burst.length);
+    return [...burst.slice(first), ...burst.slice(0, first)];
   }
 
   #countRepetition(): void {

@@ -173,8 +173,8 @@ describe("messages", () => {
     const frame = mine.control.seal(Uint8Array.of(1), 0) as Uint8Array;
     expect(mine.control.open(frame, 0)).toEqual({ refused: "auth" });
     expect(theirs.control.open(frame, 0)).toHaveProperty("plaintext");
-    const packet = mine.data.packets()[0]?.payload as Uint8Array;
-    expect([mine.data.opens(packet), theirs.data.opens(packet)]).toEqual([false, true]);
+    const packet = { endpoint: a.endpoint, payload: mine.data.packets(64)[0]?.payload as Uint8Array };
+    expect([mine, theirs].map((end) => end.data.receive(packet).opened)).toEqual([false, true]);
   });
 });
 
