@@ -105,7 +105,7 @@ describe("nasty lines", () => {
 
   test("of bytes that are no UTF-8 are read as such, cut anywhere", () => {
     for (let cut = 1; cut < 6; cut++) {
-      const reader = new LineReader();
+      const reader = new LineReader(LINE_MAX);
       const stream = Uint8Array.of(0x7b, 0xff, 0xe2, 0x82, 0x7d, 0x0a);
       const lines = [...reader.push(stream.subarray(0, cut)), ...reader.push(stream.subarray(cut))];
       expect(lines).toEqual(["{\uFFFD\uFFFD}"]);
