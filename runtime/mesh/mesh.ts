@@ -64,8 +64,11 @@ export class Mesh {
     this.#peers = new PeerTable(() => this.#newStream());
     this.#handshakes = this.#startHandshakes(deps.admission, now);
     for (const member of this.#directory?.list() ?? []) {
+      if (equal(member.id, this.#local.keys.id)) continue;
       const endpoint = this.#directory?.endpointOf(member.id);
-      if (endpoint && !equal(member.id, this.#local.keys.id)) this.#learn(member.id, endpoint, now);
+      const peer = this.#peers.of(member.id, now);
+      this.#peers.name(peer, member);
+      if (endpoint) this.#peers.place(peer, endpoint);
     }
     this.#settle(now);
   }

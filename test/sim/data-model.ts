@@ -2,6 +2,7 @@
 import { concat } from "../../runtime/base/bytes.ts";
 import { type Endpoint, endpointKey } from "../../runtime/base/endpoint.ts";
 import type { CryptoProvider } from "../../runtime/crypto/provider.ts";
+import { Relay, type RelayVerdict } from "../../runtime/dataplane/relay.ts";
 import { FRAME, SealedHeader } from "../../runtime/mesh/frame.ts";
 import type { Datagram, DataPlaneEvent, DataSession, MeshAction } from "../../runtime/mesh/types.ts";
 
@@ -17,12 +18,36 @@ export class DataModel {
   readonly #sessions = new Map<number, Entry>();
   readonly #sending = new Map<string, number>();
   readonly #endpoints = new Map<string, Endpoint>();
+  readonly #relay: Relay;
 
-  constructor(crypto: CryptoProvider) {
+  /** `address`: our own in the overlay; a joiner, who relays nothing, may leave it out. */
+  constructor(crypto: CryptoProvider, address = "::") {
     this.#crypto = crypto;
+    this.#relay = new Relay(address);
+  }
+
+  /** The datagram as it leaves the socket; undefined when it was to go through the mesh and no way leads there. */
+  route(datagram: Datagram): Datagram | undefined {
+    const { endpoint, payload } = datagram;
+    return endpoint.port === 0 ? this.#relay.wrap(endpoint.address, payload) : datagram;
+  }
+
+  /** What becomes of a datagram that has arrived at the socket. */
+  unwrap(datagram: Datagram): RelayVerdict {
+    return datagram.payload[0] === FRAME.relay ? this.#relay.receive(datagram.payload) : { deliver: datagram };
+  }
+
+  #applyToRelay(a: MeshAction): void {
+    if (a.type === "installSession") this.#relay.install(a.peer, a.session, a.endpoint);
+    else if (a.type === "useSession") this.#relay.use(a.peer, a.localIndex);
+    else if (a.type === "removeSession") this.#relay.remove(a.localIndex);
+    else if (a.type === "setEndpoint") this.#relay.setEndpoint(a.peer, a.endpoint);
+    else if (a.type === "removePeer") this.#relay.removePeer(a.peer);
+    else if (a.type === "setRoute") this.#relay.setRoute(a.destination, a.primary, a.backup);
   }
 
   apply(a: MeshAction): void {
+    this.#applyToRelay(a);
     if (a.type === "installSession") {
       this.#sessions.set(a.session.localIndex, { session: a.session, peer: a.peer, counter: 0n, newest: -1n });
       this.#endpoints.set(a.peer, a.endpoint);
@@ -64,7 +89,7 @@ export class DataModel {
     if (header.counter <= entry.newest) return { opened: true };
     entry.newest = header.counter;
     const known = this.#endpoints.get(peer);
-    if (known && endpointKey(known) === endpointKey(endpoint)) return { opened: true };
+    if (endpoint.port === 0 || (known && endpointKey(known) === endpointKey(endpoint))) return { opened: true };
     this.#endpoints.set(peer, endpoint); // as the addon does, which then tells the core
     return { opened: true, event: { type: "moved", localIndex: session.localIndex, endpoint } };
   }

@@ -195,7 +195,7 @@ export class Gateway {
   }
 
   #run(mesh: Mesh, clock: DriftingClock, roster: Roster | undefined, issuer: Issuer | undefined): void {
-    const data = this.#daemon?.mesh === mesh ? this.#daemon.data : new DataModel(this.#crypto);
+    const data = this.#daemon?.mesh === mesh ? this.#daemon.data : new DataModel(this.#crypto, this.address || "::");
     this.#daemon = { mesh, clock, roster, issuer, data };
   }
 

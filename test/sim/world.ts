@@ -253,8 +253,10 @@ export class World {
     if (action.type === "persist" && this.#disks) await from.persist();
   }
 
-  #send(from: Gateway, { endpoint, payload }: Datagram): void {
-    if (!from.site) return;
+  #send(from: Gateway, datagram: Datagram): void {
+    const out = from.data.route(datagram);
+    if (!from.site || !out) return;
+    const { endpoint, payload } = out;
     const inner = { from: from.site.endpoint, to: endpoint, payload: payload.slice() };
     const packet = this.network.leave(from.site, inner, this.now);
     this.counts.packet(packet);
@@ -269,7 +271,10 @@ export class World {
     if (!arrived?.host.running) return;
     this.trace.packet("arrived", this.now, arrived.packet);
     const { host } = arrived;
-    const datagram = { endpoint: arrived.packet.from, payload: arrived.packet.payload };
+    const verdict = host.data.unwrap({ endpoint: arrived.packet.from, payload: arrived.packet.payload });
+    if ("forward" in verdict) return this.#send(host, verdict.forward);
+    if ("drop" in verdict) return;
+    const datagram = verdict.deliver;
     if (datagram.payload[0] !== FRAME.data) return await this.feed(host, { type: "datagrams", batch: [datagram] });
     const { opened, event } = host.data.receive(datagram);
     this.counts.data(opened);
