@@ -89,13 +89,19 @@ async function runMesh(o: RunOptions, line: ((line: string) => void) | undefined
   const world = await World.create(seed, { provider, loss, drift, disks: false, ...(line ? { line } : {}) });
   const settled = await settle({ world, topology, count, knows });
   const founded = performance.now();
+  const before = process.cpuUsage();
   if (o.load > 0) world.load = { every: 1000 / o.load, bytes: 1200 };
   const end = o.hours * 3_600_000;
   const allUp = await world.runUntil(() => isUp(settled), end, 50);
   const allUpAfter = allUp ? world.now / 1000 : undefined;
   await world.run(end - world.now);
-  const wall = (performance.now() - founded) / 1000;
-  return reportOf(world, o, { ...sessions(settled), allUpAfter }, { founding: (founded - started) / 1000, wall });
+  const { user, system } = process.cpuUsage(before);
+  const took = {
+    founding: (founded - started) / 1000,
+    wall: (performance.now() - founded) / 1000,
+    cpu: (user + system) / 1e6,
+  };
+  return reportOf(world, o, { ...sessions(settled), allUpAfter }, took);
 }
 
 function isUp(settled: Settled): boolean {
