@@ -120,7 +120,9 @@ void Outbound::seal_single(const VnetHeader& vnet, uint8_t* packet, size_t size)
 void Outbound::seal_segments() {
   uint64_t first;
   if (!take_counters(split_.segments, first)) return;
-  for (uint32_t i = 0; i < split_.segments; i++) seal(lay_out_segment(split_, i), segment_size(split_, i), first + i, true);
+  const bool slow = split_.transport.protocol == PROTOCOL_TCP && queue_.should_drop(now_);
+  if (slow) counters_.drop(Drop::slowed);
+  for (uint32_t i = slow ? 1 : 0; i < split_.segments; i++) seal(lay_out_segment(split_, i), segment_size(split_, i), first + i, true);
 }
 
 uint8_t* Outbound::reserve(size_t inner) {

@@ -8,6 +8,7 @@
 #include "mailbox.h"
 #include "relay.h"
 #include "split.h"
+#include "standing_queue.h"
 #include "stats.h"
 #include "tables.h"
 #include "waiting.h"
@@ -28,6 +29,9 @@ class Outbound {
 
   /** Seals one packet or superpacket as the TUN device handed it out, now or once there is a session. May change its bytes. */
   void packet(const VnetHeader& vnet, uint8_t* packet, size_t size) { handle(vnet, packet, size, now_); }
+
+  /** The device had nothing more. */
+  void drained() { queue_.found_empty(); }
 
   /** Seals what has waited for a session that is there now. */
   void resume();
@@ -56,6 +60,7 @@ class Outbound {
   Waiting& waiting_;
   std::function<void(const Batch&)> send_;
   Batch batch_;
+  StandingQueue queue_;
   Split split_;  // of the packet at hand; kept for its memory
 
   const Tables* tables_ = nullptr;

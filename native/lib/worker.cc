@@ -100,7 +100,10 @@ bool Worker::send_turn(uint64_t releases) {
   while (packets < TURN_PACKETS && outbound_.pending() < TURN_BYTES) {
     VnetHeader vnet;
     const ssize_t size = tun_.read(vnet, packet_.get(), PACKET_ROOM);
-    if (size == 0) break;
+    if (size == 0) {
+      outbound_.drained();
+      break;
+    }
     packets++;
     if (size > 0) outbound_.packet(vnet, packet_.get(), static_cast<size_t>(size));
     else if (!refused_packet()) break;
@@ -112,6 +115,7 @@ bool Worker::send_turn(uint64_t releases) {
 bool Worker::receive_turn() {
   inbound_.begin(*tables_, now_ms());
   const int messages = socket_.receive(ring_, [this](const Received& message) { take(message); });
+  if (messages == 0) inbound_.drained();
   inbound_.finish();
   return messages > 0;
 }

@@ -67,9 +67,9 @@ struct End {
       }
     }
   }
-  std::vector<Bytes> seal(Bytes packet, const VnetHeader& vnet = {}) {
+  std::vector<Bytes> seal(Bytes packet, const VnetHeader& vnet = {}, int64_t now = 0) {
     frames.clear();
-    outbound.begin(tables, waiting.releases(), 0);
+    outbound.begin(tables, waiting.releases(), now);
     outbound.packet(vnet, packet.data(), packet.size());
     outbound.finish();
     return frames;
@@ -82,8 +82,8 @@ struct End {
     outbound.finish();
     return frames;
   }
-  void open(std::vector<Bytes> given, const Endpoint& from = HOME) {
-    inbound.begin(tables, 0);
+  void open(std::vector<Bytes> given, const Endpoint& from = HOME, int64_t now = 0) {
+    inbound.begin(tables, now);
     for (Bytes& frame : given) inbound.frame(frame.data(), frame.size(), from);
     inbound.finish();
   }
@@ -272,6 +272,37 @@ TEST("a key asks for its successor at 2^26 packets and seals nothing after 2^28"
   CHECK(pair.a.seal(make_packet(shape_of(10))).size() == 1);
   CHECK(pair.a.seal(make_packet(shape_of(10))).empty());
   CHECK(pair.a.dropped(Drop::exhausted) == 1);
+}
+
+TEST("TCP that keeps the device's queue filled for 100 ms loses one segment; what else waits in it loses nothing") {
+  Pair pair;
+  const Bytes bulk = partial(make_packet(shape_of(60'000)));
+  Shape udp = shape_of(6000);
+  udp.tcp = false;
+  const VnetHeader datagrams{VNET_NEEDS_CHECKSUM, VNET_GSO_UDP, 0, 1200, 40, 6};
+  const auto sealed = [&](int64_t now) { return pair.a.seal(bulk, superpacket(false, 1340), now).size(); };
+  CHECK(sealed(0) == 45 && sealed(99) == 45);
+  CHECK(pair.a.seal(partial(make_packet(udp)), datagrams, 150).size() == 5 && pair.a.seal(make_packet(shape_of(10)), {}, 150).size() == 1);
+  CHECK(sealed(150) == 44 && pair.a.dropped(Drop::slowed) == 1);
+  CHECK(sealed(160) == 45 && sealed(200) == 44);
+  pair.a.outbound.drained();
+  CHECK(sealed(300) == 45 && sealed(399) == 45 && pair.a.dropped() == 2);
+}
+
+TEST("TCP that keeps the socket's queue filled for 100 ms loses one segment on arrival; small packets lose nothing") {
+  Pair pair;
+  uint32_t sequence = 1000;
+  const auto arrives = [&](size_t payload, int64_t now) {
+    Shape shape = shape_of(payload);
+    shape.sequence = sequence += 10'000;  // no two join
+    const size_t before = pair.b.sink.all.size();
+    pair.b.open(pair.a.seal(make_packet(shape)), HOME, now);
+    return pair.b.sink.all.size() - before;
+  };
+  CHECK(arrives(1300, 0) == 1 && arrives(1300, 99) == 1 && arrives(100, 150) == 1);
+  CHECK(arrives(1300, 150) == 0 && pair.b.dropped(Drop::slowed) == 1);
+  pair.b.inbound.drained();
+  CHECK(arrives(1300, 250) == 1 && arrives(1300, 349) == 1 && pair.b.dropped() == 1);
 }
 
 TEST("a packet for a peer without a session asks for one, once a second, and crosses when it is there") {
