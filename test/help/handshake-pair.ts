@@ -94,6 +94,8 @@ export class Net {
       shows?: Uint8Array;
       address?: string;
       isProven?: (source: Endpoint) => boolean;
+      isFree?: (index: number) => boolean;
+      random?: RandomBytes;
     } = {},
   ): Promise<Party> {
     const keys = options.keys ?? (await generateKeys(this.crypto, this.random));
@@ -132,7 +134,7 @@ export class Net {
     const machine = new Handshakes(
       {
         crypto: this.crypto,
-        random: this.random,
+        random: options.random ?? this.random,
         local: {
           keys: { ...keys, id: options.posesAs ?? keys.id },
           rates,
@@ -143,7 +145,7 @@ export class Net {
         verifyForeign: async (_mesh, _genesis, bytes) => everyone(bytes),
         meter,
         isProven: options.isProven ?? (() => false),
-        isFree: () => true,
+        isFree: options.isFree ?? (() => true),
       },
       this.now,
     );

@@ -38,7 +38,7 @@ export const GIVE_UP: Ms = seconds(10);
 export const COOKIES_MAX = 3;
 
 export type InitiatorPurpose =
-  | ({ readonly kind: "known-peer"; readonly peer: RemoteMember } & Callee)
+  | ({ readonly kind: "known-peer"; readonly peer: RemoteMember; readonly certificateHash: Uint8Array } & Callee)
   | ({ readonly kind: "first-contact"; readonly caller: Caller } & Callee);
 
 interface Sending {
@@ -66,6 +66,7 @@ export class Initiator {
   #shown: Shown | undefined;
   #responder: RemoteMember | undefined;
   #sending: Sending | undefined;
+  /** Whether the session's keys are out; what remains is to be sure that the other side has them. */
   #agreed = false;
   #over = false;
 
@@ -86,11 +87,6 @@ export class Initiator {
 
   get over(): boolean {
     return this.#over;
-  }
-
-  /** Whether the session's keys are out; what remains is to be sure that the other side has them. */
-  get agreed(): boolean {
-    return this.#agreed;
   }
 
   /** Whether the callee said that it does not know our certificate. */
@@ -115,9 +111,7 @@ export class Initiator {
       this.#first = await createFirstHello(crypto, random, this.index, purpose, this.#id);
       return this.#send(MESSAGE.f1, this.#first.payload, this.calleeKey, now);
     }
-    const certificateHash = local.membership?.certificateHash;
-    if (!certificateHash) return this.#fail("handshake/no-membership", "this node is no member yet", false);
-    const self = { certificateHash, rates: local.rates, index: this.index };
+    const self = { certificateHash: purpose.certificateHash, rates: local.rates, index: this.index };
     this.#hello = await createHello(crypto, random, self, { ...purpose, keys: purpose.peer.keys }, this.#id);
     if (!this.#hello) return this.#fail("handshake/peer-keys", "the peer's keys are malformed", false);
     return this.#send(MESSAGE.k1, this.#hello.payload, this.calleeKey, now);

@@ -76,7 +76,8 @@ export class Handshakes {
   connect(peer: RemoteMember, endpoint: Endpoint, now: Ms): Promise<HandshakeAction[]> {
     const { membership } = this.#deps.local;
     if (!membership) throw new RangeError("only a member can connect");
-    return this.#start(endpoint, now, { kind: "known-peer", peer, meshId: membership.meshId, id: peer.id });
+    const { meshId, certificateHash } = membership;
+    return this.#start(endpoint, now, { kind: "known-peer", peer, certificateHash, meshId, id: peer.id });
   }
 
   /** First contact as a member with a node of which only the id is known, or which does not know us. */
@@ -136,7 +137,7 @@ export class Handshakes {
   /** Something sealed under this session arrived: the peer has it, nothing needs repeating. */
   confirmed(localIndex: number): void {
     for (const [exchange, initiator] of this.#initiators) {
-      if (initiator.index === localIndex && initiator.agreed) this.#initiators.delete(exchange);
+      if (initiator.index === localIndex) this.#initiators.delete(exchange);
     }
     this.#responder?.confirmed(localIndex);
   }

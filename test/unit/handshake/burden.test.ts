@@ -358,7 +358,7 @@ describe("a caller whose certificate is not known", () => {
     await net.run(150);
     expect(a.sessions.map((s) => [s.pattern, s.peer.name])).toEqual([["first-contact", "b"]]);
     expect(new Set(net.sent.filter(isHandshake).map((p) => toHex(p.payload.subarray(8, 16)))).size).toBe(2);
-    expect(b.meter.get("handshake.unknown-certificate")).toBe(1);
+    expect([b.meter.get("handshake.unknown-certificate"), a.meter.get("handshake.unknown-here")]).toEqual([1, 1]);
     expect(b.machine.load.responder).toBe(0);
   });
 

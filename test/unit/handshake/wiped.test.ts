@@ -1,6 +1,7 @@
 /** What is left in memory of an exchange, however it ends: the session's keys, or nothing. */
-import { describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { concat, toHex } from "../../../runtime/base/bytes.ts";
+import { KdfChain } from "../../../runtime/crypto/kdf-chain.ts";
 import { native } from "../../../runtime/crypto/native.ts";
 import { generateKeys } from "../../../runtime/identity/keys.ts";
 import { BiscuitJar } from "../../../runtime/mesh/handshake/biscuit.ts";
@@ -79,6 +80,21 @@ const COURSES: Readonly<Record<string, Course>> = {
   },
 };
 
+/** Copies that chains made of themselves for messages that might be forged. */
+const forks: KdfChain[] = [];
+const { fork } = KdfChain.prototype;
+beforeAll(() => {
+  KdfChain.prototype.fork = function () {
+    const copy = fork.apply(this);
+    forks.push(copy);
+    return copy;
+  };
+});
+afterAll(() => {
+  KdfChain.prototype.fork = fork;
+});
+const forksLeft = (): number => forks.splice(0).filter((c) => !areZero([c.save()])).length;
+
 async function run(
   name: string,
 ): Promise<{ watched: ReturnType<typeof watching>; a: Party; b: Party; lasting: number }> {
@@ -116,6 +132,7 @@ describe("secrets", () => {
       expect(areZero(watched.secrets.slice(lasting))).toBe(true);
       expect(areZero(watched.agreed)).toBe(true);
       expect(areZero(watched.chaining)).toBe(true);
+      expect(forksLeft()).toBe(0);
       const left = watched.derived.filter((key) => !areZero([key])).map(toHex);
       const held = sessions.flatMap((s) => [s.data.sendKey, s.data.receiveKey, s.controlSendKey, s.controlReceiveKey]);
       expect(left.sort()).toEqual(held.map(toHex).sort());
@@ -176,7 +193,9 @@ describe("secrets", () => {
     };
     for (const [name, read] of Object.entries(reads)) {
       for (const list of [watched.chaining, watched.agreed, watched.derived]) list.length = 0;
+      forks.length = 0;
       expect([name, await read()]).toEqual([name, undefined]);
+      expect([name, forksLeft()]).toEqual([name, 0]);
       expect([name, watched.derived.length > 0, watched.chaining.length > 0]).toEqual([name, true, name !== "U"]);
       expect([name, areZero([...watched.chaining, ...watched.agreed, ...watched.derived])]).toEqual([name, true]);
     }
