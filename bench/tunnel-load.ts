@@ -40,11 +40,16 @@ interface Sum {
   readonly lost_percent: number;
 }
 
+/** The summary of one run. Its server, on a busy machine, now and then hangs up on a client that comes too soon after the last. */
 async function iperf<T>(lab: Lab, { address }: System, ...options: readonly string[]): Promise<T> {
-  const { stdout } = await run(lab.a.inside("iperf3", "--json", "-c", address, ...options));
-  const { end, error } = JSON.parse(stdout) as { end: T; error?: string };
-  if (error) throw new Error(`iperf3 to ${address}: ${error}`);
-  return end;
+  for (let attempt = 1; ; attempt++) {
+    const { stdout } = await run(lab.a.inside("iperf3", "--json", "-c", address, ...options));
+    const { end, error } = JSON.parse(stdout) as { end: T; error?: string };
+    if (!error) return end;
+    if (attempt === 3) throw new Error(`iperf3 to ${address}: ${error}`);
+    console.log(`iperf3 to ${address}: ${error}; once more`);
+    await Bun.sleep(1000);
+  }
 }
 
 export interface Stream {
