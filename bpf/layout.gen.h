@@ -46,6 +46,8 @@
 #define RELAY_MAX_NEIGHBOURS 4096
 #define RELAY_MAX_DESTINATIONS 16384
 #define RELAY_MAX_DEVICES 256
+#define RELAY_DEVICE_TC 1
+#define RELAY_DEVICE_XDP 2
 
 struct sealed_header {
 	__u8 type;

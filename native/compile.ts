@@ -1,5 +1,5 @@
 /**
- * Makes Trellis one executable: `runtime/main.ts`, the runtime, the addon and the BPF object in one file.
+ * Makes Trellis one executable: `runtime/main.ts`, the runtime, the addon and the BPF objects in one file.
  *
  *   bun native/compile.ts [--arch x64|arm64]
  *
@@ -70,8 +70,10 @@ function writeEntry(arch: Arch, addon: string): string {
     [
       `import addon from ${from(addon)} with { type: "file" };`,
       `import ingress from ${from(bpfPath("ingress"))} with { type: "file" };`,
+      `import relayTc from ${from(bpfPath("relay_tc"))} with { type: "file" };`,
+      `import relayXdp from ${from(bpfPath("relay_xdp"))} with { type: "file" };`,
       `import { embed } from ${from(join(ROOT, "runtime/dataplane/embedded.ts"))};`,
-      "embed({ addon, ingress });",
+      "embed({ addon, ingress, relayTc, relayXdp });",
       "",
     ].join("\n"),
   );

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { type Field, type Fields, type Scalar, type Struct, sizeOf } from "../runtime/base/struct.ts";
 import { INGRESS_VERDICTS, MAX_FRAGMENTS, SEALED_TAG_SIZE } from "../runtime/dataplane/ingress.ts";
 import {
+  RELAY_DEVICE,
   RELAY_LIMITS,
   RELAY_VERDICTS,
   RelayConfig,
@@ -92,6 +93,7 @@ export function layoutHeader(): string {
     ...RELAY_VERDICTS.map((name, at) => `#define RELAY_VERDICT_${upper(name)} ${at}`),
     `#define RELAY_VERDICTS ${RELAY_VERDICTS.length}`,
     ...constants("RELAY_", RELAY_LIMITS),
+    ...constants("RELAY_DEVICE_", RELAY_DEVICE),
     "",
     structText(SealedHeader),
     "",

@@ -5,5 +5,6 @@ NAPI_MODULE_INIT() {
   trellis::register_tunnel(env, exports);
   trellis::register_system(env, exports);
   trellis::register_bpf(env, exports);
+  trellis::register_relay(env, exports);
   return exports;
 }

@@ -12,4 +12,7 @@ void register_tunnel(napi_env env, napi_value exports);
 void register_system(napi_env env, napi_value exports);
 void register_bpf(napi_env env, napi_value exports);
 
+/** The relay in the kernel (relay.cc). */
+void register_relay(napi_env env, napi_value exports);
+
 }  // namespace trellis

@@ -6,6 +6,7 @@
 
 #include "convert.h"
 #include "module.h"
+#include "relay.h"
 
 namespace trellis {
 namespace {
@@ -106,6 +107,19 @@ napi_value session_object(napi_env env, const SessionCount& session) {
   return object;
 }
 
+napi_value relayed_to_array(napi_env env, const std::vector<RelayedTo>& relayed) {
+  napi_value array;
+  napi_create_array_with_length(env, relayed.size(), &array);
+  for (size_t i = 0; i < relayed.size(); i++) {
+    napi_value entry = convert::object(env);
+    convert::set(env, entry, "peer", std::string_view(relayed[i].peer));
+    convert::set(env, entry, "frames", double(relayed[i].frames));
+    convert::set(env, entry, "bytes", double(relayed[i].bytes));
+    napi_set_element(env, array, static_cast<uint32_t>(i), entry);
+  }
+  return array;
+}
+
 napi_value stats_object(napi_env env, const TunnelStats& stats) {
   napi_value object = convert::object(env);
   napi_value drops = convert::object(env);
@@ -119,6 +133,7 @@ napi_value stats_object(napi_env env, const TunnelStats& stats) {
   convert::set(env, object, "received", counts(env, stats.received_packets, stats.received_bytes));
   convert::set(env, object, "drops", drops);
   convert::set(env, object, "relay", convert::numbers(env, stats.relay));
+  convert::set(env, object, "relayedTo", relayed_to_array(env, stats.relayed_to));
   convert::set(env, object, "sessions", sessions);
   return object;
 }
@@ -318,6 +333,15 @@ napi_value heard(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+/** mirror(relay): from now on the kernel has the tunnel's relay tables too */
+napi_value mirror(napi_env env, napi_callback_info info) {
+  const Arguments<1> arguments(env, info);
+  Tunnel* tunnel = tunnel_of(env, arguments.self);
+  if (tunnel == nullptr) return nullptr;
+  if (auto relay = relay_of(env, arguments[0])) tunnel->mirror(std::move(relay));
+  return nullptr;
+}
+
 napi_value stats(napi_env env, napi_callback_info info) {
   const Arguments<1> arguments(env, info);
   const Handle* handle = handle_of(env, arguments.self);
@@ -417,6 +441,7 @@ napi_value tunnel_object(napi_env env, const Shared& handle) {
   convert::method(env, object, "setRoute", set_route);
   convert::method(env, object, "watch", watch);
   convert::method(env, object, "heard", heard);
+  convert::method(env, object, "mirror", mirror);
   convert::method(env, object, "stats", stats);
   convert::method(env, object, "sockets", sockets);
   convert::method(env, object, "close", close);

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <utility>
 
 #include "endpoint.h"
 
@@ -37,6 +38,9 @@ class Batch {
     used_ += size;
   }
 
+  /** The next frame begins a burst of its own: a relay takes a burst for one flow, whose frames all have the same header. */
+  void part() { parted_ = true; }
+
   void clear() { used_ = bursts_used_ = 0; }
   size_t bytes() const { return used_; }
   size_t bursts() const { return bursts_used_; }
@@ -45,7 +49,7 @@ class Batch {
 
  private:
   bool extend(const Endpoint& to, size_t size) {
-    if (bursts_used_ == 0) return false;
+    if (std::exchange(parted_, false) || bursts_used_ == 0) return false;
     Burst& last = bursts_[bursts_used_ - 1];
     const bool whole = last.bytes == last.segment * last.count;  // a shorter frame ends a burst
     const bool room = last.count < MAX_SEGMENTS && last.bytes + size <= MAX_PAYLOAD;
@@ -58,6 +62,7 @@ class Batch {
   std::unique_ptr<uint8_t[]> arena_;
   size_t used_ = 0;
   size_t bursts_used_ = 0;
+  bool parted_ = false;
   std::array<Burst, MAX_BURSTS> bursts_;
 };
 

@@ -1,17 +1,9 @@
 // The ingress filter (bpf/ingress.bpf.c): loaded from bytes, attached to the mesh's sockets, gone with the last of them.
 #pragma once
 #include <array>
-#include <cstddef>
-#include <cstdint>
-#include <memory>
-#include <span>
-#include <string>
-#include <vector>
 
+#include "bpf_object.h"
 #include "layout.gen.h"
-#include "status.h"
-
-struct bpf_object;
 
 namespace trellis {
 
@@ -21,15 +13,12 @@ class IngressFilter {
  public:
   /** Loads the object. On failure `filter` is null and `log` says why, with the verifier's words when it was the verifier. */
   static Status load(std::span<const uint8_t> object, std::unique_ptr<IngressFilter>& filter, std::string& log);
-  ~IngressFilter();
-  IngressFilter(const IngressFilter&) = delete;
-  IngressFilter& operator=(const IngressFilter&) = delete;
 
   /** Attaches to a socket (SO_ATTACH_BPF), in place of the filter it had. The socket keeps the program alive by itself. */
   Status attach(int socket) const;
 
   /** Datagrams by verdict since the load, over all sockets and CPUs. */
-  Status counters(IngressCounters& out) const;
+  Status counters(IngressCounters& out) const { return sum_counters(object_->map("ingress_counters"), out); }
 
   /**
    * Runs the program once on a UDP datagram (BPF_PROG_TEST_RUN). `passed` tells whether the socket would get it.
@@ -38,10 +27,8 @@ class IngressFilter {
   Status run(std::span<const uint8_t> payload, uint32_t segment, bool& passed) const;
 
  private:
-  IngressFilter(bpf_object* object, int program, int counters) : object_(object), program_(program), counters_(counters) {}
-  bpf_object* object_;
-  int program_;
-  int counters_;
+  explicit IngressFilter(std::unique_ptr<BpfObject> object) : object_(std::move(object)) {}
+  std::unique_ptr<BpfObject> object_;
 };
 
 }  // namespace trellis

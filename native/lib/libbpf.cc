@@ -27,7 +27,13 @@ const LibBpf* open_library() {
                         resolve(library, "bpf_program__fd", table.program_fd) &&
                         resolve(library, "bpf_program__set_log_buf", table.program_set_log_buf) &&
                         resolve(library, "bpf_map__fd", table.map_fd) &&
+                        resolve(library, "bpf_map__reuse_fd", table.map_reuse_fd) &&
                         resolve(library, "bpf_map_lookup_elem", table.map_lookup_elem) &&
+                        resolve(library, "bpf_map_update_elem", table.map_update_elem) &&
+                        resolve(library, "bpf_map_delete_elem", table.map_delete_elem) &&
+                        resolve(library, "bpf_tc_hook_create", table.tc_hook_create) &&
+                        resolve(library, "bpf_tc_hook_destroy", table.tc_hook_destroy) &&
+                        resolve(library, "bpf_tc_attach", table.tc_attach) && resolve(library, "bpf_tc_detach", table.tc_detach) &&
                         resolve(library, "bpf_prog_test_run_opts", table.prog_test_run_opts);
   return complete ? &table : nullptr;
 }

@@ -18,7 +18,14 @@ struct LibBpf {
   decltype(&bpf_program__fd) program_fd;
   decltype(&bpf_program__set_log_buf) program_set_log_buf;
   decltype(&bpf_map__fd) map_fd;
+  decltype(&bpf_map__reuse_fd) map_reuse_fd;
   decltype(&bpf_map_lookup_elem) map_lookup_elem;
+  decltype(&bpf_map_update_elem) map_update_elem;
+  decltype(&bpf_map_delete_elem) map_delete_elem;
+  decltype(&bpf_tc_hook_create) tc_hook_create;
+  decltype(&bpf_tc_hook_destroy) tc_hook_destroy;
+  decltype(&bpf_tc_attach) tc_attach;
+  decltype(&bpf_tc_detach) tc_detach;
   decltype(&bpf_prog_test_run_opts) prog_test_run_opts;
 
   /** The library (1.0 or later), or null when it is not installed or lacks a function. */

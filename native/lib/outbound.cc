@@ -83,6 +83,7 @@ bool Outbound::find_target(const uint8_t* packet) {
   if (peer == nullptr || peer != peer_) {
     leave_target();
     if (peer != nullptr) target_ = peer->target();
+    batch_.part();
     if (!find_way(*tables_->relay, target_.endpoint, static_cast<uint64_t>(now_) * 1'000'000, way_)) target_.endpoint = {};
     peer_ = peer;
   }

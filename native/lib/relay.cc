@@ -53,6 +53,7 @@ bool Relay::frame(const uint8_t* frame, size_t size, Endpoint& source) {
 
 void Relay::decide(const relay_words& words) {
   book();
+  batch_.part();
   decided_ = true;
   words_ = onward_ = words;
   verdict_ = relay_decide(tables_, &words, now_, &hop_);

@@ -123,6 +123,16 @@ uint32_t RelayBook::free_number() {
   return 0;
 }
 
+std::vector<RelayedTo> RelayBook::relayed_to() const {
+  std::vector<RelayedTo> out;
+  for (const auto& [peer, number] : numbers_) {
+    const uint64_t frames = std::atomic_ref(states_[number].frames).load(std::memory_order_relaxed);
+    const uint64_t bytes = std::atomic_ref(states_[number].bytes).load(std::memory_order_relaxed);
+    if (frames > 0) out.push_back({peer, frames, bytes});
+  }
+  return out;
+}
+
 void RelayBook::clear() {
   numbers_.clear();
   routes_.clear();
@@ -130,6 +140,7 @@ void RelayBook::clear() {
   taken_.assign(RELAY_MAX_NEIGHBOURS, false);
   build({});
   mirror_.reset();
+  states_ = private_states();  // the kernel's memory is not held beyond this
 }
 
 }  // namespace trellis

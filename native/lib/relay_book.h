@@ -21,6 +21,12 @@ class RelayMirror {
   virtual void publish(const RelayTables& tables) = 0;
 };
 
+/** What went on to a neighbour, by whoever relayed it. */
+struct RelayedTo {
+  std::string peer;
+  uint64_t frames, bytes;
+};
+
 class RelayBook {
  public:
   /** Our overlay address: from now on there is something to relay. */
@@ -43,6 +49,8 @@ class RelayBook {
 
   /** The tables for these sessions, also shown to the mirror. */
   std::shared_ptr<const RelayTables> build(const Sessions& sessions);
+
+  std::vector<RelayedTo> relayed_to() const;
 
   void clear();
 

@@ -241,6 +241,7 @@ TunnelStats Tunnel::stats() const {
     for (size_t i = 0; i < stats.relay.size(); i++) stats.relay[i] += counters.relay[i].get();
   }
   stats.drops[static_cast<size_t>(Drop::send_failed)] += control_failed_.get();
+  stats.relayed_to = relay_.relayed_to();
   const int64_t now = now_ms();
   for (const auto& [index, session] : *tables_.sessions) {
     const int64_t last = session->last_received.load(std::memory_order_relaxed);

@@ -43,6 +43,7 @@ struct TunnelStats {
   std::array<uint64_t, static_cast<size_t>(Drop::count)> drops{};
   std::array<uint64_t, RELAY_VERDICTS> relay{};  // frames by verdict
   std::vector<SessionCount> sessions;
+  std::vector<RelayedTo> relayed_to;
 };
 
 class Tunnel {

@@ -32,6 +32,7 @@ uint32_t index_of(char owner, char other) { return static_cast<uint32_t>(owner) 
 struct Sent {
   Endpoint to;
   Bytes frame;
+  bool first;  // of a burst
 };
 
 class Gateway {
@@ -113,7 +114,7 @@ class Gateway {
       const Burst& burst = batch.burst(i);
       for (size_t offset = 0; offset < burst.bytes; offset += burst.segment) {
         const uint8_t* frame = batch.data(burst) + offset;
-        sent_.push_back({burst.to, {frame, frame + std::min(burst.segment, burst.bytes - offset)}});
+        sent_.push_back({burst.to, {frame, frame + std::min(burst.segment, burst.bytes - offset)}, offset == 0});
       }
     }
   }
@@ -294,6 +295,8 @@ TEST("frames of several flows in one turn each go their own way") {
                                          crafted(words_to(label_of('a'))), crafted(words_to(label_of('d')))},
                                         underlay('a'));
   CHECK(sent.size() == 4 && r.verdicts(RELAY_VERDICT_LOOP) == 1);
+  const std::vector<Sent> two = r.take({crafted(words_to(label_of('b'))), crafted(words_to(label_of('b'), 8)), crafted(words_to(label_of('b'), 8))}, underlay('a'));
+  CHECK(two.size() == 3 && two[0].first && two[1].first && !two[2].first);  // to one neighbour, yet no burst of two flows
   CHECK(sent.size() == 4 && sent[0].to == underlay('b') && sent[1].to == underlay('d') && sent[2].to == underlay('b') && sent[3].to == underlay('d'));
 }
 

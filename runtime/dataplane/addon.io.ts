@@ -38,6 +38,8 @@ export interface AddonSession {
 export interface AddonStats extends DataPlaneStats {
   /** Frames of others by verdict of the userspace forwarder, in the order of `RELAY_VERDICTS`. */
   readonly relay: readonly number[];
+  /** What went on to each neighbour, from the kernel and from here; `bytes` are UDP payload. */
+  readonly relayedTo: readonly { readonly peer: string; readonly frames: number; readonly bytes: number }[];
 }
 
 export interface Tunnel {
@@ -56,6 +58,8 @@ export interface Tunnel {
   setRoute(destination: string, primary: string | undefined, backup: string | undefined): void;
   watch(peer: string, deadMs: number): void;
   heard(peer: string): void;
+  /** From now on the kernel has this tunnel's relay tables too, until the tunnel closes. */
+  mirror(relay: KernelRelay): void;
   stats(): AddonStats;
   close(): Promise<void>;
 }
@@ -89,6 +93,27 @@ export interface IngressFilter {
   counters(): number[];
   /** Runs it once on a UDP payload; `segment` is one datagram's size when the payload stands for several, else 0. */
   run(payload: Uint8Array, segment: number): boolean;
+  close(): void;
+}
+
+export type RelayHook = "tcx" | "clsact" | "xdp";
+
+/** The programs of `bpf/relay_tc.bpf.c` and `bpf/relay_xdp.bpf.c`, loaded. What is attached goes with `close()` or the process. */
+export interface KernelRelay {
+  /** Attaches to a device; XDP and tc may both be. `tcx` fails with `EINVAL` before Linux 6.6. */
+  attach(device: string, hook: RelayHook): void;
+  /** Frames by verdict, in the order of `RELAY_VERDICTS`. */
+  counters(): number[];
+  /** Name of the error for which the kernel did not take a table's entry: then nothing is attached any more. Else "". */
+  failure(): string;
+  /**
+   * Runs a program once on an Ethernet frame (BPF_PROG_TEST_RUN). For tc `segment` is the payload of each datagram of a superpacket,
+   * else 0, and with `checksumKnown` the kernel checks that the sum of the whole packet is kept right (`EBADMSG` when not).
+   */
+  run(
+    frame: Uint8Array,
+    options: { readonly xdp: boolean; readonly segment: number; readonly checksumKnown: boolean },
+  ): { readonly code: number; readonly frame: Uint8Array };
   close(): void;
 }
 
@@ -135,6 +160,10 @@ export interface Addon {
   probe(): HostFacts;
   /** Throws with the verifier's log when the kernel refuses. */
   loadIngressFilter(object: Uint8Array): IngressFilter;
+  /** For the tunnel on this port; without `xdp` that hook is not offered. Throws with the verifier's log when the kernel refuses. */
+  loadRelay(port: number, tc: Uint8Array, xdp: Uint8Array | undefined): KernelRelay;
+  /** Names of the Ethernet devices of this network namespace that are up. */
+  etherDevices(): string[];
 }
 
 export type AddonOutcome =
@@ -148,11 +177,25 @@ export function loadAddon(): AddonOutcome {
 }
 
 /** The ingress filter's object, or undefined when it was not built (clang missing). */
-export function ingressObject(): Uint8Array | undefined {
+export const ingressObject = (): Uint8Array | undefined => bpfObject(embeddedFiles()?.ingress, "ingress");
+
+export interface RelayObjects {
+  readonly tc: Uint8Array;
+  readonly xdp: Uint8Array;
+}
+
+/** The relay's objects, or undefined when they were not built. */
+export function relayObjects(): RelayObjects | undefined {
+  const tc = bpfObject(embeddedFiles()?.relayTc, "relay_tc");
+  const xdp = bpfObject(embeddedFiles()?.relayXdp, "relay_xdp");
+  return tc && xdp ? { tc, xdp } : undefined;
+}
+
+function bpfObject(embedded: string | undefined, name: string): Uint8Array | undefined {
   try {
-    return readFileSync(embeddedFiles()?.ingress ?? join(BUILD, "bpf/ingress.bpf.o"));
+    return readFileSync(embedded ?? join(BUILD, `bpf/${name}.bpf.o`));
   } catch {
-    return undefined; // optional: the daemon checks every datagram itself anyway
+    return undefined; // optional: the daemon does in userspace what it cannot have done in the kernel
   }
 }
 

@@ -7,6 +7,9 @@ export interface EmbeddedFiles {
   readonly addon: string;
   /** The object of `bpf/ingress.bpf.c`. */
   readonly ingress: string;
+  /** The objects of `bpf/relay_tc.bpf.c` and `bpf/relay_xdp.bpf.c`. */
+  readonly relayTc: string;
+  readonly relayXdp: string;
 }
 
 let files: EmbeddedFiles | undefined;

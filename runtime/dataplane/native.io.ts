@@ -2,19 +2,28 @@
 import { existsSync } from "node:fs";
 import { TrellisError } from "../base/errors.ts";
 import type { AeadRates, DataPlaneEvent } from "../mesh/types.ts";
-import type { Addon, AddonEvent, IngressFilter, Tunnel } from "./addon.io.ts";
+import type { Addon, AddonEvent, AddonStats, IngressFilter, RelayHook, Tunnel } from "./addon.io.ts";
 import { INGRESS_VERDICTS, type IngressCounters } from "./ingress.ts";
 import { abandoned, aliasOf, aliasPrefixOf } from "./links.ts";
 import { openError } from "./open-error.ts";
 import type { DataPlane, DataPlaneHandlers, DataPlaneOptions, DataPlaneStats } from "./port.ts";
 import { relayCounters, relayDrops } from "./relay-counters.ts";
+import { RelayInKernel, type RelaySetup } from "./relay-kernel.io.ts";
 import type { RelayCounters } from "./relay-layout.ts";
 
 export interface NativeDataPlane extends DataPlane {
   /** Whether malformed datagrams are dropped in the kernel; why not, otherwise. */
   readonly ingress: { readonly attached: boolean; readonly reason: string };
-  /** Frames of others by what became of them. */
+  /** Frames of others by what became of them here. */
   relayed(): RelayCounters;
+  /** The same of the kernel; its hooks by device, or why it relays nothing. */
+  readonly kernelRelay: {
+    readonly attached: Readonly<Record<string, readonly RelayHook[]>>;
+    readonly reason: string;
+    readonly relayed: RelayCounters | undefined;
+  };
+  /** What went on to each neighbour, here and in the kernel. */
+  relayedTo(): AddonStats["relayedTo"];
   /** Silent for longer than `deadMs`, a neighbour is passed over by routes that have a backup; 0, as at first: never. */
   watch(peer: string, deadMs: number): void;
   /** A fresh authenticated control frame of this neighbour has come. The data path itself sees data frames only. */
@@ -29,6 +38,7 @@ export interface NativeDataPlane extends DataPlane {
  *
  * @param rates what `addon.measureAead()` gave on this machine
  * @param ingressObject the filter's object; undefined means "do not load one"
+ * @param relay how frames of others are relayed
  */
 export async function openNative(
   addon: Addon,
@@ -36,6 +46,7 @@ export async function openNative(
   handlers: DataPlaneHandlers,
   rates: AeadRates,
   ingressObject: Uint8Array | undefined,
+  relay: RelaySetup = { mode: "userspace", objects: undefined },
 ): Promise<NativeDataPlane> {
   removeAbandoned(addon, options.address);
   const tunnel = openTunnel(addon, options, handlers);
@@ -47,6 +58,8 @@ export async function openNative(
   }
   OPEN.add(tunnel);
   const { filter, reason } = attachIngress(addon, tunnel, ingressObject);
+  const started = RelayInKernel.start(addon, tunnel, relay, options.interface);
+  const kernel = started instanceof RelayInKernel ? started : undefined;
   return {
     kind: "native",
     port: tunnel.port,
@@ -57,7 +70,10 @@ export async function openNative(
       tunnel.send(
         datagrams.map(({ endpoint, payload }) => ({ address: endpoint.address, port: endpoint.port, payload })),
       ),
-    installSession: (peer, session, { address, port }) => tunnel.installSession({ peer, ...session, address, port }),
+    installSession(peer, session, { address, port }) {
+      tunnel.installSession({ peer, ...session, address, port });
+      kernel?.attach(); // a new neighbour may be behind a new device
+    },
     useSession: (peer, localIndex) => tunnel.useSession(peer, localIndex),
     removeSession: (localIndex) => tunnel.removeSession(localIndex),
     setEndpoint: (peer, { address, port }) => tunnel.setEndpoint(peer, address, port),
@@ -67,9 +83,14 @@ export async function openNative(
     watch: (peer, deadMs) => tunnel.watch(peer, deadMs),
     heard: (peer) => tunnel.heard(peer),
     relayed: () => relayCounters(tunnel.stats().relay),
-    stats: () => statsOf(tunnel, filter),
+    relayedTo: () => tunnel.stats().relayedTo,
+    get kernelRelay() {
+      return { attached: kernel?.attached ?? {}, reason: started.reason, relayed: kernel?.counters() };
+    },
+    stats: () => statsOf(tunnel, filter, kernel),
     async close() {
       await tunnel.close();
+      kernel?.close();
       OPEN.delete(tunnel);
       filter?.close();
     },
@@ -132,9 +153,10 @@ function attachIngress(addon: Addon, tunnel: Tunnel, object: Uint8Array | undefi
 }
 
 /** Drops in the kernel are drops: they appear beside the workers' as `ingress.<reason>` and `relay.<reason>`. */
-function statsOf(tunnel: Tunnel, filter: IngressFilter | undefined): DataPlaneStats {
-  const { relay, ...stats } = tunnel.stats();
-  return { ...stats, drops: { ...stats.drops, ...relayDrops(relayCounters(relay)), ...ingressDrops(filter) } };
+function statsOf(tunnel: Tunnel, filter: IngressFilter | undefined, kernel: RelayInKernel | undefined): DataPlaneStats {
+  const { relay, relayedTo: _, ...stats } = tunnel.stats();
+  const relayed = kernel ? [relayCounters(relay), kernel.counters()] : [relayCounters(relay)];
+  return { ...stats, drops: { ...stats.drops, ...relayDrops(...relayed), ...ingressDrops(filter) } };
 }
 
 function ingressDrops(filter: IngressFilter | undefined): Record<string, number> {

@@ -45,6 +45,9 @@ export const RELAY_LIMITS = {
   maxDevices: 256,
 } as const;
 
+/** How the program is attached to a device; the values of the map `relay_devices`. */
+export const RELAY_DEVICE = { tc: 1, xdp: 2 } as const;
+
 /** Of this gateway. The label is in wire order, like all labels. */
 export const RelayConfig = struct("relay_config", {
   label: "u64le", //      0

@@ -1,0 +1,144 @@
+// Glue for the relay in the kernel (relay_kernel.h): an object whose methods find the relay by their `this`.
+#include "relay.h"
+
+#include "convert.h"
+#include "module.h"
+#include "relay_devices.h"
+
+namespace trellis {
+namespace {
+
+using convert::Arguments;
+
+constexpr napi_type_tag RELAY_TAG{0x7472656c6c697320, 0x72656c6179206b65};
+
+std::optional<RelayHook> hook(napi_env env, napi_value value) {
+  const auto name = convert::string(env, value, "hook");
+  if (!name) return std::nullopt;
+  if (*name == "tcx") return RelayHook::tcx;
+  if (*name == "clsact") return RelayHook::clsact;
+  if (*name == "xdp") return RelayHook::xdp;
+  return convert::refuse(env, "hook", "tcx, clsact or xdp");
+}
+
+/** attach(device, hook): beside what is attached there, a hook at a time */
+napi_value js_attach(napi_env env, napi_callback_info info) {
+  const Arguments<2> arguments(env, info);
+  const auto relay = relay_of(env, arguments.self);
+  if (relay == nullptr) return nullptr;
+  const auto device = convert::string(env, arguments[0], "device");
+  if (!device) return nullptr;
+  const auto where = hook(env, arguments[1]);
+  if (!where) return nullptr;
+  const Status status = relay->attach(*device, *where);
+  return status.ok() ? nullptr : convert::throw_status(env, status);
+}
+
+/** counters(): number[] in the order of RELAY_VERDICTS */
+napi_value js_counters(napi_env env, napi_callback_info info) {
+  const Arguments<1> arguments(env, info);
+  const auto relay = relay_of(env, arguments.self);
+  if (relay == nullptr) return nullptr;
+  RelayCounts counts{};
+  if (const Status status = relay->counters(counts); !status.ok()) return convert::throw_status(env, status);
+  return convert::numbers(env, counts);
+}
+
+/** failure(): the errno's name, or "" while the kernel's tables are the tunnel's */
+napi_value js_failure(napi_env env, napi_callback_info info) {
+  const Arguments<1> arguments(env, info);
+  const auto relay = relay_of(env, arguments.self);
+  if (relay == nullptr) return nullptr;
+  const char* name = relay->failure().ok() ? "" : strerrorname_np(relay->failure().number);
+  return convert::to_js(env, std::string_view(name != nullptr ? name : "EUNKNOWN"));
+}
+
+/** run(frame, {xdp, segment, checksumKnown}) -> {code, frame} */
+napi_value js_run(napi_env env, napi_callback_info info) {
+  const Arguments<2> arguments(env, info);
+  const auto relay = relay_of(env, arguments.self);
+  if (relay == nullptr) return nullptr;
+  const auto given = convert::bytes(env, arguments[0], "frame");
+  if (!given) return nullptr;
+  const auto segment = convert::integer(env, convert::property(env, arguments[1], "segment"), 0, 65535, "segment");
+  if (!segment) return nullptr;
+  RelayTrial trial;
+  trial.segment = static_cast<uint32_t>(*segment);
+  napi_get_value_bool(env, convert::property(env, arguments[1], "xdp"), &trial.xdp);
+  napi_get_value_bool(env, convert::property(env, arguments[1], "checksumKnown"), &trial.checksum_known);
+  std::vector<uint8_t> frame(given->begin(), given->end());
+  uint32_t code = 0;
+  if (const Status status = relay->run(trial, frame, code); !status.ok()) return convert::throw_status(env, status);
+  napi_value out = convert::object(env);
+  convert::set(env, out, "code", double(static_cast<int32_t>(code)));
+  convert::set(env, out, "frame", convert::copy_bytes(env, frame));
+  return out;
+}
+
+/** close(): detaches everywhere */
+napi_value js_close(napi_env env, napi_callback_info info) {
+  const Arguments<1> arguments(env, info);
+  if (relay_of(env, arguments.self) == nullptr) return nullptr;
+  void* slot = nullptr;
+  napi_unwrap(env, arguments.self, &slot);
+  auto& relay = *static_cast<std::shared_ptr<KernelRelay>*>(slot);
+  relay->close();
+  relay.reset();
+  return nullptr;
+}
+
+/** loadRelay(port, tcObject, xdpObject or undefined): throws with the verifier's log in the message */
+napi_value js_load(napi_env env, napi_callback_info info) {
+  const Arguments<3> arguments(env, info);
+  const auto port = convert::integer(env, arguments[0], 1, 65535, "port");
+  if (!port) return nullptr;
+  const auto tc = convert::bytes(env, arguments[1], "tc");
+  if (!tc) return nullptr;
+  const bool with_xdp = !convert::is_undefined(env, arguments[2]);
+  const auto xdp = with_xdp ? convert::bytes(env, arguments[2], "xdp") : std::span<uint8_t>();
+  if (!xdp) return nullptr;
+  auto relay = std::make_unique<std::shared_ptr<KernelRelay>>();
+  std::string log;
+  if (const Status status = KernelRelay::load(static_cast<uint16_t>(*port), *tc, *xdp, *relay, log); !status.ok()) {
+    return convert::throw_status(env, status, log);
+  }
+  const napi_value out = convert::object(env);
+  const auto collect = [](napi_env, void* slot, void*) { delete static_cast<std::shared_ptr<KernelRelay>*>(slot); };
+  if (napi_wrap(env, out, relay.get(), collect, nullptr, nullptr) != napi_ok) return nullptr;
+  relay.release();  // the wrapper's now
+  napi_type_tag_object(env, out, &RELAY_TAG);
+  convert::method(env, out, "attach", js_attach);
+  convert::method(env, out, "counters", js_counters);
+  convert::method(env, out, "failure", js_failure);
+  convert::method(env, out, "run", js_run);
+  convert::method(env, out, "close", js_close);
+  return out;
+}
+
+/** etherDevices() -> string[] */
+napi_value js_devices(napi_env env, napi_callback_info) {
+  std::vector<std::string> devices;
+  if (const Status status = ether_devices(devices); !status.ok()) return convert::throw_status(env, status);
+  napi_value out;
+  napi_create_array_with_length(env, devices.size(), &out);
+  for (uint32_t i = 0; i < devices.size(); i++) napi_set_element(env, out, i, convert::to_js(env, std::string_view(devices[i])));
+  return out;
+}
+
+}  // namespace
+
+std::shared_ptr<KernelRelay> relay_of(napi_env env, napi_value object) {
+  bool ours = false;
+  void* slot = nullptr;
+  if (napi_check_object_type_tag(env, object, &RELAY_TAG, &ours) == napi_ok && ours) napi_unwrap(env, object, &slot);
+  std::shared_ptr<KernelRelay> relay = slot != nullptr ? *static_cast<std::shared_ptr<KernelRelay>*>(slot) : nullptr;
+  if (relay == nullptr) convert::refuse(env, "relay", "an open relay");
+  return relay;
+}
+
+void register_relay(napi_env env, napi_value exports) {
+  convert::method(env, exports, "loadRelay", js_load);
+  convert::method(env, exports, "etherDevices", js_devices);
+}
+
+}  // namespace trellis

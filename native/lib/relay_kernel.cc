@@ -1,0 +1,256 @@
+#include "relay_kernel.h"
+
+#include <arpa/inet.h>
+#include <linux/if_link.h>
+#include <net/if.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include "endpoint.h"
+
+namespace trellis {
+namespace {
+
+constexpr uint32_t TCX_INGRESS = 46;  // BPF_TCX_INGRESS: newer than the headers of Debian 12
+constexpr uint32_t FILTER_HANDLE = 1, FILTER_PRIORITY = 0x7472;
+
+/** In the order in which the second object takes them over. */
+constexpr const char* MAPS[] = {"relay_config",  "relay_sessions", "relay_neighbours", "relay_states",
+                                "relay_targets", "relay_devices",  "relay_counters"};
+
+/** BPF_LINK_CREATE by hand: libbpf 1.1 does not know tcx. The link goes with its descriptor. */
+Status create_link(int program, int device, uint32_t type, uint32_t flags, Descriptor& link) {
+  bpf_attr attributes{};
+  attributes.link_create.prog_fd = static_cast<uint32_t>(program);
+  attributes.link_create.target_ifindex = static_cast<uint32_t>(device);
+  attributes.link_create.attach_type = type;
+  attributes.link_create.flags = flags;
+  const long fd = syscall(SYS_bpf, BPF_LINK_CREATE, &attributes, sizeof(attributes));
+  if (fd < 0) return failed("BPF_LINK_CREATE");
+  link = Descriptor(static_cast<int>(fd));
+  return {};
+}
+
+bpf_tc_hook hook_of(int index) {
+  bpf_tc_hook hook{};
+  hook.sz = sizeof(hook);
+  hook.ifindex = index;
+  hook.attach_point = BPF_TC_INGRESS;
+  return hook;
+}
+
+bpf_tc_opts filter_options() {
+  bpf_tc_opts options{};
+  options.sz = sizeof(options);
+  options.handle = FILTER_HANDLE;
+  options.priority = FILTER_PRIORITY;
+  return options;
+}
+
+/** Our address towards a neighbour, as the kernel chooses it; zero when there is no way. */
+void find_local(relay_neighbour& neighbour) {
+  Endpoint to;
+  std::memcpy(&to.address, neighbour.address, sizeof to.address);
+  to.scope = neighbour.scope;
+  to.port = ntohs(neighbour.port);
+  sockaddr_storage address;
+  socklen_t size;
+  const int family = to.is_v4() ? AF_INET : AF_INET6;
+  const Descriptor probe(socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  if (!probe.open() || !to_socket(to, family, address, size)) return;
+  if (connect(probe.get(), reinterpret_cast<sockaddr*>(&address), size) != 0) return;
+  size = sizeof address;
+  if (getsockname(probe.get(), reinterpret_cast<sockaddr*>(&address), &size) != 0) return;
+  const Endpoint own = from_socket(address);
+  std::memcpy(neighbour.local, &own.address, sizeof neighbour.local);
+}
+
+/** Whether the kernel has what the tunnel wants: all but our own address, which only the kernel needs and which must have been found. */
+bool same(const relay_neighbour& there, const relay_neighbour& wanted) {
+  const relay_neighbour none{};
+  relay_neighbour complete = wanted;
+  std::memcpy(complete.local, there.local, sizeof complete.local);
+  return std::memcmp(&there, &complete, sizeof there) == 0 && std::memcmp(there.local, none.local, sizeof none.local) != 0;
+}
+template <typename Value>
+bool same(const Value& there, const Value& wanted) {
+  return std::memcmp(&there, &wanted, sizeof there) == 0;
+}
+
+void complete(relay_neighbour& neighbour) { find_local(neighbour); }
+template <typename Value>
+void complete(Value&) {}
+
+}  // namespace
+
+Status KernelRelay::load(uint16_t port, std::span<const uint8_t> tc, std::span<const uint8_t> xdp, std::shared_ptr<KernelRelay>& out,
+                         std::string& log) {
+  out.reset();
+  std::shared_ptr<KernelRelay> relay(new KernelRelay);
+  relay->port_ = port;
+  if (const Status status = BpfObject::open(tc, "trellis_relay", relay->tc_, log); !status.ok()) return status;
+  if (const Status status = relay->tc_->load("relay_tc", log); !status.ok()) return status;
+  if (!xdp.empty()) {
+    if (const Status status = BpfObject::open(xdp, "trellis_relay", relay->xdp_, log); !status.ok()) return status;
+    for (const char* name : MAPS) {
+      if (const Status status = relay->xdp_->share(name, relay->map(name)); !status.ok()) return status;
+    }
+    if (const Status status = relay->xdp_->load("relay_xdp", log); !status.ok()) return status;
+  }
+  if (const Status status = relay->map_states(); !status.ok()) return status;
+  out = std::move(relay);
+  return {};
+}
+
+Status KernelRelay::map_states() {
+  constexpr size_t SIZE = RELAY_MAX_NEIGHBOURS * sizeof(relay_state);
+  void* memory = mmap(nullptr, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, map("relay_states"), 0);
+  if (memory == MAP_FAILED) return failed("mmap");
+  states_ = std::shared_ptr<relay_state[]>(static_cast<relay_state*>(memory), [](relay_state* states) { munmap(states, SIZE); });
+  return {};
+}
+
+Status KernelRelay::attach(const std::string& device, RelayHook hook) {
+  Attachment made;
+  made.device = static_cast<int>(if_nametoindex(device.c_str()));
+  if (made.device == 0) return failed("if_nametoindex");
+  if (tc_ == nullptr) return {EBADF, "closed"};
+  if (hook == RelayHook::xdp && xdp_ == nullptr) return {ENOTSUP, "relay_xdp"};
+  Status status = hook == RelayHook::tcx   ? create_link(tc_->program(), made.device, TCX_INGRESS, 0, made.link)
+                  : hook == RelayHook::xdp ? create_link(xdp_->program(), made.device, BPF_XDP, XDP_FLAGS_DRV_MODE, made.link)
+                                           : attach_filter(made);
+  if (status.ok()) status = permit(made.device, hook);
+  if (status.ok()) attachments_.push_back(std::move(made));
+  else detach(made);
+  return status;
+}
+
+/** Lets frames be sent to the device: by both programs when XDP is on it. */
+Status KernelRelay::permit(int device, RelayHook hook) const {
+  const LibBpf* library = LibBpf::get();
+  const uint32_t value = hook == RelayHook::xdp ? RELAY_DEVICE_XDP : RELAY_DEVICE_TC;
+  const int error = library->map_update_elem(map("relay_devices"), &device, &value, hook == RelayHook::xdp ? BPF_ANY : BPF_NOEXIST);
+  return error == 0 || error == -EEXIST ? Status{} : Status{-error, "bpf_map_update_elem"};
+}
+
+Status KernelRelay::attach_filter(Attachment& attachment) const {
+  const LibBpf* library = LibBpf::get();
+  bpf_tc_hook hook = hook_of(attachment.device);
+  const int made = library->tc_hook_create(&hook);
+  if (made != 0 && made != -EEXIST) return {-made, "bpf_tc_hook_create"};
+  attachment.made_qdisc = made == 0;
+  bpf_tc_opts options = filter_options();
+  options.prog_fd = tc_->program();
+  options.flags = BPF_TC_F_REPLACE;
+  const int error = library->tc_attach(&hook, &options);
+  attachment.filter = error == 0;
+  return error == 0 ? Status{} : Status{-error, "bpf_tc_attach"};
+}
+
+/** Links go with their descriptors. The queueing discipline goes if we made it. */
+void KernelRelay::detach(const Attachment& attachment) const {
+  const LibBpf* library = LibBpf::get();
+  bpf_tc_hook hook = hook_of(attachment.device);
+  const bpf_tc_opts options = filter_options();
+  if (attachment.filter) library->tc_detach(&hook, &options);
+  if (!attachment.made_qdisc) return;
+  hook.attach_point = static_cast<bpf_tc_attach_point>(BPF_TC_INGRESS | BPF_TC_EGRESS);
+  library->tc_hook_destroy(&hook);
+}
+
+void KernelRelay::detach_all() {
+  for (const Attachment& attachment : attachments_) detach(attachment);
+  attachments_.clear();
+}
+
+void KernelRelay::close() {
+  detach_all();
+  states_.reset();
+  xdp_.reset();
+  tc_.reset();
+}
+
+Status KernelRelay::counters(RelayCounts& out) const {
+  return tc_ == nullptr ? Status{EBADF, "closed"} : sum_counters(map("relay_counters"), out);
+}
+
+Status KernelRelay::run(const RelayTrial& trial, std::vector<uint8_t>& frame, uint32_t& code) const {
+  const BpfObject* object = trial.xdp ? xdp_.get() : tc_.get();
+  if (object == nullptr) return {ENOTSUP, "relay_xdp"};
+  std::vector<uint8_t> out(frame.size() + 256);
+  __sk_buff context{};
+  context.gso_size = trial.segment;
+  bpf_test_run_opts options{};
+  options.sz = sizeof(options);
+  options.data_in = frame.data();
+  options.data_size_in = static_cast<uint32_t>(frame.size());
+  options.data_out = out.data();
+  options.data_size_out = static_cast<uint32_t>(out.size());
+  options.repeat = 1;
+  if (trial.segment != 0) {
+    options.ctx_in = &context;
+    options.ctx_size_in = sizeof(context);
+  }
+  if (trial.checksum_known) options.flags = BPF_F_TEST_SKB_CHECKSUM_COMPLETE;
+  const int error = LibBpf::get()->prog_test_run_opts(object->program(), &options);
+  if (error != 0) return {-error, "BPF_PROG_TEST_RUN"};
+  code = options.retval;
+  out.resize(options.data_size_out);
+  frame = std::move(out);
+  return {};
+}
+
+/** Writes what is new or has changed. */
+template <typename Table>
+Status KernelRelay::follow(const char* name, const Table& wanted, Table& there) {
+  for (const auto& [key, value] : wanted) {
+    const auto old = there.find(key);
+    if (old != there.end() && same(old->second, value)) continue;
+    auto entry = value;
+    complete(entry);
+    const int error = LibBpf::get()->map_update_elem(map(name), &key, &entry, BPF_ANY);
+    if (error != 0) return {-error, "bpf_map_update_elem"};
+    there[key] = entry;
+  }
+  return {};
+}
+
+/** Takes away what is there no more. */
+template <typename Table>
+Status KernelRelay::remove(const char* name, const Table& wanted, Table& there) {
+  for (auto at = there.begin(); at != there.end();) {
+    if (wanted.contains(at->first)) {
+      ++at;
+      continue;
+    }
+    const int error = LibBpf::get()->map_delete_elem(map(name), &at->first);
+    if (error != 0 && error != -ENOENT) return {-error, "bpf_map_delete_elem"};
+    at = there.erase(at);
+  }
+  return {};
+}
+
+/** An entry is there before another names it, and goes after. Full of gaps the tables would drop what the daemon relays: then they go. */
+void KernelRelay::publish(const RelayTables& tables) {
+  if (tc_ == nullptr || !failure_.ok()) return;
+  Status status;
+  if (label_ != tables.label) {
+    label_ = tables.label;
+    const relay_config config{label_, htons(port_), {}};
+    const uint32_t only = 0;
+    if (const int error = LibBpf::get()->map_update_elem(map("relay_config"), &only, &config, BPF_ANY); error != 0) {
+      status = {-error, "bpf_map_update_elem"};
+    }
+  }
+  if (status.ok()) status = follow("relay_neighbours", tables.neighbours, neighbours_);
+  if (status.ok()) status = follow("relay_sessions", tables.sessions, sessions_);
+  if (status.ok()) status = follow("relay_targets", tables.destinations, destinations_);
+  if (status.ok()) status = remove("relay_targets", tables.destinations, destinations_);
+  if (status.ok()) status = remove("relay_sessions", tables.sessions, sessions_);
+  if (status.ok()) status = remove("relay_neighbours", tables.neighbours, neighbours_);
+  if (status.ok()) return;
+  failure_ = status;
+  detach_all();
+}
+
+}  // namespace trellis

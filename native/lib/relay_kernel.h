@@ -1,0 +1,90 @@
+// The relay in the kernel: bpf/relay_tc.bpf.c and bpf/relay_xdp.bpf.c over one set of tables, attached to devices, gone with the process.
+#pragma once
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "bpf_object.h"
+#include "descriptor.h"
+#include "relay_book.h"
+
+namespace trellis {
+
+enum class RelayHook : uint8_t {
+  tcx,     // Linux 6.6
+  clsact,  // before: the filter outlives a process that is killed, until the next start replaces it
+  xdp,     // in the driver
+};
+
+using RelayCounts = std::array<uint64_t, RELAY_VERDICTS>;
+
+/** What BPF_PROG_TEST_RUN is to make of a frame. */
+struct RelayTrial {
+  bool xdp = false;
+  uint32_t segment = 0;         // tc: payload of each datagram of a superpacket; 0 for one datagram
+  bool checksum_known = false;  // tc: the device has given the sum of the whole packet; the kernel checks that it still holds
+};
+
+class KernelRelay final : public RelayMirror {
+ public:
+  /**
+   * Loads the programs for the tunnel on `port`. On failure `relay` is null and `log` says why, with the verifier's words when it was
+   * the verifier. Without an object for XDP that hook is not offered.
+   */
+  static Status load(uint16_t port, std::span<const uint8_t> tc, std::span<const uint8_t> xdp, std::shared_ptr<KernelRelay>& relay,
+                     std::string& log);
+  ~KernelRelay() override { close(); }
+
+  /** Attaches to a device; what XDP cannot do there, tc may. EINVAL for tcx means that the kernel does not know it. */
+  Status attach(const std::string& device, RelayHook hook);
+
+  /** Detaches from everything and forgets programs and tables; what the tunnel publishes from now on goes nowhere. */
+  void close();
+
+  /** Frames by verdict since the load, over all devices and CPUs. */
+  Status counters(RelayCounts& out) const;
+
+  /** Runs a program once on an Ethernet frame, which it may change. `code` is what it returned. */
+  Status run(const RelayTrial& trial, std::vector<uint8_t>& frame, uint32_t& code) const;
+
+  /** Why the tables no longer agree with the tunnel's: the kernel took an entry not. Then nothing is attached any more. */
+  const Status& failure() const { return failure_; }
+
+  std::shared_ptr<relay_state[]> states() override { return states_; }
+  void publish(const RelayTables& tables) override;
+
+ private:
+  KernelRelay() = default;
+  struct Attachment {
+    int device = 0;
+    Descriptor link;      // tcx, XDP
+    bool filter = false;  // clsact
+    bool made_qdisc = false;
+  };
+
+  Status map_states();
+  Status attach_filter(Attachment& attachment) const;
+  Status permit(int device, RelayHook hook) const;
+  void detach(const Attachment& attachment) const;
+  void detach_all();
+  int map(const char* name) const { return tc_->map(name); }
+  template <typename Table>
+  Status follow(const char* name, const Table& wanted, Table& there);
+  template <typename Table>
+  Status remove(const char* name, const Table& wanted, Table& there);
+
+  uint16_t port_ = 0;
+  std::unique_ptr<BpfObject> tc_, xdp_;
+  std::shared_ptr<relay_state[]> states_;
+  std::vector<Attachment> attachments_;
+  Status failure_;
+
+  // What the kernel has.
+  uint64_t label_ = 0;
+  std::unordered_map<uint32_t, relay_session> sessions_;
+  std::unordered_map<uint32_t, relay_neighbour> neighbours_;
+  std::unordered_map<uint64_t, relay_destination> destinations_;
+};
+
+}  // namespace trellis
