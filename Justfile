@@ -22,7 +22,7 @@ check: (setup "node")
 
 # one executable in dist/: --arch x64|arm64
 [no-exit-message]
-build *ARGS: (setup "demo") native
+build *ARGS: (setup if ARGS =~ "arm64" { "arm64" } else { "demo" }) native
     @{{bun}} native/compile.ts {{ARGS}}
 
 # the addon and the BPF objects
