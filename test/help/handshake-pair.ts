@@ -65,8 +65,8 @@ export class Net {
   readonly sent: Packet[] = [];
   wire: Wire = (p) => [p];
   now: Ms = 1000;
-  #queue: { at: Ms; order: number; packet: Packet }[] = [];
-  #order = 0;
+  /** In order: every datagram takes as long. */
+  readonly #queue: { readonly at: Ms; readonly packet: Packet }[] = [];
 
   readonly #shown: Shown;
 
@@ -205,13 +205,13 @@ export class Net {
 
   post(packet: Packet): void {
     this.sent.push(packet);
-    for (const p of this.wire(packet)) this.#queue.push({ at: this.now + LATENCY, order: this.#order++, packet: p });
+    for (const p of this.wire(packet)) this.#queue.push({ at: this.now + LATENCY, packet: p });
   }
 
   async run(until: Ms): Promise<void> {
     const end = this.now + until;
     for (;;) {
-      const next = this.#queue.sort((a, b) => a.at - b.at || a.order - b.order)[0];
+      const [next] = this.#queue;
       const due = [...this.parties.values()].map((p) => p.machine.deadline() ?? Number.POSITIVE_INFINITY);
       const at = Math.min(next?.at ?? Number.POSITIVE_INFINITY, ...due);
       if (at > end) break;

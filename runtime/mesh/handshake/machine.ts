@@ -21,6 +21,8 @@ import { Responder } from "./responder.ts";
 export const REPORT_EVERY = 4;
 /** A cookie is reused for this long: less than the responder honours it. */
 export const COOKIE_LIFE = seconds(100);
+/** Of so many endpoints, the oldest forgotten first; another costs a round trip. */
+const COOKIES_KEPT = 1024;
 
 export interface HandshakeDeps {
   readonly crypto: CryptoProvider;
@@ -237,8 +239,8 @@ export class Handshakes {
     const initiator = this.#initiators.get(toHex(reply.exchange));
     if (!initiator || !hasMac(initiator.calleeKey, payload)) return this.#drop("mac");
     const cookie = reply.cookie.slice();
-    if (this.#cookieOf.size > 4096) this.#cookieOf.clear();
     this.#cookieOf.set(endpointKey(endpoint), { cookie, until: now + COOKIE_LIFE });
+    if (this.#cookieOf.size > COOKIES_KEPT) this.#cookieOf.delete(this.#cookieOf.keys().next().value as string);
     return initiator.useCookie(cookie, now);
   }
 

@@ -2,7 +2,7 @@
  * Who calls by F3, and what it is told. What a caller can make us compute is bounded: per source by what failed, per member
  * by what it asked for.
  */
-import { toHex } from "../../base/bytes.ts";
+import { toHex, wipe } from "../../base/bytes.ts";
 import type { Endpoint } from "../../base/endpoint.ts";
 import { type Ms, seconds } from "../../base/time.ts";
 import type { PublicKeys } from "../../identity/keys.ts";
@@ -16,6 +16,9 @@ import { chooseAead } from "./schedule.ts";
 export const FAILURES = { burst: 5, refill: seconds(2), sources: 1024 } as const;
 /** First contacts of a member that has other ways to talk: as many. */
 export const CONTACTS = { burst: 5, refill: seconds(2), members: 4096 } as const;
+
+/** For agreements that nothing is done with. */
+const NO_SECRET = new Uint8Array(32);
 
 /** Whom to answer under which keys; `member` when there is to be a session. */
 interface Heard {
@@ -80,14 +83,25 @@ export class Reception {
   }
 
   async #hearJoiner(caller: Caller<"join">, opened: OpenedPurpose, source: Endpoint): Promise<Heard | undefined> {
-    if (!(await caller.verify())) return this.#drop("signature");
     const { keys, name } = caller;
+    if (!(await caller.verify())) return this.#drop("signature");
+    if (!(await this.#canBeAnswered(keys))) return this.#drop("keys"); // before an invite is spent on it
     const answer = await this.#deps.admission?.admit({ inviteId: opened.inviteId, keys, name, source });
     if (answer?.accepted === false) return { keys, member: undefined, verdict: answer };
     const member = answer && (await this.#directory.admit(answer.chain, true));
     if (member) return { keys, member, verdict: this.#accept(opened, answer.chain) };
     const message = "the gateway could not admit";
     return { keys, member, verdict: { accepted: false, code: "invite/failed", message } };
+  }
+
+  /** Whether both agreements with these keys work: a point of low order or a malformed lattice key is nobody's. */
+  async #canBeAnswered(keys: PublicKeys): Promise<boolean> {
+    const { crypto } = this.#deps;
+    const secret = crypto.x25519.agree(NO_SECRET, keys.x25519);
+    const kem = await crypto.mlKem768.encapsulate(keys.mlKem768, NO_SECRET);
+    if (!secret || !kem) return false;
+    wipe(secret, kem.secret);
+    return true;
   }
 
   #accept({ rates }: OpenedPurpose, chain: Uint8Array | undefined): Verdict {

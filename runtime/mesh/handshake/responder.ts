@@ -31,14 +31,16 @@ interface Slot {
   readonly started: Ms;
   /** Instance of the message that opened the slot: a repetition has the same. */
   readonly instance: number;
+  /** What we sent last: K2, F2, or F4 once it is answered. */
   message: number;
   macKey: Uint8Array;
   outbox: Outbox;
   readonly first: FirstReplyState | undefined;
   peerId: Uint8Array | undefined;
   localIndex: number | undefined;
-  answered: boolean;
 }
+
+const isAnswered = (slot: Slot): boolean => slot.message === MESSAGE.f4;
 
 export class Responder {
   readonly #deps: HandshakeDeps;
@@ -66,7 +68,7 @@ export class Responder {
   }
 
   get due(): Ms | undefined {
-    const answered = this.#slots.values().filter((s) => s.answered);
+    const answered = this.#slots.values().filter(isAnswered);
     const due = [...answered.map((s) => s.outbox.due), ...(this.#slots.due === undefined ? [] : [this.#slots.due])];
     return due.length > 0 ? Math.min(...due) : undefined;
   }
@@ -94,24 +96,27 @@ export class Responder {
   /** The answer to a first message that was answered before, sent again. */
   repeat(f: Fragment, source: Endpoint, now: Ms): HandshakeAction[] | undefined {
     const slot = this.#slotOf(f.exchange, source);
-    const opened = slot && (f.message === MESSAGE.k1 || f.message === MESSAGE.f1) && f.instance === slot.instance;
-    const answered = slot && f.message === MESSAGE.f3 && slot.answered;
-    if (!slot || !(opened || answered)) return undefined;
+    if (!slot || !this.#isRepetition(f, slot)) return undefined;
     return sent(slot.source, slot.outbox.asked(now));
+  }
+
+  #isRepetition(f: Fragment, slot: Slot): boolean {
+    if (f.message === MESSAGE.f3) return isAnswered(slot);
+    return f.message !== MESSAGE.k3 && f.instance === slot.instance;
   }
 
   acknowledged(a: Values<typeof Acknowledge.fields>, source: Endpoint, now: Ms): HandshakeAction[] {
     const slot = this.#slotOf(a.exchange, source);
     if (!slot) return [];
     const again = slot.outbox.acknowledge(a.bitmap, now);
-    if (slot.answered && slot.outbox.complete) this.#slots.delete(slot.key);
+    if (isAnswered(slot) && slot.outbox.complete) this.#slots.delete(slot.key);
     return sent(slot.source, again);
   }
 
   tick(now: Ms): HandshakeAction[] {
     this.#slots.expire(now);
     // K2 and F2 are repeated when asked for: the caller's timer drives. F4 is ours to bring home.
-    const due = this.#slots.values().filter((slot) => slot.answered && slot.outbox.due <= now);
+    const due = this.#slots.values().filter((slot) => isAnswered(slot) && slot.outbox.due <= now);
     return due.flatMap((slot) => sent(slot.source, slot.outbox.retry(now)));
   }
 
@@ -217,7 +222,7 @@ export class Responder {
     now: Ms,
   ): Promise<HandshakeAction[] | undefined> {
     const slot = this.#slotOf(f.exchange, source);
-    if (!slot?.first || slot.answered) return undefined;
+    if (!slot?.first || isAnswered(slot)) return undefined;
     const answer = await this.#answer(slot, slot.first, payload, now);
     if (!answer) this.#slots.delete(slot.key); // nobody but the caller can make an F3 of this exchange: it gets one
     return answer;
@@ -244,7 +249,6 @@ export class Responder {
     slot.message = MESSAGE.f4;
     slot.macKey = first.macKey;
     slot.outbox = new Outbox(split(crypto, name, answer.payload, first.macKey, NO_COOKIE), now);
-    slot.answered = true;
     wipeSlot(slot);
     const actions = sent(slot.source, slot.outbox.datagrams);
     if (!verdict.accepted || !member) {
@@ -281,7 +285,6 @@ export class Responder {
       first,
       peerId: undefined,
       localIndex: undefined,
-      answered: false,
     };
     this.#slots.set(slot.key, source, slot, now);
     return sent(source, datagrams);

@@ -1,10 +1,14 @@
 /** The table of exchanges: what begins, repeats, ends and is forgotten, and what does not touch its neighbours. */
 import { describe, expect, test } from "bun:test";
-import { toHex } from "../../../runtime/base/bytes.ts";
+import { concat, toHex } from "../../../runtime/base/bytes.ts";
 import { native } from "../../../runtime/crypto/native.ts";
 import { sipHash24 } from "../../../runtime/crypto/siphash.ts";
-import { instanceOf, parseFragment } from "../../../runtime/mesh/handshake/fragment.ts";
-import { firstMacKey, setMac } from "../../../runtime/mesh/handshake/mac.ts";
+import { generateKeys } from "../../../runtime/identity/keys.ts";
+import { acknowledgement } from "../../../runtime/mesh/handshake/acknowledgement.ts";
+import { createFirstReply } from "../../../runtime/mesh/handshake/first-contact.ts";
+import { type Fragment, instanceOf, parseFragment, split } from "../../../runtime/mesh/handshake/fragment.ts";
+import { consumeHello } from "../../../runtime/mesh/handshake/known-peer.ts";
+import { firstMacKey, nonceMacKey, setMac } from "../../../runtime/mesh/handshake/mac.ts";
 import { CookieReply, MESSAGE } from "../../../runtime/mesh/handshake/message.ts";
 import type { HandshakeAction } from "../../../runtime/mesh/handshake/ports.ts";
 import { MESH_ID, Net, type Packet, type Party } from "../../help/handshake-pair.ts";
@@ -21,10 +25,25 @@ async function party(seed: string, names: readonly string[]): Promise<{ net: Net
   net.introduce(...parties);
   return { net, parties };
 }
+const PATTERNS = ["known peer", "first contact"] as const;
+async function call(net: Net, pattern: (typeof PATTERNS)[number], from: Party, to: Party): Promise<void> {
+  const calling =
+    pattern === "known peer"
+      ? from.machine.connect(to.member, to.endpoint, net.now)
+      : from.machine.contact(to.member.id, to.endpoint, net.now);
+  net.perform(from, await calling);
+}
 const pair = async (seed: string): Promise<{ net: Net; a: Party; b: Party }> => {
   const { net, parties } = await party(seed, ["a", "b"]);
   return { net, a: parties[0] as Party, b: parties[1] as Party };
 };
+
+const whole = (sent: readonly Packet[], message: number): Uint8Array =>
+  concat(
+    ...[0, 1].map(
+      (n) => sent.find((p) => isMessage(p, message) && p.payload[3] === n)?.payload.slice(32) ?? new Uint8Array(0),
+    ),
+  );
 
 describe("a machine", () => {
   test("that has nothing to do has no deadline", async () => {
@@ -186,6 +205,24 @@ describe("an exchange", () => {
     },
   );
 
+  test("goes on though F2 was reported as whole", async () => {
+    const { net, a, b } = await pair("whole F2");
+    const seen: Packet[] = [];
+    net.wire = (p) => {
+      if (isMessage(p, MESSAGE.f2)) seen.push(p);
+      return [p];
+    };
+    await call(net, "first contact", a, b);
+    await net.run(35);
+    const f = parseFragment(seen[0]?.payload as Uint8Array) as Fragment;
+    const key = nonceMacKey(native, MESH_ID, b.keys.id, whole(net.sent, MESSAGE.f1).slice(1220));
+    const payload = acknowledgement(f, 2 ** f.count - 1, key);
+    expect(await b.machine.receive({ endpoint: a.endpoint, payload }, net.now)).toEqual([]);
+    expect([b.machine.load.responder, b.meter.get("handshake.drop.mac")]).toEqual([1, 0]);
+    await net.run(500);
+    expect(b.sessions).toHaveLength(1);
+  });
+
   test("sends F4 again when F3 comes again, and acknowledges it again when F4 does", async () => {
     const { net, a, b } = await pair("F4 again");
     const seen = new Map<number, Packet>();
@@ -201,6 +238,98 @@ describe("an exchange", () => {
     const acknowledged = sends(await a.machine.receive({ endpoint: b.endpoint, payload: f4 }, net.now));
     expect(acknowledged.map((d) => [d[0], d[2]])).toEqual([[2, MESSAGE.f4]]);
     expect(a.sessions).toHaveLength(1);
+  });
+});
+
+describe("a callee", () => {
+  test.each(PATTERNS)("whose keys are malformed cannot be called: %s", async (pattern) => {
+    for (const bad of [{ x25519: new Uint8Array(32) }, { mlKem768: new Uint8Array(1184).fill(0xff) }]) {
+      const net = new Net(native, seededRandom(`malformed ${pattern}`));
+      const a = await net.add("a");
+      const keys = await generateKeys(native, net.random);
+      const b = await net.add("b", { keys: { ...keys, public: { ...keys.public, ...bad } } });
+      net.introduce(a, b);
+      await call(net, pattern, a, b);
+      await net.run(500);
+      expect(a.failures.map((f) => [f.code, f.told])).toEqual([["handshake/peer-keys", false]]);
+      expect([a.machine.load.initiators, a.sessions.length]).toEqual([0, 0]);
+    }
+  });
+
+  test("that is silent is reported as such after ten seconds, and not when the keys were out", async () => {
+    for (const pattern of PATTERNS) {
+      const { net, a, b } = await pair(`silent ${pattern}`);
+      net.wire = () => [];
+      await call(net, pattern, a, b);
+      await net.run(9999);
+      expect(a.failures).toEqual([]);
+      await net.run(1);
+      expect(a.failures.map((f) => [f.code, f.told])).toEqual([["handshake/timeout", false]]);
+    }
+    const { net, a, b } = await pair("no confirmation");
+    net.wire = (p) => (isMessage(p, MESSAGE.k3) ? [] : [p]);
+    await call(net, "known peer", a, b);
+    await net.run(12_000);
+    expect([a.sessions.length, a.failures, a.machine.load.initiators]).toEqual([1, [], 0]);
+  });
+});
+
+describe("a false answer of the callee's own, under the right mac", () => {
+  test.each([
+    ["K2", MESSAGE.k2, 2373],
+    ["`unknown`", MESSAGE.unknown, 16],
+  ] as const)("instead of K2 is dropped, and the true K2 still counts: %s", async (_, message, length) => {
+    const { net, a, b } = await pair("false K2");
+    net.wire = (p) => (p.from === b.endpoint && isMessage(p, MESSAGE.k2) ? [] : [p]);
+    await call(net, "known peer", a, b);
+    await net.run(45);
+    const exchange = (net.sent[0] as Packet).payload.slice(8, 16);
+    const at = { meshId: MESH_ID, keys: b.keys };
+    const opened = await consumeHello(native, at, whole(net.sent, MESSAGE.k1), exchange);
+    const key = opened?.macKey as Uint8Array;
+    for (const payload of split(native, { message, exchange }, net.random(length), key, new Uint8Array(8)))
+      expect(sends(await a.machine.receive({ endpoint: b.endpoint, payload }, net.now))).toEqual([]);
+    expect(a.meter.get("handshake.drop.authentication")).toBe(1);
+    net.wire = (p) => [p];
+    await net.run(1000);
+    expect(a.sessions.map((s) => s.pattern)).toEqual(["known-peer"]);
+  });
+
+  test("instead of F2 or F4 is dropped, and the true ones still count", async () => {
+    const { net, a, b } = await pair("false F2");
+    const held: Packet[] = [];
+    net.wire = (p) => {
+      const isAnswer = isMessage(p, MESSAGE.f2) || isMessage(p, MESSAGE.f4);
+      if (isAnswer) held.push(p);
+      return isAnswer ? [] : [p];
+    };
+    await call(net, "first contact", a, b);
+    await net.run(45);
+    const exchange = (net.sent[0] as Packet).payload.slice(8, 16);
+    const f1 = whole(net.sent, MESSAGE.f1);
+    const nonceKey = nonceMacKey(native, MESH_ID, b.keys.id, f1.slice(1220));
+    const feed = async (message: number, key: Uint8Array, length: number): Promise<void> => {
+      for (const payload of split(native, { message, exchange }, net.random(length), key, new Uint8Array(8)))
+        await a.machine.receive({ endpoint: b.endpoint, payload }, net.now);
+    };
+    await feed(MESSAGE.f2, nonceKey, 1500);
+    await feed(MESSAGE.f2, nonceKey, 1136);
+    expect(a.meter.get("handshake.drop.authentication")).toBe(2);
+    // A callee of our own making, so that F4's key is known.
+    const own = { meshId: MESH_ID, id: b.keys.id, genesis: Uint8Array.of(1), chain: b.keys.id };
+    const reply = await createFirstReply(native, net.random, own, f1, exchange);
+    if (!reply) throw new Error("no F2");
+    for (const payload of split(
+      native,
+      { message: MESSAGE.f2, exchange },
+      reply.payload,
+      reply.replyMacKey,
+      new Uint8Array(8),
+    ))
+      net.perform(a, await a.machine.receive({ endpoint: b.endpoint, payload }, net.now));
+    await feed(MESSAGE.f4, reply.macKey, 5000);
+    expect(a.meter.get("handshake.drop.authentication")).toBe(3);
+    expect(a.failures).toEqual([]);
   });
 });
 
@@ -235,7 +364,7 @@ describe("a message that did not authenticate", () => {
 });
 
 describe("cookies that a caller keeps", () => {
-  test("are of at most 4096 endpoints and their successor", async () => {
+  test("are of the last 1024 endpoints", async () => {
     const net = new Net(standIn, seededRandom("many endpoints"));
     const [a, b] = [await net.add("a"), await net.add("b")];
     net.introduce(a, b);
@@ -244,7 +373,7 @@ describe("cookies that a caller keeps", () => {
     const begin = async (n: number): Promise<Uint8Array> =>
       sends(await a.machine.connect(b.member, endpoint(n), net.now))[0] as Uint8Array;
     const carries = (d: Uint8Array): boolean => d.subarray(16, 24).some((x) => x !== 0);
-    for (let n = 1; n <= 4098; n++) {
+    for (let n = 1; n <= 1025; n++) {
       const exchange = (await begin(n)).slice(8, 16);
       const cookie = sipHash24(new Uint8Array(16), exchange);
       const reply = CookieReply.encode({ type: 3, version: 1, exchange, cookie, mac: new Uint8Array(8) });
@@ -253,6 +382,7 @@ describe("cookies that a caller keeps", () => {
       if (n === 2) expect([carries(await begin(1)), carries(await begin(2))]).toEqual([true, true]);
       a.machine.forget(b.keys.id);
     }
-    expect([carries(await begin(1)), carries(await begin(4098))]).toEqual([false, true]);
+    const kept = [1, 2, 1025].map(async (n) => carries(await begin(n)));
+    expect(await Promise.all(kept)).toEqual([false, true, true]);
   });
 });
