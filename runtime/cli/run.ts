@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { call } from "../api/client.io.ts";
 import { TrellisError } from "../base/errors.ts";
+import { RELAY_MODES, type RelayMode } from "../dataplane/relay-attach.ts";
 import { Node } from "../node.ts";
 import { command, consoleLog, openHome, socketOf } from "./context.ts";
 
@@ -11,6 +12,7 @@ interface Options {
   device: string | false;
   mtu: number;
   workers: number;
+  relay: RelayMode;
 }
 
 export const run = command<Options>({
@@ -23,6 +25,11 @@ export const run = command<Options>({
       .option("device", { type: "string", default: "mesh0", describe: "TUN device; --no-device: control traffic only" })
       .option("mtu", { type: "number", default: 1420, describe: "largest inner packet, bytes" })
       .option("workers", { type: "number", default: 0, describe: "worker threads; 0 chooses by cores" })
+      .option("relay", {
+        choices: RELAY_MODES,
+        default: "auto" as const,
+        describe: "how frames of others are relayed: by tc, in XDP too, or by the daemon alone",
+      })
       .example("trellis run", "on UDP port 51820 with the device mesh0")
       .example("trellis run --interface eth1 --port 4500", "on one interface, on another port"),
   async run(args) {
@@ -34,6 +41,7 @@ export const run = command<Options>({
       device: args.device === false ? undefined : args.device,
       mtu: args.mtu,
       workers: args.workers,
+      relay: args.relay,
       log: consoleLog(args),
     });
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => void node.stop());
