@@ -8,10 +8,11 @@ import type { Log } from "./base/log.ts";
 import { Meter } from "./base/meter.ts";
 import { seconds } from "./base/time.ts";
 import { type CryptoChoice, chooseProvider } from "./crypto/choose.ts";
-import { ingressObject, loadAddon } from "./dataplane/addon.io.ts";
-import { openNative } from "./dataplane/native.io.ts";
+import { ingressObject, loadAddon, relayObjects } from "./dataplane/addon.io.ts";
+import { type NativeDataPlane, openNative } from "./dataplane/native.io.ts";
 import { PeerTraffic } from "./dataplane/peer-traffic.ts";
 import type { DataPlane, DataPlaneHandlers, DataPlaneOptions } from "./dataplane/port.ts";
+import { HOOKS, type RelayMode } from "./dataplane/relay-attach.ts";
 import { underlayAddresses } from "./dataplane/underlay.io.ts";
 import { openUserspace } from "./dataplane/userspace.io.ts";
 import { OVERLAY_PREFIX_LENGTH, overlayAddress } from "./identity/address.ts";
@@ -37,6 +38,7 @@ export interface NodeOptions {
   readonly device: string | undefined;
   readonly mtu: number;
   readonly workers: number;
+  readonly relay: RelayMode;
   readonly log: Log;
 }
 
@@ -180,7 +182,17 @@ export class Node {
       this.#log.warn("no tunnel: the native addon is not there; control traffic only", { reason });
       return await openUserspace({ ...options, device: undefined }, handlers);
     }
-    return await openNative(addon, options, handlers, wireRates(addon.measureAead()), ingressObject());
+    const relay = { hooks: HOOKS[this.#options.relay], objects: relayObjects() };
+    const rates = wireRates(addon.measureAead());
+    const plane = await openNative(addon, options, handlers, rates, ingressObject(), relay);
+    this.#sayWhoRelays(plane.kernelRelay);
+    return plane;
+  }
+
+  #sayWhoRelays({ reason, attached }: NativeDataPlane["kernelRelay"]): void {
+    if (reason === "") this.#log.info("the kernel relays frames of others", { on: Object.keys(attached).join(" ") });
+    else if (this.#options.relay !== "userspace")
+      this.#log.warn("the daemon itself relays frames of others", { reason });
   }
 
   /** Events run one after the other: the core never sees two interleaved. */

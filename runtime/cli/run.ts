@@ -21,6 +21,7 @@ export const run = command({
       device: args.device,
       mtu: args.mtu,
       workers: args.workers,
+      relay: args.relay,
       log: consoleLog(args),
     });
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => void node.stop());

@@ -77,6 +77,13 @@ export const RUN = {
     doc: "workers of the data path; 0 chooses by cores",
     parse: integer(0, 64),
   }),
+  relay: setting<"auto" | "xdp" | "userspace">({
+    key: "relay",
+    fallback: "auto",
+    unit: "",
+    doc: "where frames of others are relayed: in the kernel by tc; there in XDP too, where the driver takes it; or by the daemon alone",
+    parse: oneOf("auto", "xdp", "userspace"),
+  }),
 };
 
 export const SETTINGS = { ...GLOBAL, ...RUN };

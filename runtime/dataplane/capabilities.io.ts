@@ -1,7 +1,7 @@
 /** Asks this machine what the capability table wants to know. Probing makes a TUN device for a moment; nothing stays. */
 import { existsSync } from "node:fs";
 import { messageOf } from "../base/errors.ts";
-import { type Addon, type AddonOutcome, ingressObject, loadAddon } from "./addon.io.ts";
+import { type Addon, type AddonOutcome, ingressObject, loadAddon, relayObjects } from "./addon.io.ts";
 import type { Facts, RootKeyPlace } from "./capabilities.ts";
 
 /** What the data path cannot know by itself. */
@@ -23,7 +23,8 @@ export function gatherFacts(known: KnownElsewhere, outcome: AddonOutcome = loadA
     host: addon?.probe(),
     tunDevice: existsSync("/dev/net/tun"),
     offers: addon?.aeadOffers() ?? [],
-    ingress: tryIngress(addon, ingressObject()),
+    ingress: tryLoading(addon, ingressObject(), (a, object) => a.loadIngressFilter(object)),
+    relay: tryLoading(addon, relayObjects(), (a, { tc, xdp }) => a.loadRelay(1, tc, xdp)),
     provider: known.provider,
     serviceManager: known.serviceManager,
     rootKey: known.rootKey,
@@ -31,12 +32,16 @@ export function gatherFacts(known: KnownElsewhere, outcome: AddonOutcome = loadA
   };
 }
 
-/** Loads the filter and lets it go. The first line says enough for a table; the daemon's log has the verifier's words. */
-function tryIngress(addon: Addon | undefined, object: Uint8Array | undefined): Facts["ingress"] {
-  if (!object) return { built: false, refusal: "" };
+/** Loads programs and lets them go. The first line says enough for a table; the daemon's log has the verifier's words. */
+function tryLoading<Objects>(
+  addon: Addon | undefined,
+  objects: Objects | undefined,
+  load: (addon: Addon, objects: Objects) => { close(): void },
+): Facts["ingress"] {
+  if (!objects) return { built: false, refusal: "" };
   if (!addon) return { built: true, refusal: "needs the addon" };
   try {
-    addon.loadIngressFilter(object).close();
+    load(addon, objects).close();
     return { built: true, refusal: "" };
   } catch (error) {
     return { built: true, refusal: messageOf(error).split("\n")[0] ?? "refused" };

@@ -16,6 +16,8 @@ export interface Facts {
   readonly offers: readonly AeadOffer[];
   /** Whether the ingress filter was compiled, and empty or why the kernel did not take it. */
   readonly ingress: { readonly built: boolean; readonly refusal: string };
+  /** The same of the relay's programs. */
+  readonly relay: { readonly built: boolean; readonly refusal: string };
   readonly provider: { readonly name: string; readonly fast: boolean };
   readonly serviceManager: boolean;
   readonly rootKey: RootKeyPlace;
@@ -65,6 +67,12 @@ const probed =
 
 /** A probe's answer: "" is granted, else the errno of the refusal. */
 const granted = (refusal: string): Finding => ({ found: refusal === "", detail: refusal === "" ? "yes" : refusal });
+
+/** A BPF object: built or not, taken by the kernel or not. */
+const loadable = ({ built, refusal }: { readonly built: boolean; readonly refusal: string }): Finding => ({
+  found: built && refusal === "",
+  detail: built ? refusal || "the kernel takes it" : "not built",
+});
 
 const ROWS: readonly Row[] = [
   {
@@ -144,12 +152,16 @@ const ROWS: readonly Row[] = [
   {
     id: "ingress-filter",
     need: "optional",
-    look: ({ ingress }) => ({
-      found: ingress.built && ingress.refusal === "",
-      detail: ingress.built ? ingress.refusal || "the kernel takes it" : "not built",
-    }),
+    look: ({ ingress }) => loadable(ingress),
     consequence: "malformed datagrams wake the daemon before it drops them",
     fix: "install clang and libbpf-dev, then `just native`; loading takes CAP_BPF or root",
+  },
+  {
+    id: "kernel-relay",
+    need: "optional",
+    look: ({ relay }) => loadable(relay),
+    consequence: "frames of others are relayed by the daemon: slower, and not while it is stopped",
+    fix: "install clang and libbpf-dev, then `just native`; loading takes CAP_BPF and CAP_NET_ADMIN, or root",
   },
   {
     id: "aead",

@@ -46,7 +46,7 @@ export async function openNative(
   handlers: DataPlaneHandlers,
   rates: AeadRates,
   ingressObject: Uint8Array | undefined,
-  relay: RelaySetup = { mode: "userspace", objects: undefined },
+  relay: RelaySetup = { hooks: [], objects: undefined },
 ): Promise<NativeDataPlane> {
   removeAbandoned(addon, options.address);
   const tunnel = openTunnel(addon, options, handlers);

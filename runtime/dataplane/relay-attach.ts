@@ -4,12 +4,16 @@ import type { RelayHook } from "./addon.io.ts";
 /** `auto`: tc, on every device. `xdp`: in the driver too, where it takes the program. `userspace`: nothing in the kernel. */
 export type RelayMode = "auto" | "xdp" | "userspace";
 
-export const RELAY_MODES = ["auto", "xdp", "userspace"] as const satisfies readonly RelayMode[];
+/** Of each group a device gets the first hook that the kernel takes. */
+export type HookGroups = readonly (readonly RelayHook[])[];
 
 /**
- * Hooks for a device: one of each group is wanted, the first that the kernel takes. XDP sees single frames before the kernel has
+ * XDP sees single frames before the kernel has
  * spent anything on them, but takes segmentation from the other end of a veth; tc sees what segmentation and GRO have joined. So XDP
  * is for those who ask for it, and what it cannot do (a next hop on a device without it) tc does behind it.
  */
-export const hookGroups = (mode: Exclude<RelayMode, "userspace">): readonly (readonly RelayHook[])[] =>
-  mode === "xdp" ? [["xdp"], ["tcx", "clsact"]] : [["tcx", "clsact"]];
+export const HOOKS: Record<RelayMode, HookGroups> = {
+  auto: [["tcx", "clsact"]],
+  xdp: [["xdp"], ["tcx", "clsact"]],
+  userspace: [],
+};

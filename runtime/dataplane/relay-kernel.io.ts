@@ -2,12 +2,13 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { messageOf } from "../base/errors.ts";
 import type { Addon, KernelRelay, RelayHook, RelayObjects, Tunnel } from "./addon.io.ts";
-import { hookGroups, type RelayMode } from "./relay-attach.ts";
+import type { HookGroups } from "./relay-attach.ts";
 import { relayCounters } from "./relay-counters.ts";
 import type { RelayCounters } from "./relay-layout.ts";
 
 export interface RelaySetup {
-  readonly mode: RelayMode;
+  /** None: the kernel relays nothing. */
+  readonly hooks: HookGroups;
   /** Undefined when they were not built. */
   readonly objects: RelayObjects | undefined;
 }
@@ -48,22 +49,23 @@ export class RelayInKernel {
   readonly #addon: Addon;
   readonly #relay: KernelRelay;
   readonly #forwarding: LoopbackForwarding;
-  readonly #groups: readonly (readonly RelayHook[])[];
+  readonly #hooks: HookGroups;
   readonly #interface: string | undefined;
   readonly #attached = new Map<string, readonly RelayHook[]>();
   #refusal = "";
+  #counted: RelayCounters | undefined; // once it is closed
 
   private constructor(
     addon: Addon,
     relay: KernelRelay,
     forwarding: LoopbackForwarding,
-    mode: "auto" | "xdp",
+    hooks: HookGroups,
     only: string | undefined,
   ) {
     this.#addon = addon;
     this.#relay = relay;
     this.#forwarding = forwarding;
-    this.#groups = hookGroups(mode);
+    this.#hooks = hooks;
     this.#interface = only;
   }
 
@@ -71,14 +73,15 @@ export class RelayInKernel {
   static start(
     addon: Addon,
     tunnel: Tunnel,
-    { mode, objects }: RelaySetup,
+    { hooks, objects }: RelaySetup,
     only: string | undefined,
   ): RelayInKernel | Refused {
-    if (mode === "userspace") return { reason: "not wanted" };
+    if (hooks.length === 0) return { reason: "not wanted" };
     if (!objects) return { reason: "the programs were not built (clang)" };
     let relay: KernelRelay;
     try {
-      relay = addon.loadRelay(tunnel.port, objects.tc, mode === "xdp" ? objects.xdp : undefined);
+      const xdp = hooks.flat().includes("xdp") ? objects.xdp : undefined;
+      relay = addon.loadRelay(tunnel.port, objects.tc, xdp);
     } catch (error) {
       const code = (error as { code?: string }).code ?? "";
       return { reason: code === "EPERM" ? "no privilege to load BPF (CAP_BPF, CAP_NET_ADMIN)" : messageOf(error) };
@@ -89,7 +92,7 @@ export class RelayInKernel {
       return { reason: "route lookups need net.ipv4.conf.lo.forwarding, which cannot be set here" };
     }
     tunnel.mirror(relay);
-    const started = new RelayInKernel(addon, relay, forwarding, mode, only);
+    const started = new RelayInKernel(addon, relay, forwarding, hooks, only);
     started.attach();
     return started;
   }
@@ -100,14 +103,14 @@ export class RelayInKernel {
       if (this.#attached.has(device) || (this.#interface !== undefined && device !== this.#interface)) continue;
       this.#attached.set(
         device,
-        this.#groups.flatMap((hooks) => this.#attachOne(device, hooks)),
+        this.#hooks.flatMap((group) => this.#attachOne(device, group)),
       );
     }
   }
 
   /** The first of these hooks that the kernel takes, or none. */
-  #attachOne(device: string, hooks: readonly RelayHook[]): RelayHook[] {
-    for (const hook of hooks) {
+  #attachOne(device: string, group: readonly RelayHook[]): RelayHook[] {
+    for (const hook of group) {
       try {
         this.#relay.attach(device, hook);
         return [hook];
@@ -125,16 +128,19 @@ export class RelayInKernel {
 
   /** Empty while the kernel relays on at least one device. */
   get reason(): string {
+    if (this.#counted) return "closed";
     const failure = this.#relay.failure();
     if (failure !== "") return `the kernel did not take an entry of the tables (${failure})`;
     return Object.keys(this.attached).length > 0 ? "" : this.#refusal || "no Ethernet device";
   }
 
   counters(): RelayCounters {
-    return relayCounters(this.#relay.counters());
+    return this.#counted ?? relayCounters(this.#relay.counters());
   }
 
   close(): void {
+    if (this.#counted) return;
+    this.#counted = this.counters();
     this.#relay.close();
     this.#forwarding.restore();
   }

@@ -42,6 +42,7 @@ describe("precedence", () => {
       device: undefined,
       mtu: 1400,
       workers: 0,
+      relay: "auto",
     });
   });
 
@@ -78,7 +79,7 @@ describe("what is wrong is refused with its place and what was expected", () => 
 
   test.each([
     ["prot", "did you mean port?"],
-    ["colour", "the settings are json, state-dir, log-level, port, interface, device, mtu, workers"],
+    ["colour", "the settings are json, state-dir, log-level, port, interface, device, mtu, workers, relay"],
   ])("the unknown key %s", (key, hint) => {
     expect(() => fromFile(FILE, { [key]: 1 }, SETTINGS)).toThrow(
       expect.objectContaining({
