@@ -266,11 +266,13 @@ describe("a callee", () => {
       await net.run(1);
       expect(a.failures.map((f) => [f.code, f.told])).toEqual([["handshake/timeout", false]]);
     }
-    const { net, a, b } = await pair("no confirmation");
-    net.wire = (p) => (isMessage(p, MESSAGE.k3) ? [] : [p]);
-    await call(net, "known peer", a, b);
-    await net.run(12_000);
-    expect([a.sessions.length, a.failures, a.machine.load.initiators]).toEqual([1, [], 0]);
+    for (const pattern of PATTERNS) {
+      const { net, a, b } = await pair(`no confirmation ${pattern}`);
+      net.wire = (p) => (isMessage(p, MESSAGE.k3) || p.payload[0] === 5 ? [] : [p]);
+      await call(net, pattern, a, b);
+      await net.run(12_000);
+      expect([a.sessions.length, a.failures, a.machine.load.initiators]).toEqual([1, [], 0]);
+    }
   });
 });
 

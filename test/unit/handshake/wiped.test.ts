@@ -139,6 +139,19 @@ describe("secrets", () => {
     },
   );
 
+  test("of an exchange that met the wrong gateway are zero", async () => {
+    const watched = watching();
+    const net = new Net(watched.crypto, seededRandom("wrong gateway"));
+    const [a, called] = [await net.add("a"), await net.add("called")];
+    const impostor = await net.add("impostor", { posesAs: called.keys.id });
+    const lasting = watched.secrets.length;
+    net.perform(a, await a.machine.contact(called.keys.id, impostor.endpoint, net.now));
+    await net.run(12_000);
+    expect(a.failures.map((f) => f.code)).toEqual(["handshake/wrong-gateway"]);
+    expect(areZero([...watched.secrets.slice(lasting), ...watched.chaining, ...watched.agreed])).toBe(true);
+    expect([watched.chaining.length > 0, forksLeft()]).toEqual([true, 0]);
+  });
+
   test("of exchanges with a node that is forgotten in the middle are zero", async () => {
     for (const pattern of ["k", "f"] as const) {
       const watched = watching();
