@@ -28,6 +28,7 @@ export type GatewayRequest =
       readonly port: number;
       readonly aead: AeadName;
     }
+  | { readonly call: "endpoint"; readonly other: string; readonly address: string; readonly port: number }
   | { readonly call: "route"; readonly destination: string; readonly primary: string }
   | { readonly call: "status" }
   | { readonly call: "close" };
@@ -65,6 +66,8 @@ async function main({ name, hooks, ...options }: GatewayOptions): Promise<void> 
         plane.useSession(overlay(other), indexOf(name, other));
         return plane.allow(overlay(other), `${overlay(other)}/128`);
       }
+      case "endpoint":
+        return plane.setEndpoint(overlay(request.other), { address: request.address, port: request.port });
       case "route":
         return plane.setRoute(overlay(request.destination), overlay(request.primary), undefined);
       case "status":

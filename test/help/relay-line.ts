@@ -15,7 +15,7 @@ export type Place = "a" | "e" | "b";
 export type Family = "IPv4" | "IPv6";
 export type Gateway = Child<GatewayRequest, GatewayAnswers>;
 
-const PORT = 5000;
+export const PORT = 5000;
 /** Inner packets: with all headers, the relay's too, they fit 1500 bytes of IPv6. */
 export const INNER_MTU = 1380;
 
@@ -23,6 +23,7 @@ const HOST: Record<Family, (link: 1 | 2, host: string) => string> = {
   IPv4: (link, host) => `10.78.${link}.${host}`,
   IPv6: (link, host) => `2001:db8:${link}::${host}`,
 };
+const LINK = { a: 1, b: 2 } as const;
 const LENGTH: Record<Family, string> = { IPv4: "/24", IPv6: "/64" };
 const FEATURES = ["tso", "gso", "gro", "tx-udp-segmentation"];
 
@@ -31,6 +32,8 @@ const PROGRAM = join(import.meta.dir, "relay-gateway.ts");
 export class RelayLine {
   readonly #netns = (place: Place): string => `trellis-r${process.pid}-${place}`;
   readonly gateways = new Map<Place, Gateway>();
+  #family: Family = "IPv4";
+  #aead: AeadName = "aes-256-gcm";
 
   inside(place: Place, ...command: readonly string[]): string[] {
     return ["ip", "netns", "exec", this.#netns(place), ...command];
@@ -61,41 +64,61 @@ export class RelayLine {
     }
   }
 
-  /** Everything that segments or joins packets, at both ends of both wires. */
-  async setOffloads(state: "on" | "off"): Promise<void> {
+  /** Everything that segments or joins packets, at both ends of both wires and of `more`. */
+  async setOffloads(state: "on" | "off", more: readonly (readonly [Place, string])[] = []): Promise<void> {
     const features = FEATURES.flatMap((feature) => [feature, state]);
-    for (const [place, device] of [
+    const wires = [
       ["a", "eth0"],
       ["b", "eth0"],
       ["e", "left"],
       ["e", "right"],
-    ] as const)
+    ] as const;
+    for (const [place, device] of [...wires, ...more])
       await must(this.inside(place, "ethtool", "-K", device, ...features));
   }
 
   /** Starts the three; afterwards a and b have a session that e carries. */
   async start(hooks: HookGroups, family: Family, aead: AeadName = "aes-256-gcm"): Promise<void> {
-    for (const place of ["a", "e", "b"] as const) {
-      const device = place === "e" ? undefined : "mesh0";
-      const options = { name: place, port: PORT, device, mtu: INNER_MTU, hooks: place === "e" ? hooks : [] };
-      this.gateways.set(place, new Child(this.#netns(place), PROGRAM, options));
+    this.#family = family;
+    this.#aead = aead;
+    for (const end of ["a", "b"] as const) {
+      this.#open(end, []);
+      await this.#meet(end, "e", HOST[family](LINK[end], "254"));
     }
-    const host = HOST[family];
-    const meet = (own: Place, other: Place, address: string, port = PORT) =>
-      this.at(own).ask({ call: "meet", other, address, port, aead });
-    await meet("a", "e", host(1, "254"));
-    await meet("b", "e", host(2, "254"));
-    await meet("e", "a", host(1, "1"));
-    await meet("e", "b", host(2, "1"));
-    await meet("a", "b", overlay("b"), 0);
-    await meet("b", "a", overlay("a"), 0);
-    for (const [own, destination, primary] of [
-      ["a", "b", "e"],
-      ["b", "a", "e"],
-      ["e", "a", "a"],
-      ["e", "b", "b"],
-    ] as const)
-      await this.at(own).ask({ call: "route", destination, primary });
+    await this.startRelay(hooks);
+    for (const [own, other] of [
+      ["a", "b"],
+      ["b", "a"],
+    ] as const) {
+      await this.#meet(own, other, overlay(other), 0);
+      await this.at(own).ask({ call: "route", destination: other, primary: "e" });
+    }
+  }
+
+  /** Starts the one in the middle, anew if it was stopped. */
+  async startRelay(hooks: HookGroups): Promise<void> {
+    this.#open("e", hooks);
+    for (const end of ["a", "b"] as const) {
+      await this.#meet("e", end, HOST[this.#family](LINK[end], "1"));
+      await this.at("e").ask({ call: "route", destination: end, primary: end });
+    }
+  }
+
+  async stopRelay(): Promise<void> {
+    await this.at("e").end();
+    this.gateways.delete("e");
+  }
+
+  #open(place: Place, hooks: HookGroups): void {
+    const device = place === "e" ? undefined : "mesh0";
+    this.gateways.set(
+      place,
+      new Child(this.#netns(place), PROGRAM, { name: place, port: PORT, device, mtu: INNER_MTU, hooks }),
+    );
+  }
+
+  #meet(own: Place, other: Place, address: string, port = PORT): Promise<null> {
+    return this.at(own).ask({ call: "meet", other, address, port, aead: this.#aead });
   }
 
   at(place: Place): Gateway {
