@@ -38,7 +38,7 @@ async function runFolder(suite: Suite, folder: string): Promise<{ counts: Counts
     process.execPath,
     "test",
     `./${folder}`,
-    "--timeout=300000",
+    "--timeout=900000",
     "--reporter=junit",
     `--reporter-outfile=${report}`,
     ...cover,
