@@ -4,6 +4,7 @@
  */
 const CELL = { width: 7.8, height: 17 } as const; // of the 13 px monospace below
 const MARGIN = 16;
+const LONGEST = 100; // characters: a token is longer, and the code shows it
 const BLOCKS: Readonly<Record<string, readonly [upper: boolean, lower: boolean]>> = {
   "█": [true, true],
   "▀": [true, false],
@@ -36,7 +37,8 @@ export {}; // a module: it awaits
 
 const printed = (await Bun.stdin.text()).replaceAll("\u001b", "").replace(/\[[\d;]*m/g, "");
 const from = printed.indexOf("Trellis:");
-const lines = printed.slice(Math.max(0, from)).trimEnd().split("\n");
+const whole = printed.slice(Math.max(0, from)).trimEnd().split("\n");
+const lines = whole.map((line) => (line.length > LONGEST ? `${line.slice(0, LONGEST)}…` : line));
 const width = Math.ceil(2 * MARGIN + CELL.width * Math.max(...lines.filter((l) => !isCode(l)).map((l) => l.length)));
 const height = 2 * MARGIN + CELL.height * lines.length;
 const rows = lines.map((line, i) => {
