@@ -22,7 +22,7 @@ check: (setup "node")
 
 # one executable in dist/: --arch x64|arm64
 [no-exit-message]
-build *ARGS: (setup "demo") native
+build *ARGS: (setup if ARGS =~ "arm64" { "arm64" } else { "demo" }) native
     @{{bun}} native/compile.ts {{ARGS}}
 
 # the addon and the BPF objects
@@ -40,7 +40,7 @@ gen *ARGS: (setup "node")
 bench *ARGS: (setup "bench") native
     @{{root}} {{bun}} bench/run.ts {{ARGS}}
 
-# a simulated mesh: --seed S --gateways N --hours H --loss P
+# a simulated mesh, or a scenario of the tests again: --seed S --gateways N --hours H --loss P --help
 [no-exit-message]
 sim *ARGS: (setup "node")
     @{{bun}} test/sim/run.ts {{ARGS}}

@@ -21,7 +21,7 @@ export const addonPath = (arch: Arch): string => join(ROOT, "build/native", arch
 export const bpfPath = (name: string): string => join(ROOT, "build/bpf", `${name}.bpf.o`);
 
 /** One output file and the command that makes it. With `depfile` the inputs are what the compiler says it read. */
-interface Step {
+export interface Step {
   readonly output: string;
   readonly inputs: readonly string[];
   readonly command: readonly string[];
@@ -88,7 +88,8 @@ const listed = (folder: string, ending: string): string[] =>
         .map((name) => `${folder}/${name}`)
     : [];
 
-async function runSteps(steps: readonly Step[], salt: string, log: (line: string) => void): Promise<void> {
+/** Runs the steps whose inputs, command or `salt` (such as the compiler's version) changed. Throws `build/failed`. */
+export async function runSteps(steps: readonly Step[], salt: string, log: (line: string) => void): Promise<void> {
   const waiting = steps.filter((step) => !isFresh(step, salt));
   const worker = async (): Promise<void> => {
     for (let step = waiting.shift(); step; step = waiting.shift()) await runStep(step, salt, log);

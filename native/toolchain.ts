@@ -10,7 +10,11 @@ interface Machine {
   readonly compilerPackage: string;
   readonly debian: string;
   readonly triplet: string;
+  /** Debian packages whose headers and libraries the addon is compiled against. */
+  readonly libraries: readonly string[];
 }
+
+const LIBRARIES = ["libssl-dev", "libssl3", "libbpf-dev"];
 
 const MACHINES: Record<Arch, Machine> = {
   x64: {
@@ -18,12 +22,14 @@ const MACHINES: Record<Arch, Machine> = {
     compilerPackage: "g++-x86-64-linux-gnu",
     debian: "amd64",
     triplet: "x86_64-linux-gnu",
+    libraries: [...LIBRARIES, "libipsec-mb-dev"],
   },
   arm64: {
     compiler: "aarch64-linux-gnu-g++",
     compilerPackage: "g++-aarch64-linux-gnu",
     debian: "arm64",
     triplet: "aarch64-linux-gnu",
+    libraries: LIBRARIES,
   },
 };
 
@@ -46,7 +52,7 @@ const COMPILE_FLAGS = [
   "-Ibpf",
 ];
 
-/** The C++ library goes in, so that the addon asks a gateway for libc and libcrypto only. libbpf is opened when wanted. */
+/** The C++ library goes in, so that the addon asks a gateway for libc and libcrypto only. libbpf and libipsec-mb are opened when wanted. */
 const LINK_FLAGS = [
   "-shared",
   "-pthread",
@@ -55,9 +61,6 @@ const LINK_FLAGS = [
   "-Wl,-z,relro,-z,now",
   "-Wl,--exclude-libs,ALL",
 ];
-
-/** Debian packages whose headers and libraries the addon is compiled against. */
-const SYSROOT_PACKAGES = ["libssl-dev", "libssl3", "libbpf-dev"];
 
 export interface Toolchain {
   readonly compiler: string;
@@ -113,7 +116,7 @@ async function fetchSysroot(machine: Machine, root: string, log: (line: string) 
   const done = join(folder, ".complete");
   if (existsSync(done)) return folder;
   if (!Bun.which("apt-get")) throw missing("apt-get", "apt");
-  log(`build/sysroot/${machine.debian}: ${SYSROOT_PACKAGES.join(", ")}`);
+  log(`build/sysroot/${machine.debian}: ${machine.libraries.join(", ")}`);
   const state = join(root, "build/sysroot", `apt-${machine.debian}`);
   for (const part of ["state/lists/partial", "cache/archives/partial", "debs"])
     mkdirSync(join(state, part), { recursive: true });
@@ -129,7 +132,7 @@ async function fetchSysroot(machine: Machine, root: string, log: (line: string) 
   ].flatMap((option) => ["-o", option]);
   const hint = `the archive that this machine's apt uses must have ${machine.debian} packages`;
   await output(["apt-get", ...options, "-q", "update"], "build/sysroot", { hint });
-  await output(["apt-get", ...options, "-q", "download", ...SYSROOT_PACKAGES], "build/sysroot", {
+  await output(["apt-get", ...options, "-q", "download", ...machine.libraries], "build/sysroot", {
     cwd: join(state, "debs"),
     hint,
   });

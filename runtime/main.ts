@@ -1,78 +1,59 @@
 #!/usr/bin/env bun
 /** argv to command to exit code. */
-import yargs from "yargs";
 import { messageOf, TrellisError } from "./base/errors.ts";
-import { type Command, type Globals, globals } from "./cli/context.ts";
-import { doctor } from "./cli/doctor.ts";
-import { down } from "./cli/down.ts";
-import { init } from "./cli/init.ts";
-import { invite } from "./cli/invite.ts";
-import { join } from "./cli/join.ts";
-import { keys } from "./cli/keys.ts";
-import { peers } from "./cli/peers.ts";
-import { ping } from "./cli/ping.ts";
-import { receive } from "./cli/receive.ts";
-import { rekey } from "./cli/rekey.ts";
-import { revoke } from "./cli/revoke.ts";
-import { run } from "./cli/run.ts";
-import { send } from "./cli/send.ts";
-import { status } from "./cli/status.ts";
-
-const EXIT = { failed: 1, usage: 2, notRunning: 3, refused: 4 } as const;
-
-function exitCode(thrown: unknown): number {
-  const code = thrown instanceof TrellisError ? thrown.code : "";
-  if (code.startsWith("usage/")) return EXIT.usage;
-  if (code === "daemon/not-running") return EXIT.notRunning;
-  return code.startsWith("invite/") ? EXIT.refused : EXIT.failed;
-}
-
-function fail(thrown: unknown, json: boolean): never {
-  const { code, hint } = thrown instanceof TrellisError ? thrown : { code: "internal", hint: undefined };
-  if (json) console.error(JSON.stringify({ error: { code, message: messageOf(thrown), hint: hint ?? null } }));
-  else console.error(`error: ${messageOf(thrown)}${hint ? `\nhint: ${hint}` : ""}`);
-  process.exit(exitCode(thrown));
-}
+import { VERSION } from "./base/version.ts";
+import { commandIn } from "./cli/command.ts";
+import { COMMANDS } from "./cli/commands.ts";
+import { ASK, answerShell } from "./cli/completion.ts";
+import { width } from "./cli/context.ts";
+import { defaultSources } from "./cli/defaults.ts";
+import { EXITS_TEXT, exitOf } from "./cli/exits.ts";
+import { helpOf, overview } from "./cli/help.ts";
+import { parseLine } from "./cli/parser.ts";
+import { GLOBAL } from "./config/settings.ts";
+import { fromCommandLine, settle } from "./config/settle.ts";
+import { SUITE, WIRE_VERSION } from "./mesh/frame.ts";
 
 const argv = process.argv.slice(2);
-const parser = globals(yargs(argv))
-  .scriptName("trellis")
-  .usage("$0 COMMAND: a gateway of an encrypted mesh")
-  .demandCommand(1, "error: a command is missing\nhint: trellis --help lists them")
-  .strict()
-  .completion("completion", "print a completion script for bash or zsh")
-  .version("0.1.0")
-  .wrap(Math.min(110, process.stdout.columns ?? 80))
-  .epilogue("exit codes: 0 done, 1 failed, 2 usage, 3 no daemon, 4 invite refused")
-  .fail((message, error) => {
-    if (error) throw error;
-    console.error(message);
-    process.exit(EXIT.usage);
-  });
+let json = argv.includes("--json");
 
-/** yargs infers its own types for arguments; the table of options beside each command is what they are. */
-function add<T>(c: Command<T>): void {
-  parser.command(
-    c.command,
-    c.describe,
-    (y) => void c.options(y),
-    (args) => c.run(args as unknown as T & Globals),
-  );
+function fail(thrown: unknown): never {
+  const { code, hint } = thrown instanceof TrellisError ? thrown : { code: "internal", hint: undefined };
+  const message = messageOf(thrown);
+  const cause = thrown instanceof Error && thrown.cause instanceof Error ? thrown.cause.message : undefined;
+  if (json) console.error(JSON.stringify({ error: { code, message, cause: cause ?? null, hint: hint ?? null } }));
+  else {
+    console.error(`error: ${message}`);
+    if (cause !== undefined) console.error(`cause: ${cause}`);
+    if (hint !== undefined) console.error(`hint: ${hint}`);
+  }
+  process.exit(exitOf(code));
 }
 
-add(init);
-add(run);
-add(invite);
-add(join);
-add(status);
-add(peers);
-add(ping);
-add(send);
-add(receive);
-add(rekey);
-add(revoke);
-add(doctor);
-add(keys);
-add(down);
+function help(): void {
+  const command = commandIn(argv[0] === "help" ? argv.slice(1) : argv, COMMANDS);
+  const lines = command ? helpOf(command, width()) : overview(COMMANDS, EXITS_TEXT, width());
+  console.log(lines.join("\n"));
+}
 
-await parser.parseAsync().catch((thrown: unknown) => fail(thrown, argv.includes("--json")));
+function version(): void {
+  if (json) console.log(JSON.stringify({ version: VERSION, wireVersion: WIRE_VERSION, suite: SUITE }));
+  else console.log(`trellis ${VERSION}\nwire version ${WIRE_VERSION}\nsuite ${SUITE}`);
+}
+
+try {
+  if (argv[0] === ASK) for (const line of await answerShell(argv.slice(1), COMMANDS)) console.log(line);
+  else if (argv.length === 0) {
+    help();
+    process.exitCode = exitOf("usage/command");
+  } else if (argv.includes("--help") || argv.includes("-h") || argv[0] === "help") help();
+  else if (argv.includes("--version")) version();
+  else {
+    const { command, line } = await parseLine(COMMANDS, argv);
+    const defaults = defaultSources(typeof line.config === "string" ? line.config : undefined);
+    ({ json } = settle(GLOBAL, [fromCommandLine(line), ...defaults]).values);
+    await command.run(line, defaults);
+  }
+} catch (thrown) {
+  fail(thrown);
+}

@@ -1,68 +1,36 @@
 /** Composition root: builds the parts of a running gateway, joins their ports, and feeds the core one event at a time. */
-import type { Json, JsonObject } from "./api/protocol.ts";
 import { type ControlServer, type Handler, serveControl } from "./api/server.io.ts";
 import { type TransferApi, transferApi } from "./api/transfer.io.ts";
-import { fromHex, toHex } from "./base/bytes.ts";
-import { type Endpoint, endpointKey, parseEndpoint } from "./base/endpoint.ts";
+import { feedWatchdog, watchdogPeriod } from "./api/watchdog.io.ts";
 import { messageOf, TrellisError } from "./base/errors.ts";
+import { EventQueue } from "./base/event-queue.ts";
 import type { Log } from "./base/log.ts";
 import { Meter } from "./base/meter.ts";
-import type { Clock } from "./base/time.ts";
+import { seconds } from "./base/time.ts";
 import { type CryptoChoice, chooseProvider } from "./crypto/choose.ts";
-import type { CryptoProvider } from "./crypto/provider.ts";
 import { ingressObject, loadAddon, relayObjects } from "./dataplane/addon.io.ts";
 import { type NativeDataPlane, openNative } from "./dataplane/native.io.ts";
+import { PeerTraffic } from "./dataplane/peer-traffic.ts";
 import type { DataPlane, DataPlaneHandlers, DataPlaneOptions } from "./dataplane/port.ts";
 import { HOOKS, type RelayMode } from "./dataplane/relay-attach.ts";
 import { underlayAddresses } from "./dataplane/underlay.io.ts";
 import { openUserspace } from "./dataplane/userspace.io.ts";
-import { OVERLAY_PREFIX_LENGTH, overlayAddress, overlayPrefix } from "./identity/address.ts";
-import { type VerifiedChain, verifyChain } from "./identity/chain.ts";
-import type { NodeKeys } from "./identity/keys.ts";
-import { revokeByMember } from "./identity/revocation.ts";
-import type { Member, Roster } from "./identity/roster.ts";
-import type { Membership } from "./mesh/handshake/ports.ts";
+import { OVERLAY_PREFIX_LENGTH, overlayAddress } from "./identity/address.ts";
+import { type Loaded, loadMembership } from "./membership.ts";
 import { Mesh } from "./mesh/mesh.ts";
 import { MESH_SETTINGS } from "./mesh/ports.ts";
-import type { AeadRates, MeshAction, MeshEvent, MeshNotice, PeerView } from "./mesh/types.ts";
+import type { AeadRates, MeshAction, MeshEvent, MeshNotice } from "./mesh/types.ts";
+import { controlMethods, memberNamed } from "./methods.ts";
 import { createAdmission, type Issuer } from "./provisioning/admission.ts";
-import { createInvite } from "./provisioning/create-invite.ts";
-import type { Home } from "./provisioning/home.io.ts";
-import { type Invite, type InviteBook, stateOf } from "./provisioning/invite-book.ts";
+import type { OwnHome } from "./provisioning/home.io.ts";
+import { systemClock, systemRandom } from "./system.io.ts";
 import { Transfers } from "./transfer/transfers.ts";
 
-export const systemClock: Clock = { now: () => performance.now(), unix: () => Math.floor(Date.now() / 1000) };
-export const systemRandom = (length: number): Uint8Array => crypto.getRandomValues(new Uint8Array(length));
-
-/** What a membership is when it is loaded and verified. */
-export interface Loaded {
-  readonly keys: NodeKeys;
-  readonly membership: Membership;
-  readonly chain: VerifiedChain;
-  readonly roster: Roster;
-  readonly book: InviteBook;
-}
-
-export async function loadMembership(home: Home, provider: CryptoProvider): Promise<Loaded> {
-  const keys = await home.keys();
-  const member = await home.member();
-  if (!keys || !member) {
-    const hint = "found a mesh with `trellis init --name NAME`, or join one with `trellis join TOKEN --name NAME`";
-    throw new TrellisError("node/no-mesh", `${home.path} holds no membership of a mesh`, { hint });
-  }
-  const roster = await home.roster(member.genesis);
-  const chain = await verifyChain(provider, roster.mesh, member.chain, roster);
-  if ("refused" in chain) {
-    throw new TrellisError("node/not-a-member", `this gateway's own certificate does not hold: ${chain.refused}`, {
-      hint: chain.refused === "chain/revoked" ? "it was revoked; join again with new keys" : "join again",
-    });
-  }
-  await roster.admit(member.chain);
-  const membership = { meshId: roster.meshId, ...member, certificateHash: provider.sha256(chain.leaf.encoded) };
-  return { keys, membership, chain, roster, book: await home.invites() };
-}
+/** Until a write that failed is tried again. */
+const STORE_AGAIN = seconds(30);
 
 const TRANSFER = "transfer";
+const PING_PATIENCE = seconds(2);
 
 export interface NodeOptions {
   readonly port: number;
@@ -76,12 +44,13 @@ export interface NodeOptions {
 
 /** A gateway that runs. */
 export class Node {
-  readonly #home: Home;
+  readonly #home: OwnHome;
   readonly #choice: CryptoChoice;
   readonly #loaded: Loaded;
   readonly #options: NodeOptions;
   readonly #log: Log;
   readonly #meter = new Meter();
+  readonly #traffic = new PeerTraffic();
   readonly #issuer: Issuer;
   readonly #address: string;
   readonly #started = systemClock.now();
@@ -89,17 +58,21 @@ export class Node {
   #plane: DataPlane | undefined;
   #mesh: Mesh | undefined;
   #control: ControlServer | undefined;
-  #queue: Promise<void> = Promise.resolve();
+  readonly #queue = new EventQueue(systemClock.now);
+  #starve: () => void = () => {};
   #timer: Timer | undefined;
+  #again: Timer | undefined;
+  #stopping: Promise<void> | undefined;
   #nextPing = 1;
+  #expelled: string | undefined;
   readonly #stopped = Promise.withResolvers<void>();
   readonly #transfers = new Transfers(systemRandom, (peer, data) => this.#post(peer, TRANSFER, data));
   readonly #transferApi: TransferApi = transferApi(this.#transfers, systemClock, {
-    addressOf: (peer) => this.#member(peer).address,
+    addressOf: (peer) => memberNamed(this.#loaded.roster, peer).address,
     nameOf: (address) => this.#loaded.roster.byAddress(address)?.name ?? address,
   });
 
-  private constructor(home: Home, choice: CryptoChoice, loaded: Loaded, options: NodeOptions) {
+  private constructor(home: OwnHome, choice: CryptoChoice, loaded: Loaded, options: NodeOptions) {
     this.#home = home;
     this.#choice = choice;
     this.#loaded = loaded;
@@ -119,7 +92,7 @@ export class Node {
     };
   }
 
-  static async start(home: Home, options: NodeOptions): Promise<Node> {
+  static async start(home: OwnHome, options: NodeOptions): Promise<Node> {
     const choice = await chooseProvider();
     if (choice.reason) options.log.warn("the fast crypto provider is not used", { reason: choice.reason });
     const node = new Node(home, choice, await loadMembership(home, choice.provider), options);
@@ -162,14 +135,31 @@ export class Node {
       device: this.#plane.device ?? "none",
       invites: book.list().length,
     });
-    this.#notifySystemd();
+    this.#tell(`READY=1\nSTATUS=${this.#loaded.chain.leaf.name} at ${this.#address}`);
+    const period = watchdogPeriod(process.env, process.pid);
+    const feed = (): void => this.#tell("WATCHDOG=1");
+    if (period !== undefined) this.#starve = feedWatchdog(period, () => this.#queue.busyFor(), feed, this.#log);
   }
 
-  #notifySystemd(): void {
-    const { addon } = loadAddon();
-    addon?.notifySystemd("READY=1");
-    const watchdog = Number(process.env.WATCHDOG_USEC ?? 0) / 1000;
-    if (addon && watchdog > 0) setInterval(() => addon.notifySystemd("WATCHDOG=1"), watchdog / 2).unref();
+  /** The service manager, where there is one. */
+  #tell(state: string): void {
+    try {
+      loadAddon().addon?.notifySystemd(state);
+    } catch (thrown) {
+      this.#log.warn("the service manager does not listen", { error: messageOf(thrown) });
+    }
+  }
+
+  /** A disk that is full or gone costs durability until it is mended, nothing else. */
+  async #persist(): Promise<void> {
+    clearTimeout(this.#again);
+    try {
+      await this.#home.saveRoster(this.#loaded.roster);
+    } catch (thrown) {
+      const hint = thrown instanceof TrellisError ? thrown.hint : undefined;
+      this.#log.error("members and revocations are not stored; tried again later", { error: messageOf(thrown), hint });
+      this.#again = setTimeout(() => void this.#queue.push(() => this.#persist()), STORE_AGAIN);
+    }
   }
 
   async #openPlane(): Promise<DataPlane> {
@@ -207,12 +197,13 @@ export class Node {
 
   /** Events run one after the other: the core never sees two interleaved. */
   #feed(event: MeshEvent): Promise<void> {
-    this.#queue = this.#queue
-      .then(() => this.#handle(event))
-      .catch((thrown: unknown) => {
+    return this.#queue.push(async () => {
+      try {
+        await this.#handle(event);
+      } catch (thrown) {
         this.#log.error("the core failed on an event", { event: event.type, error: messageOf(thrown) });
-      });
-    return this.#queue;
+      }
+    });
   }
 
   async #handle(event: MeshEvent): Promise<void> {
@@ -231,18 +222,23 @@ export class Node {
       case "send":
         return plane.send([action.datagram]);
       case "installSession":
+        this.#traffic.installed(action.peer, action.session.localIndex);
         plane.installSession(action.peer, action.session, action.endpoint);
         return plane.allow(action.peer, `${action.peer}/128`);
       case "useSession":
         return plane.useSession(action.peer, action.localIndex);
       case "removeSession":
+        this.#traffic.ending(action.localIndex, plane.stats().sessions);
         return plane.removeSession(action.localIndex);
       case "setEndpoint":
         return plane.setEndpoint(action.peer, action.endpoint);
+      case "setRoute":
+        return plane.setRoute(action.destination, action.primary, action.backup);
       case "removePeer":
+        this.#traffic.forget(action.peer);
         return plane.removePeer(action.peer);
       case "persist":
-        return await this.#home.saveRoster(this.#loaded.roster);
+        return await this.#persist();
       case "notice":
         return this.#notice(action.notice);
       case "message":
@@ -264,146 +260,71 @@ export class Node {
       this.#transfers.lost(notice.peer);
       this.#transferApi.changed();
     }
+    if (notice.kind === "revoked" && notice.peer === this.#address) this.#expelled = "this gateway was revoked";
+    if (notice.kind === "refused") this.#expelled = `${notice.name} says: ${notice.message}`;
+    if (notice.kind === "sessionUp") this.#expelled = undefined;
     const { kind, ...fields } = notice;
     this.#log.info(kind, Object.fromEntries(Object.entries(fields).filter(([, v]) => typeof v !== "object")));
   }
 
   #methods(): Readonly<Record<string, Handler>> {
-    return {
-      status: async () => this.#status(),
-      peers: async () => ({ peers: this.#peers().map(showPeer) }),
-      invite: (p) => this.#invite(p),
-      invites: async () => ({ invites: this.#loaded.book.list().map((i) => showInvite(i, this.#issuer.now())) }),
-      "revoke-invite": (p) => this.#revokeInvite(p),
-      ping: (p) => this.#ping(p),
-      rekey: (p) => this.#rekey(p),
-      revoke: (p) => this.#revoke(p),
-      ...this.#transferApi.methods,
-      down: async () => {
-        setTimeout(() => void this.stop(), 10); // after the answer is out
-        return {};
-      },
-    };
-  }
-
-  #peers(): readonly PeerView[] {
-    return this.#mesh?.peers(systemClock.now()) ?? [];
-  }
-
-  #status(): Json {
-    const { chain, roster, membership, keys } = this.#loaded;
     const plane = this.#plane as DataPlane;
-    const { sent, received, drops } = plane.stats();
-    const prefix = overlayPrefix(membership.meshId);
-    return {
-      name: chain.leaf.name,
-      nodeId: toHex(keys.id),
-      meshName: roster.mesh.genesis.name,
-      meshId: toHex(membership.meshId),
+    const { roster, book } = this.#loaded;
+    const own = controlMethods({
+      loaded: this.#loaded,
+      issuer: this.#issuer,
+      provider: this.#choice.provider,
       address: this.#address,
-      prefix: `${prefix.prefix}/${prefix.length}`,
-      port: plane.port,
-      device: plane.device ?? null,
-      dataPlane: plane.kind,
-      provider: this.#choice.provider.name,
-      uptimeSeconds: Math.round((systemClock.now() - this.#started) / 1000),
-      members: roster.list().length,
-      peersUp: this.#peers().filter((p) => p.state === "up").length,
-      traffic: { sent, received, drops },
-      counters: this.#meter.snapshot(),
-      pid: process.pid,
+      plane,
+      underlay: () => underlayAddresses(this.#options.interface, plane.device),
+      uptime: () => systemClock.now() - this.#started,
+      peers: () => this.#mesh?.peers(systemClock.now()) ?? [],
+      traffic: () => this.#traffic.totals(plane.stats().sessions),
+      counters: () => this.#meter.snapshot(),
+      supervised: (process.env.NOTIFY_SOCKET ?? "") !== "",
+      expelled: () => this.#expelled,
+      random: systemRandom,
+      command: (command) => this.#feed({ type: "command", command }),
+      ping: (peer) => this.#ping(peer),
+      saveInvites: () => this.#home.saveInvites(book),
+      saveRoster: () => this.#home.saveRoster(roster),
+    });
+    const down: Handler = async () => {
+      setTimeout(() => void this.stop(), 10); // after the answer is out
+      return {};
     };
+    return { ...own, ...this.#transferApi.methods, down };
   }
 
-  async #invite(p: JsonObject): Promise<Json> {
-    const given = (p.endpoints as readonly string[] | undefined) ?? [];
-    const endpoints = given.map(endpointOrThrow);
-    const terms = {
-      uses: p.uses as number | undefined,
-      lifetime: p.lifetime as number | undefined,
-      name: p.name as string | undefined,
-    };
-    const own = endpoints.length > 0 ? endpoints : this.#ownEndpoints();
-    const { invite, token } = await createInvite(this.#issuer, systemRandom, own, terms);
-    return { ...(showInvite(invite, this.#issuer.now()) as JsonObject), token, endpoints: own.map(endpointKey) };
-  }
-
-  #ownEndpoints(): Endpoint[] {
-    const plane = this.#plane as DataPlane;
-    return underlayAddresses(this.#options.interface, plane.device).map((address) => ({ address, port: plane.port }));
-  }
-
-  async #revokeInvite(p: JsonObject): Promise<Json> {
-    const id = fromHex(String(p.id));
-    if (!id || !this.#loaded.book.revoke(id))
-      throw new TrellisError("invite/unknown", `no invite "${String(p.id)}" here`);
-    await this.#home.saveInvites(this.#loaded.book);
-    return { revoked: toHex(id) };
-  }
-
-  async #ping(p: JsonObject): Promise<Json> {
-    const member = this.#member(String(p.peer));
+  /** Milliseconds until the peer's daemon answered; undefined when it does not. */
+  async #ping(peer: string): Promise<number | undefined> {
     const token = this.#nextPing++;
-    const { promise, resolve } = Promise.withResolvers<{ roundTrip: number } | undefined>();
-    this.#pings.set(token, resolve);
-    const timer = setTimeout(() => resolve(undefined), 2000);
-    void this.#feed({ type: "command", command: { type: "ping", peer: member.address, token } });
-    const pong = await promise;
+    const { promise, resolve } = Promise.withResolvers<number | undefined>();
+    this.#pings.set(token, (pong) => resolve(pong.roundTrip));
+    const timer = setTimeout(() => resolve(undefined), PING_PATIENCE);
+    void this.#feed({ type: "command", command: { type: "ping", peer, token } });
+    const roundTrip = await promise;
     clearTimeout(timer);
     this.#pings.delete(token);
-    const view = this.#peers().find((x) => x.address === member.address);
-    return {
-      name: member.name,
-      address: member.address,
-      roundTripMs: pong?.roundTrip ?? null,
-      path: view?.endpoint ? `direct ${endpointKey(view.endpoint)}` : null,
-      handshakeAgeMs: view?.handshakeAge ?? null,
-    };
-  }
-
-  async #rekey(p: JsonObject): Promise<Json> {
-    const { name, address } = this.#member(String(p.peer));
-    if (!this.#peers().some((x) => x.address === address && x.sessionId))
-      throw new TrellisError("rekey/no-session", `there is no session with ${name}`, { hint: "trellis peers" });
-    await this.#feed({ type: "command", command: { type: "rekey", peer: address } });
-    return { name };
-  }
-
-  async #revoke(p: JsonObject): Promise<Json> {
-    const { roster } = this.#loaded;
-    const member = this.#member(String(p.peer));
-    const reason = typeof p.reason === "string" ? p.reason : "";
-    const claim = { target: member.id, scope: "node", lastSerial: undefined, reason } as const;
-    const record = await revokeByMember(this.#choice.provider, roster.mesh, this.#issuer.member, claim);
-    await this.#feed({ type: "command", command: { type: "revoke", record } });
-    if (roster.byId(member.id)) {
-      throw new TrellisError("revoke/refused", `this gateway may not revoke "${member.name}"`, {
-        hint: "ask a member with the capability `admin`, or the one that admitted it",
-      });
-    }
-    await this.#home.saveRoster(roster);
-    return { revoked: member.name, nodeId: toHex(member.id) };
-  }
-
-  /** By name, overlay address, or the beginning of the node id. */
-  #member(text: string): Member {
-    const { roster } = this.#loaded;
-    const byId = /^[0-9a-f]{8,64}$/.test(text) ? roster.list().filter((m) => toHex(m.id).startsWith(text)) : [];
-    const found = roster.byName(text) ?? roster.byAddress(text) ?? (byId.length === 1 ? byId[0] : undefined);
-    if (!found)
-      throw new TrellisError("peer/unknown", `nobody here is called "${text}"`, { hint: "trellis peers lists them" });
-    return found;
+    return roundTrip;
   }
 
   /** Says goodbye, closes the data path and everything it put into the kernel. */
-  async stop(): Promise<void> {
-    loadAddon().addon?.notifySystemd("STOPPING=1");
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  async #stop(): Promise<void> {
+    this.#tell("STOPPING=1");
     await this.#feed({ type: "command", command: { type: "leave" } });
     clearTimeout(this.#timer);
+    this.#starve();
     this.#control?.close();
     this.#mesh = undefined;
     await this.#plane?.close();
-    await this.#home.saveRoster(this.#loaded.roster);
+    await this.#persist();
+    clearTimeout(this.#again);
     this.#log.info("gateway has stopped");
     this.#stopped.resolve();
   }
@@ -413,38 +334,4 @@ export class Node {
 const wireRates = ({ aes256Gcm, chacha20Poly1305 }: AeadRates): AeadRates => ({
   aes256Gcm: Math.min(0xffff, Math.round(aes256Gcm)),
   chacha20Poly1305: Math.min(0xffff, Math.round(chacha20Poly1305)),
-});
-
-function endpointOrThrow(text: string): Endpoint {
-  const endpoint = parseEndpoint(text);
-  if (endpoint) return endpoint;
-  throw new TrellisError("invite/endpoints", `"${text}" is no endpoint`, {
-    hint: "write 192.0.2.1:51820 or [2001:db8::1]:51820",
-  });
-}
-
-const showInvite = (i: Invite, now: number): Json => ({
-  inviteId: toHex(i.id),
-  expires: i.expires,
-  uses: i.uses,
-  used: i.admitted.length,
-  state: stateOf(i, now),
-  admitted: i.admitted.map((a) => a.name),
-});
-
-const showPeer = (p: PeerView): Json => ({
-  name: p.name,
-  nodeId: toHex(p.id),
-  address: p.address,
-  endpoint: p.endpoint ? endpointKey(p.endpoint) : null,
-  state: p.state,
-  wireVersion: p.wireVersion,
-  suite: p.suite,
-  aead: p.aead ?? null,
-  pattern: p.pattern ?? null,
-  handshakeAgeMs: p.handshakeAge ?? null,
-  handshakeTookMs: p.handshakeTook ?? null,
-  lastSeenMs: p.lastSeen ?? null,
-  roundTripMs: p.roundTrip ?? null,
-  rekeys: p.rekeys,
 });

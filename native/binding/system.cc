@@ -118,6 +118,7 @@ napi_value js_probe(napi_env env, napi_callback_info) {
   set_probe(env, out, "bpf", facts.bpf);
   convert::set(env, out, "libcrypto", std::string_view(facts.libcrypto));
   convert::set(env, out, "libbpf", std::string_view(facts.libbpf));
+  convert::set(env, out, "ipsecMbLacks", std::string_view(facts.ipsec_mb_lacks));
   napi_value cpu;
   napi_create_array_with_length(env, facts.cpu.size(), &cpu);
   for (uint32_t i = 0; i < facts.cpu.size(); i++)

@@ -483,20 +483,49 @@ napi_value open_tunnel(napi_env env, napi_callback_info info) {
 /** measureAead() -> {aes256Gcm, chacha20Poly1305} in MB/s */
 napi_value measure_aead(napi_env env, napi_callback_info) {
   napi_value rates = convert::object(env);
-  convert::set(env, rates, "aes256Gcm", measure_seal(Cipher::aes256_gcm));
-  convert::set(env, rates, "chacha20Poly1305", measure_seal(Cipher::chacha20_poly1305));
+  convert::set(env, rates, "aes256Gcm", seal_rate(Cipher::aes256_gcm));
+  convert::set(env, rates, "chacha20Poly1305", seal_rate(Cipher::chacha20_poly1305));
   return rates;
+}
+
+/** aeadOffers() -> {aead, library, rate}[], the fastest of each AEAD first */
+napi_value list_offers(napi_env env, napi_callback_info) {
+  const auto& offers = aead_offers();
+  napi_value out;
+  napi_create_array_with_length(env, offers.size(), &out);
+  for (uint32_t i = 0; i < offers.size(); i++) {
+    const napi_value offer = convert::object(env);
+    convert::set(env, offer, "aead", name_of(offers[i].cipher));
+    convert::set(env, offer, "library", std::string_view(offers[i].library->name()));
+    convert::set(env, offer, "rate", offers[i].rate);
+    napi_set_element(env, out, i, offer);
+  }
+  return out;
 }
 
 struct Once {
   Cipher cipher;
+  const AeadLibrary* library;
   std::span<uint8_t> key, nonce, aad, data;
 };
 
+/** The library of this name, or the fastest when none is named; null with a pending TypeError when it does not offer the AEAD. */
+const AeadLibrary* library(napi_env env, Cipher cipher, napi_value name) {
+  const auto wanted = convert::is_undefined(env, name) ? std::string() : convert::string(env, name, "library");
+  if (!wanted) return nullptr;
+  for (const AeadOffer& offer : aead_offers()) {
+    if (offer.cipher == cipher && (wanted->empty() || offer.library->name() == *wanted)) return offer.library;
+  }
+  convert::refuse(env, "library", "the name of one that offers this AEAD");
+  return nullptr;
+}
+
 std::optional<Once> once_arguments(napi_env env, napi_callback_info info) {
-  const Arguments<5> arguments(env, info);
+  const Arguments<6> arguments(env, info);
   const auto aead = cipher(env, arguments[0]);
   if (!aead) return std::nullopt;
+  const AeadLibrary* by = library(env, *aead, arguments[5]);
+  if (by == nullptr) return std::nullopt;
   const auto key = sized(env, arguments[1], KEY_SIZE, "key", "32 bytes");
   if (!key) return std::nullopt;
   const auto nonce = sized(env, arguments[2], NONCE_SIZE, "nonce", "12 bytes");
@@ -505,31 +534,31 @@ std::optional<Once> once_arguments(napi_env env, napi_callback_info info) {
   if (!aad) return std::nullopt;
   const auto data = convert::bytes(env, arguments[4], "data");
   if (!data) return std::nullopt;
-  return Once{*aead, *key, *nonce, *aad, *data};
+  return Once{*aead, by, *key, *nonce, *aad, *data};
 }
 
-/** sealOnce(aead, key, nonce, aad, data) -> ciphertext and tag */
+/** sealOnce(aead, key, nonce, aad, data, library?) -> ciphertext and tag */
 napi_value seal_once(napi_env env, napi_callback_info info) {
   const auto once = once_arguments(env, info);
   if (!once) return nullptr;
   std::vector<uint8_t> out(once->data.begin(), once->data.end());
   const size_t size = out.size();
   out.resize(size + TAG_SIZE);
-  const auto sealer = make_sealer(once->cipher, once->key.data());
-  if (sealer == nullptr || !sealer->seal(once->nonce.data(), once->aad.data(), once->aad.size(), out.data(), size, out.data() + size)) {
+  const auto sealer = once->library->sealer(once->cipher, once->key.data());
+  if (sealer == nullptr || !sealer->seal(once->nonce.data(), once->aad.data(), once->aad.size(), out.data(), out.data(), size, out.data() + size)) {
     return convert::throw_status(env, {ENOTSUP, "sealOnce"});
   }
   return convert::copy_bytes(env, out);
 }
 
-/** openOnce(aead, key, nonce, aad, data) -> plaintext, or undefined when the tag is wrong or `data` is shorter than one */
+/** openOnce(aead, key, nonce, aad, data, library?) -> plaintext, or undefined when the tag is wrong or `data` is shorter than one */
 napi_value open_once(napi_env env, napi_callback_info info) {
   const auto once = once_arguments(env, info);
   if (!once) return nullptr;
   if (once->data.size() < TAG_SIZE) return convert::undefined(env);
   std::vector<uint8_t> out(once->data.begin(), once->data.end());
   const size_t size = out.size() - TAG_SIZE;
-  const auto opener = make_opener(once->cipher, once->key.data());
+  const auto opener = once->library->opener(once->cipher, once->key.data());
   if (opener == nullptr) return convert::throw_status(env, {ENOTSUP, "openOnce"});
   const bool good = opener->open(once->nonce.data(), once->aad.data(), once->aad.size(), out.data(), size, out.data() + size);
   return good ? convert::copy_bytes(env, std::span(out.data(), size)) : convert::undefined(env);
@@ -540,6 +569,7 @@ napi_value open_once(napi_env env, napi_callback_info info) {
 void register_tunnel(napi_env env, napi_value exports) {
   convert::method(env, exports, "openTunnel", open_tunnel);
   convert::method(env, exports, "measureAead", measure_aead);
+  convert::method(env, exports, "aeadOffers", list_offers);
   convert::method(env, exports, "sealOnce", seal_once);
   convert::method(env, exports, "openOnce", open_once);
 }

@@ -18,6 +18,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "aead.h"
 #include "libbpf.h"
 
 // Newer than the headers of Debian 12.
@@ -154,6 +155,7 @@ HostFacts probe_host() {
   facts.bpf = probe_bpf();
   facts.libcrypto = OpenSSL_version(OPENSSL_VERSION);
   if (const LibBpf* library = LibBpf::get()) facts.libbpf = library->version_string();
+  ipsec_mb(facts.ipsec_mb_lacks);
   facts.cpu = cpu_features();
   return facts;
 }

@@ -43,6 +43,7 @@ struct HostFacts {
   Probe bpf;                  // a socket filter may be loaded
   std::string libcrypto;      // e.g. "OpenSSL 3.0.19 ..."
   std::string libbpf;         // e.g. "v1.1"; empty when it is not installed
+  std::string ipsec_mb_lacks; // why libipsec-mb cannot be used; empty when it can, and where it is not made for the processor
   std::vector<std::string> cpu;
 };
 

@@ -1,6 +1,12 @@
 #include "inbound.h"
 
 namespace trellis {
+namespace {
+
+/** A TCP packet long enough to be one of many. */
+bool is_bulk(const uint8_t* packet, size_t size) { return size >= 1000 && packet[is_v4(packet) ? 9 : 6] == PROTOCOL_TCP; }
+
+}  // namespace
 
 void Inbound::begin(const Tables& tables, int64_t now) {
   tables_ = &tables;
@@ -107,6 +113,7 @@ void Inbound::deliver(uint8_t* packet, size_t size, bool partial) {
   if (!valid_ip(packet, size)) return counters_.drop(Drop::malformed);
   if (tables_->routes->find_source(packet) != session_->peer.get()) return counters_.drop(Drop::source);
   if (!device_) return counters_.drop(Drop::no_device);
+  if (is_bulk(packet, size) && queue_.should_drop(now_)) return counters_.drop(Drop::slowed);
   if (!coalescer_.add(packet, size, partial)) counters_.drop(Drop::malformed);
 }
 

@@ -6,6 +6,7 @@
 #include "frame.h"
 #include "mailbox.h"
 #include "relay.h"
+#include "standing_queue.h"
 #include "stats.h"
 #include "tables.h"
 
@@ -26,6 +27,9 @@ class Inbound {
   /** Takes one UDP payload. It is opened in place and must stay where it is until `finish`. */
   void frame(uint8_t* frame, size_t size, const Endpoint& from);
 
+  /** The socket had nothing more. */
+  void drained() { queue_.found_empty(); }
+
   /** Hands everything that is held to the sink and gives the session back. */
   void finish();
 
@@ -43,6 +47,7 @@ class Inbound {
   bool device_;
   Relay* relay_;
   Coalescer coalescer_;
+  StandingQueue queue_;
 
   const Tables* tables_ = nullptr;
   int64_t now_ = 0;

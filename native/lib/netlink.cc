@@ -97,6 +97,7 @@ Status set_link(Socket& socket, int index, const LinkSettings& settings) {
   link.ifi_index = index;
   request.body(link);
   request.attribute(IFLA_MTU, &settings.mtu, sizeof(settings.mtu));
+  request.attribute(IFLA_TXQLEN, &QUEUE_PACKETS, sizeof(QUEUE_PACKETS));
   if (!settings.alias.empty()) request.attribute(IFLA_IFALIAS, settings.alias.c_str(), settings.alias.size() + 1);
   if (settings.address.family == AF_INET6) {
     // The device has one address, the one that proves its owner: no link-local one, no router solicitations into the mesh.

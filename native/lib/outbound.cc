@@ -27,20 +27,31 @@ bool keep_partial(const VnetHeader& vnet, uint8_t* packet, size_t size, bool& va
   return false;
 }
 
+/** Whom a packet without a route may be for: the runtime knows peers by overlay address. Empty for what cannot be one. */
+std::string overlay_destination(const uint8_t* packet) {
+  if (is_v4(packet) || packet[24] == 0xff || (packet[24] == 0xfe && (packet[25] & 0xc0) == 0x80)) return {};  // multicast, link-local
+  char text[INET6_ADDRSTRLEN];
+  return inet_ntop(AF_INET6, packet + 24, text, sizeof text);
+}
+
 }  // namespace
 
-void Outbound::begin(const Tables& tables, int64_t now) {
+void Outbound::begin(const Tables& tables, uint64_t releases, int64_t now) {
   tables_ = &tables;
+  releases_ = releases;
   now_ = now;
 }
 
-void Outbound::packet(const VnetHeader& vnet, uint8_t* packet, size_t size) {
+void Outbound::resume() {
+  for (Waiting::Packet& packet : waiting_.take()) handle(packet.vnet, packet.bytes.data(), packet.bytes.size(), packet.since);
+}
+
+void Outbound::handle(const VnetHeader& vnet, uint8_t* packet, size_t size, int64_t since) {
   if (!valid_ip(packet, size) || size + FRAME_OVERHEAD > Batch::CAPACITY) return counters_.drop(Drop::malformed);
-  if (!find_target(packet)) return;
+  if (!find_target(packet)) return keep(vnet, packet, size, since);
   if (vnet.gso_type == VNET_GSO_NONE) return seal_single(vnet, packet, size);
-  Split split;
-  if (!plan_split(vnet, packet, size, split)) return counters_.drop(Drop::malformed);
-  seal_segments(split);
+  if (!plan_split(vnet, packet, size, split_)) return counters_.drop(Drop::malformed);
+  seal_segments();
 }
 
 void Outbound::finish() {
@@ -66,7 +77,7 @@ void Outbound::flush() {
   batch_.clear();
 }
 
-/** Points `target_` at the session that leads to the packet's destination; false when it was dropped. */
+/** Points `target_` at the session that leads to the packet's destination; false when there is none, or nowhere to send to. */
 bool Outbound::find_target(const uint8_t* packet) {
   const Peer* peer = tables_->routes->find_destination(packet);
   if (peer == nullptr || peer != peer_) {
@@ -76,18 +87,16 @@ bool Outbound::find_target(const uint8_t* packet) {
     if (!find_way(*tables_->relay, target_.endpoint, static_cast<uint64_t>(now_) * 1'000'000, way_)) target_.endpoint = {};
     peer_ = peer;
   }
-  if (target_.session != nullptr && target_.endpoint.known()) return true;
-  counters_.drop(peer == nullptr ? Drop::no_route : target_.session == nullptr ? Drop::no_session : Drop::no_endpoint);
-  want(peer, packet);
-  return false;
+  return target_.session != nullptr && target_.endpoint.known();
 }
 
-/** Tells the runtime that somebody wants to talk to this peer, or to an overlay address that it may know. */
-void Outbound::want(const Peer* peer, const uint8_t* packet) {
-  if (peer != nullptr) return mailbox_.wanted(peer->id, now_);
-  if (is_v4(packet) || packet[24] == 0xff || (packet[24] == 0xfe && (packet[25] & 0xc0) == 0x80)) return;  // multicast, link-local
-  char text[INET6_ADDRSTRLEN];
-  mailbox_.wanted(inet_ntop(AF_INET6, packet + 24, text, sizeof text), now_);
+/** Tells the runtime that somebody wants to talk to this peer, and keeps the packet until it can be sent. */
+void Outbound::keep(const VnetHeader& vnet, const uint8_t* packet, size_t size, int64_t since) {
+  const std::string peer = peer_ != nullptr ? peer_->id : overlay_destination(packet);
+  if (peer.empty()) return counters_.drop(Drop::no_route);
+  mailbox_.wanted(peer, now_);
+  if (target_.session != nullptr) return counters_.drop(Drop::no_endpoint);
+  if (!waiting_.keep(peer, {vnet, {packet, packet + size}, since}, releases_)) counters_.drop(Drop::no_session);
 }
 
 /** Takes `count` counters of the session in a row; false when its key has sealed all it may. */
@@ -106,20 +115,15 @@ void Outbound::seal_single(const VnetHeader& vnet, uint8_t* packet, size_t size)
   uint64_t counter;
   if (!valid) return counters_.drop(Drop::malformed);
   if (!take_counters(1, counter)) return;
-  uint8_t* frame = reserve(size);
-  std::memcpy(frame + HEADER_SIZE, packet, size);
-  seal(frame, size, counter, partial);
+  seal(packet, size, counter, partial);
 }
 
-void Outbound::seal_segments(const Split& split) {
+void Outbound::seal_segments() {
   uint64_t first;
-  if (!take_counters(split.segments, first)) return;
-  for (uint32_t i = 0; i < split.segments; i++) {
-    const size_t inner = segment_size(split, i);
-    uint8_t* frame = reserve(inner);
-    write_segment(split, i, frame + HEADER_SIZE);
-    seal(frame, inner, first + i, true);
-  }
+  if (!take_counters(split_.segments, first)) return;
+  const bool slow = split_.transport.protocol == PROTOCOL_TCP && queue_.should_drop(now_);
+  if (slow) counters_.drop(Drop::slowed);
+  for (uint32_t i = slow ? 1 : 0; i < split_.segments; i++) seal(lay_out_segment(split_, i), segment_size(split_, i), first + i, true);
 }
 
 uint8_t* Outbound::reserve(size_t inner) {
@@ -133,16 +137,18 @@ uint8_t* Outbound::reserve(size_t inner) {
   return start + way_.before();
 }
 
-void Outbound::seal(uint8_t* frame, size_t inner, uint64_t counter, bool partial) {
+/** Seals from where the device's bytes lie straight into the batch. */
+void Outbound::seal(const uint8_t* packet, size_t size, uint64_t counter, bool partial) {
   Session& session = *target_.session;
+  uint8_t* frame = reserve(size);
   uint8_t nonce[NONCE_SIZE];
   write_nonce(nonce, counter);
   write_header(frame, session.remote_index, counter, partial);
-  uint8_t* data = frame + HEADER_SIZE;
-  if (!session.sealers[worker_]->seal(nonce, frame, HEADER_SIZE, data, inner, data + inner)) return counters_.drop(Drop::malformed);
-  batch_.commit(way_.to, way_.before() + inner + FRAME_OVERHEAD);
+  uint8_t* sealed = frame + HEADER_SIZE;
+  if (!session.sealers[worker_]->seal(nonce, frame, HEADER_SIZE, packet, sealed, size, sealed + size)) return counters_.drop(Drop::malformed);
+  batch_.commit(way_.to, way_.before() + size + FRAME_OVERHEAD);
   packets_++;
-  bytes_ += inner;
+  bytes_ += size;
 }
 
 }  // namespace trellis

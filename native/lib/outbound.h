@@ -8,22 +8,33 @@
 #include "mailbox.h"
 #include "relay.h"
 #include "split.h"
+#include "standing_queue.h"
 #include "stats.h"
 #include "tables.h"
+#include "waiting.h"
 
 namespace trellis {
 
 class Outbound {
  public:
   /** `send` is called when the batch is full, and by `finish`. */
-  Outbound(size_t worker, Counters& counters, Mailbox& mailbox, std::function<void(const Batch&)> send)
-      : worker_(worker), counters_(counters), mailbox_(mailbox), send_(std::move(send)) {}
+  Outbound(size_t worker, Counters& counters, Mailbox& mailbox, Waiting& waiting, std::function<void(const Batch&)> send)
+      : worker_(worker), counters_(counters), mailbox_(mailbox), waiting_(waiting), send_(std::move(send)) {}
 
-  /** Starts a turn: lookups are made in `tables`, which must live until the next `begin`. `now` in ms. */
-  void begin(const Tables& tables, int64_t now);
+  /**
+   * Starts a turn: lookups are made in `tables`, which must live until the next `begin` and were fetched after
+   * `waiting.releases()` gave `releases`. `now` in ms.
+   */
+  void begin(const Tables& tables, uint64_t releases, int64_t now);
 
-  /** Seals one packet or superpacket as the TUN device handed it out. May change its bytes. */
-  void packet(const VnetHeader& vnet, uint8_t* packet, size_t size);
+  /** Seals one packet or superpacket as the TUN device handed it out, now or once there is a session. May change its bytes. */
+  void packet(const VnetHeader& vnet, uint8_t* packet, size_t size) { handle(vnet, packet, size, now_); }
+
+  /** The device had nothing more. */
+  void drained() { queue_.found_empty(); }
+
+  /** Seals what has waited for a session that is there now. */
+  void resume();
 
   /** Sends what has been sealed so far and lets go of the session. */
   void finish();
@@ -31,23 +42,29 @@ class Outbound {
   size_t pending() const { return batch_.bytes(); }
 
  private:
+  void handle(const VnetHeader& vnet, uint8_t* packet, size_t size, int64_t since);
   bool find_target(const uint8_t* packet);
-  void want(const Peer* peer, const uint8_t* packet);
+  void keep(const VnetHeader& vnet, const uint8_t* packet, size_t size, int64_t since);
   bool take_counters(size_t count, uint64_t& first);
   void seal_single(const VnetHeader& vnet, uint8_t* packet, size_t size);
-  void seal_segments(const Split& split);
+  void seal_segments();
   void flush();
   void leave_target();
+  /** Room for a frame of `inner` bytes, behind the relay header when the way leads through the mesh. */
   uint8_t* reserve(size_t inner);
-  void seal(uint8_t* frame, size_t inner, uint64_t counter, bool partial);
+  void seal(const uint8_t* packet, size_t size, uint64_t counter, bool partial);
 
   size_t worker_;
   Counters& counters_;
   Mailbox& mailbox_;
+  Waiting& waiting_;
   std::function<void(const Batch&)> send_;
   Batch batch_;
+  StandingQueue queue_;
+  Split split_;  // of the packet at hand; kept for its memory
 
   const Tables* tables_ = nullptr;
+  uint64_t releases_ = 0;
   int64_t now_ = 0;
   const Peer* peer_ = nullptr;  // whom `target_` belongs to, within this turn
   Target target_;

@@ -8,6 +8,10 @@
 
 #include "endpoint.h"
 
+#ifndef BPF_F_TEST_SKB_CHECKSUM_COMPLETE  // kernel headers before 6.13
+#define BPF_F_TEST_SKB_CHECKSUM_COMPLETE (1U << 2)
+#endif
+
 namespace trellis {
 namespace {
 

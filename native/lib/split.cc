@@ -29,28 +29,34 @@ void patch_tcp(const Split& split, uint32_t index, uint8_t* tcp) {
 
 }  // namespace
 
-bool plan_split(const VnetHeader& vnet, const uint8_t* packet, size_t size, Split& split) {
+bool plan_split(const VnetHeader& vnet, uint8_t* packet, size_t size, Split& split) {
   Transport transport;
   if (vnet.gso_size == 0 || !find_transport(packet, size, transport)) return false;
   if (!fits_type(vnet.gso_type & ~VNET_GSO_ECN, packet, transport.protocol)) return false;
   const size_t header = size_t{transport.offset} + transport.header;
   const size_t bytes = size - header;
   const auto segments = static_cast<uint32_t>(std::max<size_t>(1, (bytes + vnet.gso_size - 1) / vnet.gso_size));
-  split = {packet, size, transport, header, vnet.gso_size, segments, pseudo_sum(packet, transport.protocol, 0)};
+  split.packet = packet;
+  split.size = size;
+  split.transport = transport;
+  split.headers.assign(packet, packet + header);
+  split.payload = vnet.gso_size;
+  split.segments = segments;
+  split.pseudo = pseudo_sum(packet, transport.protocol, 0);
   return true;
 }
 
 size_t segment_size(const Split& split, uint32_t index) {
-  const size_t start = split.header + index * split.payload;
-  return split.header + std::min(split.payload, split.size - start);
+  const size_t start = split.headers.size() + index * split.payload;
+  return split.headers.size() + std::min(split.payload, split.size - start);
 }
 
-void write_segment(const Split& split, uint32_t index, uint8_t* out) {
+uint8_t* lay_out_segment(const Split& split, uint32_t index) {
+  uint8_t* out = split.packet + index * split.payload;
   const size_t size = segment_size(split, index);
   const size_t length = size - split.transport.offset;
   uint8_t* transport = out + split.transport.offset;
-  std::memcpy(out, split.packet, split.header);
-  std::memcpy(out + split.header, split.packet + split.header + index * split.payload, size - split.header);
+  std::memcpy(out, split.headers.data(), split.headers.size());
   if (is_v4(out)) store16(out + 4, static_cast<uint16_t>(load16(out + 4) + index));
   store_lengths(out, size);
   if (split.transport.protocol == PROTOCOL_TCP) patch_tcp(split, index, transport);
@@ -59,6 +65,7 @@ void write_segment(const Split& split, uint32_t index, uint8_t* out) {
   store32(tail, static_cast<uint32_t>(length));
   const uint16_t sum = fold(add_bytes(split.pseudo, tail, sizeof tail));
   std::memcpy(transport + split.transport.checksum_offset, &sum, 2);
+  return out;
 }
 
 }  // namespace trellis

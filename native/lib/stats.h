@@ -11,7 +11,7 @@ namespace trellis {
 
 enum class Drop : uint8_t {
   malformed,    // not a frame of ours, or an inner packet whose headers contradict themselves
-  no_session,   // no session has this receiver index, or none leads to the peer yet
+  no_session,   // no session has this receiver index, or none came up in time for a packet that waited
   auth,         // the tag is wrong
   replay,       // seen before or too old
   source,       // inner source address that does not belong to the peer
@@ -21,13 +21,14 @@ enum class Drop : uint8_t {
   tun_full,     // the TUN device refused the packet
   no_device,    // the tunnel has no TUN device
   send_failed,  // the socket refused the datagram
+  slowed,       // a segment of a bulk flow, so that it stops filling a queue that never runs empty
   control_full, // the runtime did not fetch its control frames
   count,
 };
 
 /** Names as `DataPlaneStats.drops` has them. */
 constexpr std::array<const char*, static_cast<size_t>(Drop::count)> DROP_NAMES = {
-    "malformed", "noSession", "auth", "replay", "source", "noRoute", "noEndpoint", "exhausted", "tunFull", "noDevice", "sendFailed", "controlFull",
+    "malformed", "noSession", "auth", "replay", "source", "noRoute", "noEndpoint", "exhausted", "tunFull", "noDevice", "sendFailed", "slowed", "controlFull",
 };
 
 /** A counter that one thread writes: a plain addition, yet readable from others. */

@@ -61,7 +61,7 @@ Status Tunnel::open_worker(const TunnelOptions& options, size_t index) {
   if (!options.device.empty()) {
     if (const Status status = tun.open(device_, index > 0); !status.ok()) return status;
   }
-  workers_.push_back(std::make_unique<Worker>(index, std::move(socket), std::move(tun), published_, mailbox_));
+  workers_.push_back(std::make_unique<Worker>(index, std::move(socket), std::move(tun), published_, waiting_, mailbox_));
   return {};
 }
 
@@ -116,6 +116,7 @@ bool Tunnel::use_session(const std::string& id, uint32_t local_index) {
   found->second->peer->use(found->second);
   rebuild_relay();
   publish();
+  if (waiting_.release(id) && !workers_.empty()) workers_[0]->wake();
   return true;
 }
 
@@ -266,6 +267,7 @@ void Tunnel::close() {
   for (const auto& [id, peer] : peers_) peer->use(nullptr);  // peer and session hold each other
   peers_.clear();
   prefixes_.clear();
+  waiting_.clear();
   relay_.clear();
   tables_ = {};
   published_.publish(tables_);

@@ -106,6 +106,7 @@ class Tunnel {
 
   Mailbox mailbox_;
   Published published_;
+  Waiting waiting_;
   std::vector<std::unique_ptr<Worker>> workers_;
   uint16_t port_ = 0;
   std::string device_;

@@ -13,6 +13,7 @@ namespace {
 constexpr size_t PACKET_ROOM = 65536 + 128;  // the largest superpacket and its headers
 constexpr size_t TURN_PACKETS = 64;          // TUN reads before the other direction has its turn
 constexpr size_t TURN_BYTES = 64 * 1024;     // or this much sealed
+constexpr int EXPIRY_MS = 500;               // how often a worker that sleeps looks after packets that wait for a session
 
 int64_t now_ms() {
   timespec now;
@@ -29,13 +30,14 @@ bool watch(int epoll, int fd) {
 
 }  // namespace
 
-Worker::Worker(size_t index, UdpSocket socket, TunQueue tun, const Published& published, Mailbox& mailbox)
+Worker::Worker(size_t index, UdpSocket socket, TunQueue tun, const Published& published, Waiting& waiting, Mailbox& mailbox)
     : socket_(std::move(socket)),
       tun_(std::move(tun)),
       published_(published),
+      waiting_(waiting),
       relay_(counters_, [this](const Batch& batch) { counters_.drop(Drop::send_failed, socket_.send(batch)); }),
       inbound_(counters_, mailbox, *this, tun_.is_open(), tun_.takes_udp(), &relay_),
-      outbound_(index, counters_, mailbox, [this](const Batch& batch) { counters_.drop(Drop::send_failed, socket_.send(batch)); }),
+      outbound_(index, counters_, mailbox, waiting, [this](const Batch& batch) { counters_.drop(Drop::send_failed, socket_.send(batch)); }),
       packet_(std::make_unique_for_overwrite<uint8_t[]>(PACKET_ROOM)),
       device_(tun_.is_open()) {}
 
@@ -66,10 +68,11 @@ void Worker::join() {
 
 void Worker::run() {
   while (!stopping_.load(std::memory_order_acquire)) {
+    const uint64_t releases = waiting_.releases();
     published_.refresh(tables_, version_);
     // Both directions are tried instead of asking the poll which has something: under load both do.
     const bool received = receive_turn();
-    const bool sent = send_turn();
+    const bool sent = send_turn(releases);
     if (!received && !sent) wait();
   }
   tables_.reset();
@@ -77,7 +80,7 @@ void Worker::run() {
 
 void Worker::wait() {
   epoll_event events[3];
-  const int count = epoll_wait(epoll_.get(), events, 3, -1);
+  const int count = epoll_wait(epoll_.get(), events, 3, waiting_.empty() ? -1 : EXPIRY_MS);
   for (int i = 0; i < count; i++) {
     if (events[i].data.fd != wake_.get()) continue;
     eventfd_t woken;
@@ -85,14 +88,22 @@ void Worker::wait() {
   }
 }
 
-bool Worker::send_turn() {
+bool Worker::send_turn(uint64_t releases) {
   if (!device_) return false;
   size_t packets = 0;
-  outbound_.begin(*tables_, now_ms());
+  const int64_t now = now_ms();
+  outbound_.begin(*tables_, releases, now);
+  if (!waiting_.empty()) {
+    outbound_.resume();
+    counters_.drop(Drop::no_session, waiting_.expire(now));
+  }
   while (packets < TURN_PACKETS && outbound_.pending() < TURN_BYTES) {
     VnetHeader vnet;
     const ssize_t size = tun_.read(vnet, packet_.get(), PACKET_ROOM);
-    if (size == 0) break;
+    if (size == 0) {
+      outbound_.drained();
+      break;
+    }
     packets++;
     if (size > 0) outbound_.packet(vnet, packet_.get(), static_cast<size_t>(size));
     else if (!refused_packet()) break;
@@ -104,6 +115,7 @@ bool Worker::send_turn() {
 bool Worker::receive_turn() {
   inbound_.begin(*tables_, now_ms());
   const int messages = socket_.receive(ring_, [this](const Received& message) { take(message); });
+  if (messages == 0) inbound_.drained();
   inbound_.finish();
   return messages > 0;
 }

@@ -14,7 +14,7 @@ namespace trellis {
 class Worker final : private Sink {
  public:
   /** `tun` may be closed: then the worker serves the socket only. */
-  Worker(size_t index, UdpSocket socket, TunQueue tun, const Published& published, Mailbox& mailbox);
+  Worker(size_t index, UdpSocket socket, TunQueue tun, const Published& published, Waiting& waiting, Mailbox& mailbox);
   ~Worker() override { join(); }
 
   Status start();
@@ -30,7 +30,7 @@ class Worker final : private Sink {
  private:
   void run();
   void wait();
-  bool send_turn();
+  bool send_turn(uint64_t releases);
   bool receive_turn();
   void take(const Received& message);
   bool refused_packet();
@@ -39,6 +39,7 @@ class Worker final : private Sink {
   UdpSocket socket_;
   TunQueue tun_;
   const Published& published_;
+  Waiting& waiting_;
   Counters counters_;
   Relay relay_;
   Inbound inbound_;

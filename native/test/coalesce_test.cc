@@ -33,16 +33,16 @@ std::vector<Bytes> unfolded(const std::vector<Written>& written) {
       continue;
     }
     Split split;
-    CHECK(plan_split(each.vnet, each.packet.data(), each.packet.size(), split));
+    Bytes copy = each.packet;
+    CHECK(plan_split(each.vnet, copy.data(), copy.size(), split));
     Transport transport;
     CHECK(find_transport(each.packet.data(), each.packet.size(), transport));
     CHECK(each.vnet.checksum_start == transport.offset && each.vnet.checksum_offset == transport.checksum_offset);
     const Bytes field(&each.packet[transport.offset + transport.checksum_offset], &each.packet[transport.offset + transport.checksum_offset] + 2);
     CHECK(load16(field.data()) == slow_pseudo(each.packet, transport));
     for (uint32_t i = 0; i < split.segments; i++) {
-      Bytes part(segment_size(split, i));
-      write_segment(split, i, part.data());
-      out.push_back(completed(part));
+      const uint8_t* segment = lay_out_segment(split, i);
+      out.push_back(completed(Bytes(segment, segment + segment_size(split, i))));
     }
   }
   return out;

@@ -33,7 +33,8 @@ struct End {
   MemorySink sink;
   Inbound inbound{counters, mailbox, sink, true, true};
   std::vector<Bytes> frames;
-  Outbound outbound{0, counters, mailbox, [this](const Batch& batch) { collect(batch); }};
+  Waiting waiting;
+  Outbound outbound{0, counters, mailbox, waiting, [this](const Batch& batch) { collect(batch); }};
   std::shared_ptr<Peer> peer = std::make_shared<Peer>("fd00::2");
   std::shared_ptr<Session> session = std::make_shared<Session>();
   Tables tables;
@@ -66,15 +67,23 @@ struct End {
       }
     }
   }
-  std::vector<Bytes> seal(Bytes packet, const VnetHeader& vnet = {}) {
+  std::vector<Bytes> seal(Bytes packet, const VnetHeader& vnet = {}, int64_t now = 0) {
     frames.clear();
-    outbound.begin(tables, 0);
+    outbound.begin(tables, waiting.releases(), now);
     outbound.packet(vnet, packet.data(), packet.size());
     outbound.finish();
     return frames;
   }
-  void open(std::vector<Bytes> given, const Endpoint& from = HOME) {
-    inbound.begin(tables, 0);
+  /** A turn in which the TUN device has nothing. */
+  std::vector<Bytes> resume() {
+    frames.clear();
+    outbound.begin(tables, waiting.releases(), 0);
+    outbound.resume();
+    outbound.finish();
+    return frames;
+  }
+  void open(std::vector<Bytes> given, const Endpoint& from = HOME, int64_t now = 0) {
+    inbound.begin(tables, now);
     for (Bytes& frame : given) inbound.frame(frame.data(), frame.size(), from);
     inbound.finish();
   }
@@ -215,7 +224,7 @@ TEST("an authentic frame is delivered only if it holds an IP packet from an addr
     uint8_t nonce[NONCE_SIZE];
     write_nonce(nonce, 0);
     uint8_t* data = frame.data() + HEADER_SIZE;
-    CHECK(pair.a.session->sealers[0]->seal(nonce, frame.data(), HEADER_SIZE, data, packet.size(), data + packet.size()));
+    CHECK(pair.a.session->sealers[0]->seal(nonce, frame.data(), HEADER_SIZE, data, data, packet.size(), data + packet.size()));
     pair.b.open({frame});
     CHECK_CASE(pair.b.dropped(row.reason) == 1 && pair.b.sink.all.empty(), row.why);
     CHECK_CASE(pair.b.counters.received_packets.get() == 1, row.why);
@@ -228,7 +237,7 @@ TEST("an empty packet is a sign of life: authenticated, counted, not delivered")
   uint8_t nonce[NONCE_SIZE];
   write_header(frame.data(), INDEX, 0, false);
   write_nonce(nonce, 0);
-  CHECK(pair.a.session->sealers[0]->seal(nonce, frame.data(), HEADER_SIZE, nullptr, 0, frame.data() + HEADER_SIZE));
+  CHECK(pair.a.session->sealers[0]->seal(nonce, frame.data(), HEADER_SIZE, nullptr, nullptr, 0, frame.data() + HEADER_SIZE));
   pair.b.open({frame});
   CHECK(pair.b.counters.received_packets.get() == 1 && pair.b.dropped() == 0 && pair.b.sink.all.empty());
   CHECK(pair.b.session->last_received >= 0);
@@ -265,18 +274,93 @@ TEST("a key asks for its successor at 2^26 packets and seals nothing after 2^28"
   CHECK(pair.a.dropped(Drop::exhausted) == 1);
 }
 
-TEST("a packet for a peer without a session asks for one, once a second") {
+TEST("TCP that keeps the device's queue filled for 100 ms loses one segment; what else waits in it loses nothing") {
   Pair pair;
+  const Bytes bulk = partial(make_packet(shape_of(60'000)));
+  Shape udp = shape_of(6000);
+  udp.tcp = false;
+  const VnetHeader datagrams{VNET_NEEDS_CHECKSUM, VNET_GSO_UDP, 0, 1200, 40, 6};
+  const auto sealed = [&](int64_t now) { return pair.a.seal(bulk, superpacket(false, 1340), now).size(); };
+  CHECK(sealed(0) == 45 && sealed(99) == 45);
+  CHECK(pair.a.seal(partial(make_packet(udp)), datagrams, 150).size() == 5 && pair.a.seal(make_packet(shape_of(10)), {}, 150).size() == 1);
+  CHECK(sealed(150) == 44 && pair.a.dropped(Drop::slowed) == 1);
+  CHECK(sealed(160) == 45 && sealed(200) == 44);
+  pair.a.outbound.drained();
+  CHECK(sealed(300) == 45 && sealed(399) == 45 && pair.a.dropped() == 2);
+}
+
+TEST("TCP that keeps the socket's queue filled for 100 ms loses one segment on arrival; small packets lose nothing") {
+  Pair pair;
+  uint32_t sequence = 1000;
+  const auto arrives = [&](size_t payload, int64_t now) {
+    Shape shape = shape_of(payload);
+    shape.sequence = sequence += 10'000;  // no two join
+    const size_t before = pair.b.sink.all.size();
+    pair.b.open(pair.a.seal(make_packet(shape)), HOME, now);
+    return pair.b.sink.all.size() - before;
+  };
+  CHECK(arrives(1300, 0) == 1 && arrives(1300, 99) == 1 && arrives(100, 150) == 1);
+  CHECK(arrives(1300, 150) == 0 && pair.b.dropped(Drop::slowed) == 1);
+  pair.b.inbound.drained();
+  CHECK(arrives(1300, 250) == 1 && arrives(1300, 349) == 1 && pair.b.dropped() == 1);
+}
+
+TEST("a packet for a peer without a session asks for one, once a second, and crosses when it is there") {
+  Pair pair;
+  const auto session = pair.a.session;
   pair.a.peer->use(nullptr);
-  CHECK(pair.a.seal(make_packet(shape_of(10))).empty() && pair.a.seal(make_packet(shape_of(10))).empty());
-  CHECK(pair.a.dropped(Drop::no_session) == 2);
+  Shape second = shape_of(2000);
+  second.sequence = 9;
+  const Bytes packet = make_packet(shape_of(10)), burst = partial(make_packet(second));
+  CHECK(pair.a.seal(packet).empty() && pair.a.seal(burst, superpacket(false, 1340)).empty());
   const std::vector<Event> events = pair.a.events();
   CHECK(events.size() == 1 && events[0].type == EventType::wanted && events[0].peer == "fd00::2");
+  CHECK(pair.a.resume().empty());
+  pair.a.peer->use(session);
+  CHECK(pair.a.waiting.release("fd00::2"));
+  const std::vector<Bytes> frames = pair.a.resume();
+  CHECK(frames.size() == 3 && pair.a.dropped() == 0 && pair.a.waiting.empty());
+  pair.b.open(frames);
+  CHECK(pair.b.sink.all.size() == 2 && pair.b.sink.all[0].packet == packet && pair.b.sink.all[1].packet == burst);
+  CHECK(pair.a.resume().empty());
+}
+
+TEST("a packet to an overlay address without a route waits like any other, and multicast does not") {
+  Pair pair;
   Bytes other = make_packet(shape_of(10));
   other[39] = 9;
-  CHECK(pair.a.seal(other).empty() && pair.a.dropped(Drop::no_route) == 1);
+  CHECK(pair.a.seal(other).empty() && pair.a.dropped() == 0);
   const std::vector<Event> unknown = pair.a.events();
   CHECK(unknown.size() == 1 && unknown[0].peer == "fd00::9");
+  auto routes = std::make_shared<Routes>(*pair.a.tables.routes);
+  routes->insert(key_of(9, false), 128, false, pair.a.peer);
+  pair.a.tables.routes = routes;
+  CHECK(pair.a.waiting.release("fd00::9") && pair.a.resume().size() == 1);
+  Bytes multicast = make_packet(shape_of(10)), foreign = make_packet(shape_of(10, true));
+  multicast[24] = 0xff;
+  foreign[19] = 9;
+  CHECK(pair.a.seal(multicast).empty() && pair.a.seal(foreign).empty());
+  CHECK(pair.a.dropped(Drop::no_route) == 2 && pair.a.waiting.empty() && pair.a.events().empty());
+}
+
+TEST("a session that comes while its peer's packet is on its way into the queue is not missed") {
+  Pair pair;
+  const auto session = pair.a.session;
+  pair.a.peer->use(nullptr);
+  Bytes packet = make_packet(shape_of(10));
+  pair.a.outbound.begin(pair.a.tables, pair.a.waiting.releases(), 0);
+  CHECK(!pair.a.waiting.release("fd00::2"));
+  pair.a.outbound.packet({}, packet.data(), packet.size());
+  pair.a.outbound.finish();
+  pair.a.peer->use(session);
+  CHECK(pair.a.resume().size() == 1);
+}
+
+TEST("a packet is not kept for a peer that has a session and no endpoint") {
+  Pair pair;
+  pair.a.peer->set_endpoint({});
+  CHECK(pair.a.seal(make_packet(shape_of(10))).empty());
+  CHECK(pair.a.dropped(Drop::no_endpoint) == 1 && pair.a.waiting.empty() && pair.a.events().size() == 1);
 }
 
 TEST("control frames reach the runtime with their source, and the box that is full drops") {
@@ -320,7 +404,7 @@ TEST("no mutation of frames, of inner packets or of vnet headers breaks either e
       write_nonce(nonce, counter);
       std::copy(packet.begin(), packet.end(), frame.begin() + HEADER_SIZE);
       uint8_t* data = frame.data() + HEADER_SIZE;
-      pair.a.session->sealers[0]->seal(nonce, frame.data(), HEADER_SIZE, data, packet.size(), data + packet.size());
+      pair.a.session->sealers[0]->seal(nonce, frame.data(), HEADER_SIZE, data, data, packet.size(), data + packet.size());
       frames.push_back(frame);
     }
     for (Bytes& frame : frames) {

@@ -81,7 +81,7 @@ class Gateway {
   void rebuild() { tables.relay = book.build(*tables.sessions); }
 
   std::vector<Sent> seal(Bytes packet, const VnetHeader& vnet = {}) {
-    outbound_.begin(tables, NOW);
+    outbound_.begin(tables, waiting.releases(), NOW);
     outbound_.packet(vnet, packet.data(), packet.size());
     outbound_.finish();
     return std::exchange(sent_, {});
@@ -104,6 +104,7 @@ class Gateway {
   Counters counters;
   Mailbox mailbox{[] {}};
   MemorySink sink;
+  Waiting waiting;
   RelayBook book;
   Tables tables;
 
@@ -122,7 +123,7 @@ class Gateway {
   std::vector<Sent> sent_;
   Relay relay_{counters, [this](const Batch& batch) { collect(batch); }};
   Inbound inbound_{counters, mailbox, sink, true, true, &relay_};
-  Outbound outbound_{0, counters, mailbox, [this](const Batch& batch) { collect(batch); }};
+  Outbound outbound_{0, counters, mailbox, waiting, [this](const Batch& batch) { collect(batch); }};
 };
 
 /** A - R - B, as the runtime would set them up. */

@@ -11,13 +11,13 @@ VnetHeader vnet_for(const Shape& shape, uint16_t segment) {
   return {VNET_NEEDS_CHECKSUM, type, 0, segment, start, static_cast<uint16_t>(shape.tcp ? 16 : 6)};
 }
 
-std::vector<Bytes> split_all(const VnetHeader& vnet, const Bytes& packet) {
+std::vector<Bytes> split_all(const VnetHeader& vnet, Bytes packet) {
   Split split;
   std::vector<Bytes> out;
   if (!plan_split(vnet, packet.data(), packet.size(), split)) return out;
   for (uint32_t i = 0; i < split.segments; i++) {
-    out.emplace_back(segment_size(split, i));
-    write_segment(split, i, out.back().data());
+    const uint8_t* segment = lay_out_segment(split, i);
+    out.emplace_back(segment, segment + segment_size(split, i));
   }
   return out;
 }

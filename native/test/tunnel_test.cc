@@ -32,7 +32,7 @@ std::vector<uint8_t> keepalive(Sealer& sealer, uint32_t index, uint64_t counter)
   uint8_t nonce[NONCE_SIZE];
   write_header(frame.data(), index, counter, false);
   write_nonce(nonce, counter);
-  sealer.seal(nonce, frame.data(), HEADER_SIZE, nullptr, 0, frame.data() + HEADER_SIZE);
+  sealer.seal(nonce, frame.data(), HEADER_SIZE, nullptr, nullptr, 0, frame.data() + HEADER_SIZE);
   return frame;
 }
 

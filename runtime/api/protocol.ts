@@ -1,7 +1,10 @@
 /** The control socket's protocol: a JSON object per line. {id, method, params} is answered by {id, result} or {id, error}. */
 import { messageOf, TrellisError } from "../base/errors.ts";
 
+/** Characters of a request. */
 export const LINE_MAX = 1 << 20;
+/** Of a reply: the peers of the largest mesh take some megabytes. */
+export const REPLY_MAX = 64 << 20;
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 export type JsonObject = { readonly [key: string]: Json };
@@ -25,6 +28,11 @@ export class LineReader {
   #rest: string[] = [];
   #length = 0;
   readonly #decoder = new TextDecoder();
+  readonly #max: number;
+
+  constructor(max: number) {
+    this.#max = max;
+  }
 
   push(chunk: Uint8Array): string[] {
     const lines = this.#decoder.decode(chunk, { stream: true }).split("\n");
@@ -37,8 +45,8 @@ export class LineReader {
     }
     this.#rest.push(last);
     this.#length += last.length;
-    if (this.#length > LINE_MAX)
-      throw new TrellisError("api/line-too-long", `a line has more than ${LINE_MAX} characters`);
+    if (this.#length > this.#max)
+      throw new TrellisError("api/line-too-long", `a line has more than ${this.#max} characters`);
     return lines;
   }
 }

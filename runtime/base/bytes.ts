@@ -43,10 +43,10 @@ export function fromHex(text: string): Uint8Array | undefined {
 
 export const utf8 = (text: string): Uint8Array => encoder.encode(text);
 
-/** Text of valid UTF-8, or undefined. */
+/** Text of valid UTF-8, or undefined; a byte order mark is a character like others. */
 export function fromUtf8(bytes: Uint8Array): string | undefined {
   try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
     return undefined;
   }

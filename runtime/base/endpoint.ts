@@ -1,4 +1,6 @@
 /** A UDP endpoint of the underlay. `address` is canonical text (RFC 5952 for IPv6, `%scope` for link-local). */
+import { formatIp, parseIp } from "./ip.ts";
+
 export interface Endpoint {
   readonly address: string;
   readonly port: number;
@@ -7,13 +9,13 @@ export interface Endpoint {
 export const endpointKey = (e: Endpoint): string =>
   e.address.includes(":") ? `[${e.address}]:${e.port}` : `${e.address}:${e.port}`;
 
-/** Parses `1.2.3.4:51820` or `[fe80::1%eth0]:51820`; undefined when it is neither. */
+const TEXT = /^(?:\[([0-9a-f:.]+)(%[\w.-]{1,32})?\]|([\d.]+)):([1-9]\d{0,4})$/i;
+
+/** Parses `1.2.3.4:51820` or `[fe80::1%eth0]:51820`, and gives it in canonical form; undefined when it is neither. */
 export function parseEndpoint(text: string): Endpoint | undefined {
-  const match = /^(?:\[([0-9a-fA-F:.]+(?:%[\w.-]+)?)\]|(\d{1,3}(?:\.\d{1,3}){3})):(\d{1,5})$/.exec(text);
-  if (!match) return undefined;
-  const port = Number(match[3]);
-  const address = match[1] ?? (match[2] as string);
-  if (port < 1 || port > 65_535) return undefined;
-  if (match[2] && address.split(".").some((octet) => Number(octet) > 255)) return undefined;
-  return { address, port };
+  const [, v6, scope = "", v4, digits] = TEXT.exec(text) ?? [];
+  const address = parseIp(v6 ?? v4 ?? "");
+  const port = Number(digits);
+  if (address?.length !== (v6 === undefined ? 4 : 16) || port > 65_535) return undefined;
+  return { address: formatIp(address) + scope, port };
 }

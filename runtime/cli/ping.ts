@@ -1,24 +1,34 @@
 import { call } from "../api/client.io.ts";
 import { TrellisError } from "../base/errors.ts";
-import { age, command, print, socketOf } from "./context.ts";
+import { integer } from "../config/parsers.ts";
+import { command, option } from "./command.ts";
+import { print, socketOf } from "./context.ts";
+import { peerWord } from "./peer-word.ts";
+import { age } from "./show.ts";
 
 interface Pong {
-  readonly [key: string]: string | number | null;
   readonly name: string;
   readonly roundTripMs: number | null;
   readonly path: string | null;
   readonly handshakeAgeMs: number | null;
 }
 
-export const ping = command<{ peer: string; count: number; interval: number }>({
-  command: "ping <peer>",
-  describe: "ask another gateway's daemon for a sign of life",
-  options: (y) =>
-    y
-      .positional("peer", { type: "string", describe: "name, overlay address, or beginning of the node id" })
-      .option("count", { alias: "c", type: "number", default: 3 })
-      .option("interval", { alias: "i", type: "number", default: 1, describe: "seconds" })
-      .example("trellis ping b -c 1", "once"),
+export const ping = command({
+  name: "ping",
+  doc: "ask another gateway's daemon for a sign of life",
+  positionals: { peer: peerWord },
+  options: {
+    count: option({ key: "count", short: "c", fallback: 3, unit: "", doc: "how often", parse: integer(1, 1_000_000) }),
+    interval: option({
+      key: "interval",
+      short: "i",
+      fallback: 1,
+      unit: "seconds",
+      doc: "between two of them",
+      parse: integer(0, 3600),
+    }),
+  },
+  examples: [["trellis ping b -c 1", "once"]],
   async run(args) {
     let heard = 0;
     for (let i = 0; i < args.count; i++) {

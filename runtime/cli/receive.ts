@@ -4,7 +4,9 @@ import { join } from "node:path";
 import { call } from "../api/client.io.ts";
 import type { JsonObject } from "../api/protocol.ts";
 import { messageOf, TrellisError } from "../base/errors.ts";
-import { command, duration, print, socketOf } from "./context.ts";
+import { duration, flag, path, text } from "../config/parsers.ts";
+import { command, NONE, option } from "./command.ts";
+import { print, socketOf } from "./context.ts";
 import { progressOf } from "./progress.ts";
 
 interface Offer extends JsonObject {
@@ -16,19 +18,34 @@ interface Offer extends JsonObject {
 
 type Ask = (method: string, params: JsonObject) => Promise<JsonObject>;
 
-export const receive = command<{ from: string | undefined; to: string; force: boolean; wait: string }>({
-  command: "receive",
-  describe: "take one file that another gateway sends with `trellis send`",
-  options: (y) =>
-    y
-      .option("from", { type: "string", describe: "only from this gateway" })
-      .option("to", { type: "string", default: ".", describe: "where to: a directory, or the file's new name" })
-      .option("force", { type: "boolean", default: false, describe: "replace a file that is there" })
-      .option("wait", { type: "string", default: "10m", describe: "how long to wait for one: 90s, 30m, 24h" })
-      .example("trellis receive --from a --to /tmp", "the next file that gateway a sends"),
+export const receive = command({
+  name: "receive",
+  doc: "take one file that another gateway sends",
+  positionals: NONE,
+  options: {
+    from: option({
+      key: "from",
+      fallback: undefined,
+      unit: "",
+      doc: "only from this gateway",
+      completes: "peer",
+      parse: text,
+    }),
+    to: option({
+      key: "to",
+      fallback: ".",
+      unit: "",
+      doc: "where to: a directory, or the file's new name",
+      completes: "file",
+      parse: path,
+    }),
+    force: option({ key: "force", fallback: false, unit: "", doc: "replace a file that is there", parse: flag }),
+    wait: option({ key: "wait", fallback: 600, unit: "", doc: "how long to wait for one", parse: duration }),
+  },
+  examples: [["trellis receive --from a --to /tmp", "the next file that gateway a sends"]],
   async run(args) {
     const ask: Ask = (method, params) => call(socketOf(args), method, params);
-    const offer = await nextOffer(ask, args.from, duration(args.wait));
+    const offer = await nextOffer(ask, args.from, args.wait);
     const target = isDirectory(args.to) ? join(args.to, offer.name) : args.to;
     try {
       if (existsSync(target) && !args.force)

@@ -4,8 +4,11 @@ import { basename } from "node:path";
 import { call } from "../api/client.io.ts";
 import type { JsonObject } from "../api/protocol.ts";
 import { TrellisError } from "../base/errors.ts";
+import { text } from "../config/parsers.ts";
 import { CHUNK_MAX, isFileName } from "../transfer/message.ts";
-import { command, print, socketOf } from "./context.ts";
+import { command, option } from "./command.ts";
+import { print, socketOf } from "./context.ts";
+import { peerWord } from "./peer-word.ts";
 import { progressOf } from "./progress.ts";
 
 interface State extends JsonObject {
@@ -13,15 +16,20 @@ interface State extends JsonObject {
   readonly reason: string;
 }
 
-export const send = command<{ peer: string; file: string; as: string | undefined }>({
-  command: "send <peer> <file>",
-  describe: "send a file to another gateway through the sealed session; there: trellis receive",
-  options: (y) =>
-    y
-      .positional("peer", { type: "string", describe: "name, overlay address, or beginning of the node id" })
-      .positional("file", { type: "string", describe: "the file" })
-      .option("as", { type: "string", describe: "the name it is offered by, instead of its own" })
-      .example("trellis send b firmware.bin", "while gateway b runs `trellis receive`"),
+export const send = command({
+  name: "send",
+  doc: "send a file to a gateway that runs trellis receive",
+  positionals: { peer: peerWord, file: { doc: "the file", completes: "file" } },
+  options: {
+    as: option({
+      key: "as",
+      fallback: undefined,
+      unit: "",
+      doc: "the name it is offered by, instead of its own",
+      parse: text,
+    }),
+  },
+  examples: [["trellis send b firmware.bin", "while gateway b runs `trellis receive`"]],
   async run(args) {
     const name = args.as ?? basename(args.file);
     const size = sizeOf(args.file);
@@ -45,7 +53,10 @@ export const send = command<{ peer: string; file: string; as: string | undefined
       const sha256 = await pour(args.file, size, async (piece) => {
         if (room < piece.length) room = Number((await untilRoom(piece.length)).room);
         const { taken } = await ask("send-data", { id, data: piece.toString("base64") });
-        if (taken !== true) throw failed(args.peer, "it is no longer open");
+        if (taken !== true) {
+          await untilRoom(piece.length); // it has failed since, and this throws why
+          throw failed(args.peer, "it takes no more");
+        }
         room -= piece.length;
       });
       if (size === 0) await untilRoom(1);

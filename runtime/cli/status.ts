@@ -1,21 +1,71 @@
 import { call } from "../api/client.io.ts";
-import type { JsonObject } from "../api/protocol.ts";
-import { command, print, socketOf } from "./context.ts";
+import { command, NONE } from "./command.ts";
+import { print, socketOf } from "./context.ts";
+import { age, facts, shortId, size } from "./show.ts";
+
+interface Counts {
+  readonly packets: number;
+  readonly bytes: number;
+}
+
+interface Status {
+  readonly name: string;
+  readonly nodeId: string;
+  readonly meshName: string;
+  readonly meshId: string;
+  readonly address: string;
+  readonly port: number;
+  readonly device: string | null;
+  readonly dataPlane: string;
+  readonly provider: string;
+  readonly expelled: string | null;
+  readonly uptimeSeconds: number;
+  readonly members: number;
+  readonly peersUp: number;
+  readonly pid: number;
+  readonly traffic: {
+    readonly sent: Counts;
+    readonly received: Counts;
+    readonly drops: Readonly<Record<string, number>>;
+  };
+}
 
 export const status = command({
-  command: "status",
-  describe: "what this gateway is and does",
-  options: (y) => y.example("trellis status --json", "for scripts"),
+  name: "status",
+  doc: "what this gateway is and does",
+  positionals: NONE,
+  options: NONE,
+  examples: [
+    ["trellis status", "for people"],
+    ["trellis status --json", "for scripts, with every counter"],
+  ],
   async run(args) {
-    const s = await call<JsonObject>(socketOf(args), "status");
-    print(args, s, () => [
-      `${s.name} in mesh ${s.meshName} (${String(s.meshId).slice(0, 16)})`,
-      `address    ${s.address}`,
-      `node id    ${String(s.nodeId).slice(0, 16)}`,
-      `data path  ${s.dataPlane}, device ${s.device ?? "none"}, UDP port ${s.port}`,
-      `crypto     ${s.provider}`,
-      `members    ${s.members}, sessions ${s.peersUp}`,
-      `up since   ${s.uptimeSeconds} s`,
-    ]);
+    const s = await call<Status>(socketOf(args), "status");
+    print(args, s, () =>
+      facts([
+        ["gateway", `${s.name} in mesh ${s.meshName}`],
+        ...(s.expelled === null ? [] : [["OUT", s.expelled] as const]),
+        ["address", s.address],
+        ["node id", `${shortId(s.nodeId)}, mesh id ${shortId(s.meshId)}`],
+        [
+          "data path",
+          s.device === null ? `${s.dataPlane}, no device: no IP traffic` : `${s.dataPlane}, device ${s.device}`,
+        ],
+        ["underlay", `UDP port ${s.port}`],
+        ["crypto", s.provider],
+        ["members", `${s.members} with this one, ${s.peersUp} of the others have a session`],
+        ["sent", carried(s.traffic.sent)],
+        ["received", carried(s.traffic.received)],
+        ["dropped", dropped(s.traffic.drops)],
+        ["running", `for ${age(1000 * s.uptimeSeconds)}, process ${s.pid}`],
+      ]),
+    );
   },
 });
+
+const carried = ({ packets, bytes }: Counts): string => `${size(bytes)} in ${packets} packets`;
+
+function dropped(drops: Readonly<Record<string, number>>): string {
+  const some = Object.entries(drops).filter(([, count]) => count > 0);
+  return some.length === 0 ? "nothing" : some.map(([reason, count]) => `${reason} ${count}`).join(", ");
+}

@@ -23,7 +23,7 @@ export const LABEL = {
   handshakeInitiator: utf8("trellis/1 initiator-signs"), //  the initiator's signature over the transcript
   handshakeResponder: utf8("trellis/1 responder-signs"), //  the responder's
   firstMac: utf8("trellis/1 first-mac"), //                 fragment key of messages to a responder without state
-  nonceMac: utf8("trellis/1 nonce-mac"), //                 fragment key of F2, from F1's nonce
+  nonceMac: utf8("trellis/1 nonce-mac"), //                 fragment key of F2, from whom F1 calls and its nonce
   biscuit: utf8("trellis/1 biscuit"), //                    the responder's sealed state
 } as const;
 
@@ -36,6 +36,7 @@ export const STEP = {
   initiator: utf8("initiator"), //    se, ss of the initiator's static keys
   preShared: utf8("pre-shared"), //   the invite's secret, or 32 zero bytes
   sealHello: utf8("seal hello"),
+  sealUnknown: utf8("seal unknown"),
   sealReply: utf8("seal reply"),
   sealConfirm: utf8("seal confirm"),
   sealPurpose: utf8("seal purpose"),

@@ -6,7 +6,7 @@ import { messageOf } from "../base/errors.ts";
 import type { AeadName } from "../crypto/provider.ts";
 import type { AeadRates } from "../mesh/types.ts";
 import { embeddedFiles } from "./embedded.ts";
-import type { HostFacts } from "./host-facts.ts";
+import type { AeadOffer, HostFacts } from "./host-facts.ts";
 import type { DataPlaneOptions, DataPlaneStats } from "./port.ts";
 
 /** Port 0 goes with an overlay address: "through the mesh". */
@@ -124,9 +124,19 @@ export interface Addon {
     onControl: (batch: readonly AddonDatagram[]) => void,
     onEvent: (event: AddonEvent) => void,
   ): Tunnel;
-  /** Takes some milliseconds. */
+  /** What sessions will get. Measured once, in some milliseconds. */
   measureAead(): AeadRates;
-  sealOnce(aead: AeadName, key: Uint8Array, nonce: Uint8Array, aad: Uint8Array, data: Uint8Array): Uint8Array;
+  /** What each library on this machine does with each AEAD; sessions use the first of theirs, the fastest. */
+  aeadOffers(): AeadOffer[];
+  /** `library` is one that offers the AEAD; without it the fastest does the work. */
+  sealOnce(
+    aead: AeadName,
+    key: Uint8Array,
+    nonce: Uint8Array,
+    aad: Uint8Array,
+    data: Uint8Array,
+    library?: string,
+  ): Uint8Array;
   /** Undefined when the tag does not fit. */
   openOnce(
     aead: AeadName,
@@ -134,8 +144,9 @@ export interface Addon {
     nonce: Uint8Array,
     aad: Uint8Array,
     data: Uint8Array,
+    library?: string,
   ): Uint8Array | undefined;
-  /** Sets MTU and alias, brings the link up with this address, without duplicate address detection. Idempotent. */
+  /** Sets MTU, alias and queue length, brings the link up with this address, without duplicate address detection. Idempotent. */
   configureLink(settings: LinkSettings): void;
   linkExists(name: string): boolean;
   /** Whether there was such a link. */

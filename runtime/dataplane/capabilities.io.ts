@@ -1,7 +1,6 @@
 /** Asks this machine what the capability table wants to know. Probing makes a TUN device for a moment; nothing stays. */
 import { existsSync } from "node:fs";
 import { messageOf } from "../base/errors.ts";
-import type { AeadRates } from "../mesh/types.ts";
 import { type Addon, type AddonOutcome, ingressObject, loadAddon, relayObjects } from "./addon.io.ts";
 import type { Facts, RootKeyPlace } from "./capabilities.ts";
 
@@ -9,12 +8,12 @@ import type { Facts, RootKeyPlace } from "./capabilities.ts";
 export interface KnownElsewhere {
   readonly provider: Facts["provider"];
   readonly rootKey: RootKeyPlace;
+  /** Whether a service manager watches the daemon. */
+  readonly serviceManager: boolean;
   /** Seconds. */
   readonly unix: number;
   /** Seconds: the moment of the build, or a persisted mesh time. */
   readonly floor: number;
-  /** When they were measured already; measuring takes some milliseconds. */
-  readonly rates?: AeadRates;
 }
 
 export function gatherFacts(known: KnownElsewhere, outcome: AddonOutcome = loadAddon()): Facts {
@@ -23,11 +22,11 @@ export function gatherFacts(known: KnownElsewhere, outcome: AddonOutcome = loadA
     addonReason: reason ?? "",
     host: addon?.probe(),
     tunDevice: existsSync("/dev/net/tun"),
-    rates: known.rates ?? addon?.measureAead(),
+    offers: addon?.aeadOffers() ?? [],
     ingress: tryLoading(addon, ingressObject(), (a, object) => a.loadIngressFilter(object)),
     relay: tryLoading(addon, relayObjects(), (a, { tc, xdp }) => a.loadRelay(1, tc, xdp)),
     provider: known.provider,
-    serviceManager: (process.env.NOTIFY_SOCKET ?? "") !== "",
+    serviceManager: known.serviceManager,
     rootKey: known.rootKey,
     clock: { unix: known.unix, floor: known.floor },
   };

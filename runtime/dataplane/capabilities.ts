@@ -3,8 +3,7 @@
  * doctor` prints the rows; the daemon logs those that were not found. "Required" means required to carry the IP traffic of
  * unmodified programs: without it a gateway still joins its mesh and says that it is degraded.
  */
-import type { AeadRates } from "../mesh/types.ts";
-import type { HostFacts } from "./host-facts.ts";
+import type { AeadOffer, HostFacts } from "./host-facts.ts";
 
 export interface Facts {
   /** Empty when the addon is loaded. */
@@ -13,13 +12,13 @@ export interface Facts {
   readonly host: HostFacts | undefined;
   /** `/dev/net/tun` is there, whoever may open it. */
   readonly tunDevice: boolean;
-  readonly rates: AeadRates | undefined;
+  /** What the cipher libraries do, the fastest of each AEAD first; empty without the addon. */
+  readonly offers: readonly AeadOffer[];
   /** Whether the ingress filter was compiled, and empty or why the kernel did not take it. */
   readonly ingress: { readonly built: boolean; readonly refusal: string };
   /** The same of the relay's programs. */
   readonly relay: { readonly built: boolean; readonly refusal: string };
   readonly provider: { readonly name: string; readonly fast: boolean };
-  /** `NOTIFY_SOCKET` is set. */
   readonly serviceManager: boolean;
   readonly rootKey: RootKeyPlace;
   readonly clock: ClockFacts;
@@ -167,9 +166,19 @@ const ROWS: readonly Row[] = [
   {
     id: "aead",
     need: "required",
-    look: ({ rates, host }) => aead(rates, host),
+    look: ({ offers, host }) => aead(offers, host),
     consequence: "no session can carry data",
     fix: "needs the addon and its libcrypto",
+  },
+  {
+    id: "libipsec-mb",
+    need: "optional",
+    look: probed((host) => ({
+      found: host.ipsecMbLacks === "",
+      detail: host.ipsecMbLacks || "measured beside libcrypto",
+    })),
+    consequence: "libcrypto seals packets: slower on x86-64, most of all small ones",
+    fix: "apt-get install libipsec-mb1; the addon is compiled with libipsec-mb-dev",
   },
   {
     id: "crypto-provider",
@@ -193,17 +202,17 @@ const ROWS: readonly Row[] = [
     need: "optional",
     look: ({ serviceManager }) => ({
       found: serviceManager,
-      detail: serviceManager ? "NOTIFY_SOCKET" : "not run by systemd",
+      detail: serviceManager ? "watches the daemon" : "no daemon runs under systemd",
     }),
     consequence: "nobody restarts the daemon when it hangs",
-    fix: "install the systemd unit",
+    fix: "trellis service install",
   },
   {
     id: "root-key",
     need: "optional",
     look: ({ rootKey }) => ({ found: rootKey !== "plain", detail: ROOT_KEY[rootKey] }),
     consequence: "who steals this gateway owns the mesh",
-    fix: "move the root key to removable media and keep it offline",
+    fix: "trellis root move FILE, with FILE on a medium that you then put away",
   },
   {
     id: "clock",
@@ -223,11 +232,22 @@ const ROOT_KEY: Record<RootKeyPlace, string> = {
   plain: "here, in the clear",
 };
 
-function aead(rates: AeadRates | undefined, host: HostFacts | undefined): Finding {
-  if (!rates) return { found: false, detail: "not measured" };
-  const cpu = host && host.cpu.length > 0 ? ` (${host.cpu.join(" ")})` : "";
-  const detail = `AES-256-GCM ${Math.round(rates.aes256Gcm)} MB/s, ChaCha20-Poly1305 ${Math.round(rates.chacha20Poly1305)} MB/s${cpu}`;
-  return { found: rates.aes256Gcm > 0 || rates.chacha20Poly1305 > 0, detail };
+const AEADS = [
+  ["aes-256-gcm", "AES-256-GCM"],
+  ["chacha20-poly1305", "ChaCha20-Poly1305"],
+] as const;
+
+/** `AES-256-GCM 3000 MB/s by libipsec-mb 1.3.0 (libcrypto 3.0.19: 1900)`, and so for each; then what the processor has. */
+function aead(offers: readonly AeadOffer[], host: HostFacts | undefined): Finding {
+  const shown = ({ library, rate }: AeadOffer): string => `${library}: ${Math.round(rate)}`;
+  const lines = AEADS.flatMap(([aead, name]) => {
+    const [best, ...others] = offers.filter((offer) => offer.aead === aead);
+    if (!best) return [];
+    const slower = others.length > 0 ? ` (${others.map(shown).join(", ")})` : "";
+    return [`${name} ${Math.round(best.rate)} MB/s by ${best.library}${slower}`];
+  });
+  const cpu = host && host.cpu.length > 0 ? ` [${host.cpu.join(" ")}]` : "";
+  return lines.length > 0 ? { found: true, detail: lines.join(", ") + cpu } : { found: false, detail: "not measured" };
 }
 
 /** The whole table for a machine, in the order in which it is printed. */

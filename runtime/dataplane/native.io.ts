@@ -5,6 +5,7 @@ import type { AeadRates, DataPlaneEvent } from "../mesh/types.ts";
 import type { Addon, AddonEvent, AddonStats, IngressFilter, RelayHook, Tunnel } from "./addon.io.ts";
 import { INGRESS_VERDICTS, type IngressCounters } from "./ingress.ts";
 import { abandoned, aliasOf, aliasPrefixOf } from "./links.ts";
+import { openError } from "./open-error.ts";
 import type { DataPlane, DataPlaneHandlers, DataPlaneOptions, DataPlaneStats } from "./port.ts";
 import { relayCounters, relayDrops } from "./relay-counters.ts";
 import { RelayInKernel, type RelaySetup } from "./relay-kernel.io.ts";
@@ -32,7 +33,7 @@ export interface NativeDataPlane extends DataPlane {
 /**
  * Opens the tunnel, configures its device and attaches the ingress filter where the kernel lets us.
  *
- * Links that a killed daemon of this node left behind are removed first. Throws `dataplane/open` when the socket or the
+ * Links that a killed daemon of this node left behind are removed first. Throws as `openError` says when the socket or the
  * device cannot be had; nothing of ours stays in the kernel then.
  *
  * @param rates what `addon.measureAead()` gave on this machine
@@ -118,7 +119,7 @@ function openTunnel(addon: Addon, options: DataPlaneOptions, handlers: DataPlane
       (event) => handlers.event(eventOf(event)),
     );
   } catch (error) {
-    throw opening(error, `the tunnel cannot be opened on port ${options.port}`);
+    throw openError(options, error);
   }
 }
 

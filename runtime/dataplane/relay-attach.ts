@@ -4,8 +4,6 @@ import type { RelayHook } from "./addon.io.ts";
 /** `auto`: tc, on every device. `xdp`: in the driver too, where it takes the program. `userspace`: nothing in the kernel. */
 export type RelayMode = "auto" | "xdp" | "userspace";
 
-export const RELAY_MODES = ["auto", "xdp", "userspace"] as const satisfies readonly RelayMode[];
-
 /** Of each group a device gets the first hook that the kernel takes. */
 export type HookGroups = readonly (readonly RelayHook[])[];
 

@@ -8,7 +8,9 @@ import { TrellisError } from "../base/errors.ts";
 import { Meter } from "../base/meter.ts";
 import { FRAME } from "../mesh/frame.ts";
 import type { Datagram } from "../mesh/types.ts";
+import { openError } from "./open-error.ts";
 import type { DataPlane, DataPlaneHandlers, DataPlaneOptions, SessionStats } from "./port.ts";
+import { Relay } from "./relay.ts";
 
 /** Longer ones are no control frames of ours; the native path has the same limit. */
 const MAX_CONTROL = 2048;
@@ -17,8 +19,8 @@ const MAX_CONTROL = 2048;
 const RATES = { aes256Gcm: 1, chacha20Poly1305: 0 } as const;
 
 /**
- * Opens the socket for both address families, or for IPv4 where the machine has no IPv6. Throws `dataplane/open` when the
- * port is taken and `dataplane/interface` when asked for one interface, which takes the addon.
+ * Opens the socket for both address families, or for IPv4 where the machine has no IPv6. Throws as `openError` says when the
+ * port cannot be had and `dataplane/interface` when asked for one interface, which takes the addon.
  */
 export async function openUserspace(options: DataPlaneOptions, handlers: DataPlaneHandlers): Promise<DataPlane> {
   if (options.interface !== undefined)
@@ -26,24 +28,44 @@ export async function openUserspace(options: DataPlaneOptions, handlers: DataPla
       hint: "leave out --interface, or run `trellis doctor` to see why the addon is missing",
     });
   const meter = new Meter();
-  const sessions = new Map<number, { readonly peer: string }>();
-  const socket = await bind(options.port, meter, handlers);
+  const sessions = new Map<number, string>(); // the peer by our index
+  const relay = new Relay(options.address);
+  const take = (datagram: Datagram): void => {
+    const verdict = datagram.payload[0] === FRAME.relay ? relay.receive(datagram.payload) : { deliver: datagram };
+    if ("deliver" in verdict) receive(verdict.deliver, meter, handlers);
+    else if ("forward" in verdict) sendOne(socket, verdict.forward, meter);
+    else meter.count(`relay.${verdict.drop}`);
+  };
+  const socket = await bind(options, meter, take);
   return {
     kind: "userspace",
     port: socket.port,
     device: undefined,
     rates: RATES,
     send(datagrams) {
-      for (const datagram of datagrams) sendOne(socket, datagram, meter);
+      for (const datagram of datagrams) {
+        const { endpoint, payload } = datagram;
+        const out = endpoint.port === 0 ? relay.wrap(endpoint.address, payload) : datagram;
+        if (out) sendOne(socket, out, meter);
+        else meter.count("relay.route");
+      }
     },
-    installSession: (peer, { localIndex }) => void sessions.set(localIndex, { peer }),
-    useSession() {}, // which session seals is the native workers' business
-    removeSession: (localIndex) => void sessions.delete(localIndex),
-    setEndpoint() {}, // the core names the endpoint of every control frame itself
+    installSession(peer, session, endpoint) {
+      sessions.set(session.localIndex, peer);
+      relay.install(peer, session, endpoint);
+    },
+    useSession: (peer, localIndex) => relay.use(peer, localIndex),
+    removeSession(localIndex) {
+      sessions.delete(localIndex);
+      relay.remove(localIndex);
+    },
+    setEndpoint: (peer, endpoint) => relay.setEndpoint(peer, endpoint),
     removePeer(peer) {
-      for (const [localIndex, session] of sessions) if (session.peer === peer) sessions.delete(localIndex);
+      for (const [localIndex, owner] of sessions) if (owner === peer) sessions.delete(localIndex);
+      relay.removePeer(peer);
     },
     allow() {},
+    setRoute: (destination, primary, backup) => relay.setRoute(destination, primary, backup),
     stats: () => ({ sent: NONE, received: NONE, drops: meter.snapshot(), sessions: [...sessions.keys()].map(idle) }),
     async close() {
       socket.close();
@@ -69,33 +91,31 @@ interface Socket {
   close(): void;
 }
 
-async function bind(port: number, meter: Meter, handlers: DataPlaneHandlers): Promise<Socket> {
+async function bind(options: DataPlaneOptions, meter: Meter, take: (datagram: Datagram) => void): Promise<Socket> {
   try {
-    return await bindTo("::", port, meter, handlers);
+    return await bindTo("::", options.port, meter, take);
   } catch (error) {
-    if ((error as { code?: string }).code === "EADDRINUSE") throw taken(port, error);
+    if ((error as { code?: string }).code === "EADDRINUSE") throw openError(options, error);
   }
   try {
-    return await bindTo("0.0.0.0", port, meter, handlers);
+    return await bindTo("0.0.0.0", options.port, meter, take);
   } catch (error) {
-    throw taken(port, error);
+    throw openError(options, error);
   }
 }
 
-const taken = (port: number, cause: unknown): TrellisError =>
-  new TrellisError("dataplane/open", `UDP port ${port} cannot be had`, { cause, hint: "another daemon? try --port" });
-
-async function bindTo(hostname: string, port: number, meter: Meter, handlers: DataPlaneHandlers): Promise<Socket> {
+async function bindTo(
+  hostname: string,
+  port: number,
+  meter: Meter,
+  take: (datagram: Datagram) => void,
+): Promise<Socket> {
   const socket = await Bun.udpSocket({
     hostname,
     port,
     socket: {
       data(_, payload, from, address) {
-        receive(
-          { endpoint: { address: unmapped(address), port: from }, payload: new Uint8Array(payload) },
-          meter,
-          handlers,
-        );
+        take({ endpoint: { address: unmapped(address), port: from }, payload: new Uint8Array(payload) });
       },
       error() {
         meter.count("socket"); // an ICMP error for something we sent: the timers of the core deal with silence

@@ -25,6 +25,7 @@ export function openMesh(crypto: CryptoProvider, encoded: Uint8Array): Mesh | un
 
 export type ChainRefusal =
   | "chain/malformed"
+  | "chain/too-large"
   | "chain/other-mesh"
   | "chain/broken"
   | "chain/exceeds-issuer"
@@ -40,6 +41,9 @@ export interface VerifiedChain {
 }
 
 export type ChainResult = VerifiedChain | { readonly refused: ChainRefusal };
+
+/** Bytes of genesis and chain together: what F2 of the handshake holds beside its own (SPEC.md there). */
+export const SHOWN_MAX = 37_200;
 
 const CHAIN = where(listOf(bytesBetween(1, CERTIFICATE_MAX), CHAIN_MAX), (list) => list.length > 0);
 
@@ -59,14 +63,29 @@ export async function verifyChain(
   encoded: Uint8Array,
   trust: Trust,
 ): Promise<ChainResult> {
+  const opened = openChain(crypto, mesh, encoded);
+  if ("refused" in opened) return opened;
+  const refused = currentRefusal([opened.leaf, ...opened.issuers], trust);
+  if (refused) return { refused };
+  return (await areSigned(crypto, mesh, opened)) ? opened : { refused: "chain/signature" };
+}
+
+/** A chain of the right form for this mesh. Its signatures are not verified: `areSigned`. */
+export function openChain(crypto: CryptoProvider, mesh: Mesh, encoded: Uint8Array): ChainResult {
+  if (encoded.length + mesh.encoded.length > SHOWN_MAX) return { refused: "chain/too-large" };
   const chain = decodeChain(crypto, encoded);
   if (!chain) return { refused: "chain/malformed" };
-  const refused = wrongForm(mesh, chain) ?? currentRefusal(chain, trust);
+  const refused = wrongForm(mesh, chain);
   if (refused) return { refused };
-  for (const [i, certificate] of chain.entries())
-    if (!(await isSigned(crypto, mesh, certificate, chain[i + 1]))) return { refused: "chain/signature" };
   const [leaf, ...issuers] = chain as [Certificate, ...Certificate[]];
   return { leaf, issuers, encoded: Uint8Array.from(encoded) };
+}
+
+export async function areSigned(crypto: CryptoProvider, mesh: Mesh, chain: VerifiedChain): Promise<boolean> {
+  const certificates = [chain.leaf, ...chain.issuers];
+  for (const [i, certificate] of certificates.entries())
+    if (!(await isSigned(crypto, mesh, certificate, certificates[i + 1]))) return false;
+  return true;
 }
 
 /** Why a chain that once verified no longer counts. */

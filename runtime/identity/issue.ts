@@ -11,7 +11,7 @@ import {
   type Issuing,
   signCertificate,
 } from "./certificate.ts";
-import { encodeChain, type Mesh, type VerifiedChain } from "./chain.ts";
+import { encodeChain, type Mesh, SHOWN_MAX, type VerifiedChain } from "./chain.ts";
 import type { NodeKeys, PublicKeys } from "./keys.ts";
 import { excessOver } from "./limits.ts";
 import { isName } from "./names.ts";
@@ -31,7 +31,7 @@ export interface Grant {
   readonly issuing?: Issuing;
 }
 
-/** A chain of one, signed by the root. Throws `issue/name-invalid` and those of `rootSigners`. */
+/** A chain of one, signed by the root. Throws `issue/name-invalid`, `issue/too-large` and those of `rootSigners`. */
 export async function issueByRoot(
   crypto: CryptoProvider,
   mesh: Mesh,
@@ -39,7 +39,7 @@ export async function issueByRoot(
   grant: Grant,
 ): Promise<Uint8Array> {
   const body = bodyOf(mesh, grant, undefined, grant.expires);
-  return encodeChain([await signCertificate(crypto, body, rootSigners(mesh.genesis, roots))]);
+  return chainThatFits(mesh, [await signCertificate(crypto, body, rootSigners(mesh.genesis, roots))]);
 }
 
 /** A member that signs, with its own verified chain. */
@@ -50,7 +50,7 @@ export interface MemberIssuer {
 
 /**
  * A chain that ends in the issuer's own. Throws `issue/name-invalid`, `issue/too-deep` when the issuer's chain is
- * already three long, `issue/exceeds` when the grant is more than the issuer has, `issue/itself`.
+ * already three long, `issue/exceeds` when the grant is more than the issuer has, `issue/itself`, `issue/too-large`.
  */
 export async function issueByMember(
   crypto: CryptoProvider,
@@ -71,7 +71,18 @@ export async function issueByMember(
     });
   const signer = { keyId: issuer.keys.id, secrets: issuer.keys.secrets };
   const certificate = await signCertificate(crypto, body, [signer]);
-  return encodeChain([certificate, leaf.encoded, ...issuers.map((c) => c.encoded)]);
+  return chainThatFits(mesh, [certificate, leaf.encoded, ...issuers.map((c) => c.encoded)]);
+}
+
+/** Many root signatures and long lists may make a chain that no handshake could carry. */
+function chainThatFits(mesh: Mesh, certificates: readonly Uint8Array[]): Uint8Array {
+  const chain = encodeChain(certificates);
+  const bytes = chain.length + mesh.encoded.length;
+  if (bytes > SHOWN_MAX)
+    throw new TrellisError("issue/too-large", `genesis and chain have ${bytes} bytes, a handshake holds ${SHOWN_MAX}`, {
+      hint: "let fewer root keys sign, or give fewer roles and subnets",
+    });
+  return chain;
 }
 
 function bodyOf(

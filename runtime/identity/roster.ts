@@ -6,7 +6,15 @@ import type { UnixSeconds } from "../base/time.ts";
 import type { CryptoProvider } from "../crypto/provider.ts";
 import { overlayAddress } from "./address.ts";
 import type { Certificate } from "./certificate.ts";
-import { type ChainRefusal, currentRefusal, type Mesh, openMesh, type VerifiedChain, verifyChain } from "./chain.ts";
+import {
+  areSigned,
+  type ChainRefusal,
+  currentRefusal,
+  type Mesh,
+  openChain,
+  openMesh,
+  type VerifiedChain,
+} from "./chain.ts";
 import type { PublicKeys } from "./keys.ts";
 import { type RevocationRefusal, verifyRevocation } from "./revocation.ts";
 import { type AddResult, RevocationSet } from "./revocation-set.ts";
@@ -32,12 +40,33 @@ export interface CachedMember {
   readonly endpoint: Endpoint | undefined;
 }
 
+/** Who a chain belongs to, whether or not it still counts. */
+export interface Identified {
+  readonly id: Uint8Array;
+  readonly keys: PublicKeys;
+  readonly ended: "revoked" | "expired" | undefined;
+}
+
 export type AdmitResult = { readonly member: Member } | { readonly refused: ChainRefusal | "roster/full" };
 
 export type RevocationResult =
   /** `revoked`: members that fell by it; `news`: false when the record was known. */
   | { readonly revoked: readonly Member[]; readonly news: boolean }
   | { readonly refused: RevocationRefusal | Exclude<AddResult, "added" | "known"> };
+
+export const VERDICTS_MAX = 1024;
+
+/**
+ * Whether `next` takes the place of a certificate that still counts. Serials of two issuers say nothing about each other;
+ * the root stands above every issuer.
+ */
+function replaces(next: Certificate, known: Certificate, proven: boolean): boolean {
+  if (sameIssuer(next, known)) return next.serial > known.serial;
+  return next.issuer === undefined || (known.issuer !== undefined && proven);
+}
+
+const sameIssuer = (a: Certificate, b: Certificate): boolean =>
+  a.issuer && b.issuer ? equal(a.issuer, b.issuer) : a.issuer === b.issuer;
 
 export class Roster implements Trust {
   readonly mesh: Mesh;
@@ -51,6 +80,8 @@ export class Roster implements Trust {
   readonly #byAddress = new Map<string, Member>();
   readonly #endpoints = new Map<string, Endpoint>();
   #revision = 0;
+  /** Whether the signatures of a chain hold, by its hash: that never changes. Oldest forgotten first. */
+  readonly #signed = new Map<string, boolean>();
 
   /** `limit`: most members remembered; one beyond it is refused, never an older one forgotten. */
   constructor(crypto: CryptoProvider, mesh: Mesh, time = new MeshTime(0), limit = 4096) {
@@ -80,28 +111,49 @@ export class Roster implements Trust {
     return this.#revocations;
   }
 
-  /** Verifies a chain and remembers its leaf; of two certificates of one node the higher serial stays. */
-  async admit(chain: Uint8Array): Promise<Member | undefined> {
-    const result = await this.accept(chain);
+  /**
+   * Verifies a chain and remembers its leaf. Of two certificates of one node the higher serial of one issuer stays. That of
+   * another issuer takes its place only when the node itself has shown it (`proven`), or the old one no longer counts: an
+   * issuer cannot rename or demote whom another admitted. The root's takes the place of any issuer's, and none takes its.
+   */
+  async admit(chain: Uint8Array, proven = false): Promise<Member | undefined> {
+    const result = await this.accept(chain, proven);
     return "member" in result ? result.member : undefined;
   }
 
   /** As `admit`, with the reason. */
-  async accept(chain: Uint8Array): Promise<AdmitResult> {
-    const verified = await verifyChain(this.#crypto, this.mesh, chain, this);
-    if ("refused" in verified) return verified;
+  async accept(chain: Uint8Array, proven = false): Promise<AdmitResult> {
+    const opened = openChain(this.#crypto, this.mesh, chain);
+    if ("refused" in opened) return opened;
+    const certificates = [opened.leaf, ...opened.issuers];
+    const refused = currentRefusal(certificates, this);
+    if (refused) return { refused };
+    if (!(await this.#areSigned(opened))) return { refused: "chain/signature" };
     // A revocation may have come while the signatures were looked at.
-    const late = currentRefusal([verified.leaf, ...verified.issuers], this);
+    const late = currentRefusal(certificates, this);
     if (late) return { refused: late };
-    const known = this.#byId.get(toHex(verified.leaf.id));
-    if (known && this.#isCurrent(known) && known.certificate.serial >= verified.leaf.serial) return { member: known };
+    const known = this.#byId.get(toHex(opened.leaf.id));
+    if (known && this.#isCurrent(known) && !replaces(opened.leaf, known.certificate, proven)) return { member: known };
     if (!known && this.#byId.size >= this.#limit) return { refused: "roster/full" };
     if (known) this.#forget(known);
-    return { member: this.#remember(verified) };
+    return { member: this.#remember(opened) };
   }
 
-  verify(chain: Uint8Array): Promise<VerifiedChain | { readonly refused: ChainRefusal }> {
-    return verifyChain(this.#crypto, this.mesh, chain, this);
+  /** Whose chain this is, member or not any more; undefined when it was never signed. Remembers nobody. */
+  async identify(chain: Uint8Array): Promise<Identified | undefined> {
+    const opened = openChain(this.#crypto, this.mesh, chain);
+    if ("refused" in opened || !(await this.#areSigned(opened))) return undefined;
+    const refusal = currentRefusal([opened.leaf, ...opened.issuers], this);
+    const ended = refusal && (refusal === "chain/expired" ? "expired" : "revoked");
+    return { id: opened.leaf.id, keys: opened.leaf.keys, ended };
+  }
+
+  async #areSigned(chain: VerifiedChain): Promise<boolean> {
+    const key = toHex(this.#crypto.sha256(chain.encoded));
+    const signed = this.#signed.get(key) ?? (await areSigned(this.#crypto, this.mesh, chain));
+    this.#signed.set(key, signed);
+    if (this.#signed.size > VERDICTS_MAX) this.#signed.delete(this.#signed.keys().next().value as string);
+    return signed;
   }
 
   byId(id: Uint8Array): Member | undefined {

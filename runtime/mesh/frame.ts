@@ -3,6 +3,9 @@ import { bytes, reserved, struct } from "../base/struct.ts";
 
 export const WIRE_VERSION = 1;
 
+/** The one suite: what every handshake and session uses. */
+export const SUITE = "X25519+ML-KEM-768, Ed25519+ML-DSA-65, SHA-256, AES-256-GCM";
+
 /** Largest UDP payload we ever send for control traffic: fits the IPv6 minimum MTU of 1280 with both headers. */
 export const MAX_DATAGRAM = 1232;
 

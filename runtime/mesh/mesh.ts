@@ -2,21 +2,22 @@
 import { compare, equal, toHex } from "../base/bytes.ts";
 import { type Endpoint, endpointKey, parseEndpoint } from "../base/endpoint.ts";
 import { randomBelow, randomIndex } from "../base/random.ts";
-import type { Ms } from "../base/time.ts";
+import { type Ms, minutes } from "../base/time.ts";
 import { DueQueue } from "./due-queue.ts";
 import { FRAME, SealedHeader } from "./frame.ts";
 import { DIGEST_EVERY, Gossip, type Item } from "./gossip/gossip.ts";
 import {
   decodeStreamMessage,
   encodeStreamMessage,
-  HINTS_MAX,
   type Hint,
+  NEIGHBOURS_MAX,
   type StreamMessage,
 } from "./gossip/message.ts";
 import { Handshakes } from "./handshake/machine.ts";
-import type { Admission, Established, HandshakeAction, LocalNode } from "./handshake/ports.ts";
-import { type Peer, PeerTable, SESSIONS_MAX } from "./peers.ts";
+import type { Admission, Established, HandshakeAction, LocalNode, RemoteMember } from "./handshake/ports.ts";
+import { type Peer, PeerTable, SESSIONS_MAX, UPGRADE_FIRST } from "./peers.ts";
 import type { MeshDeps, MeshDirectory } from "./ports.ts";
+import { isNeighbour, isThrough, neighbourList, Routes, through } from "./routes.ts";
 import { ControlSession } from "./session/control.ts";
 import { type ControlMessage, decodeMessage, encodeMessage } from "./session/message.ts";
 import { isStreamFrame, Stream } from "./stream/stream.ts";
@@ -32,12 +33,21 @@ import type {
 } from "./types.ts";
 import { viewOf } from "./view.ts";
 
+/** A peer that has refused us is not asked again sooner. */
+const REFUSED_PAUSE = minutes(10);
 const PINGS_MAX = 64;
+/** A neighbour is told of ours at most this often. */
+const NEIGHBOURS_EVERY = 250;
+/** When a peer is not reached over the underlay within this, the mesh is tried beside it. */
+const DIRECT_ALONE = 1500;
+const UPGRADE_MAX = minutes(10);
 
 export class Mesh {
   readonly #deps: MeshDeps;
   readonly #peers: PeerTable;
   readonly #queue = new DueQueue<Peer>();
+  readonly #routes = new Routes();
+  #routesChanged = false;
   #local: LocalNode;
   #directory: MeshDirectory | undefined;
   #gossip: Gossip | undefined;
@@ -54,8 +64,11 @@ export class Mesh {
     this.#peers = new PeerTable(() => this.#newStream());
     this.#handshakes = this.#startHandshakes(deps.admission, now);
     for (const member of this.#directory?.list() ?? []) {
+      if (equal(member.id, this.#local.keys.id)) continue;
       const endpoint = this.#directory?.endpointOf(member.id);
-      if (endpoint && !equal(member.id, this.#local.keys.id)) this.#learn(member.id, endpoint, now);
+      const peer = this.#peers.of(member.id, now);
+      this.#peers.name(peer, member);
+      if (endpoint) this.#peers.place(peer, endpoint);
     }
     this.#settle(now);
   }
@@ -81,7 +94,8 @@ export class Mesh {
 
   peers(now: Ms): readonly PeerView[] {
     const others = (this.#directory?.list() ?? []).filter((m) => !equal(m.id, this.#local.keys.id));
-    return others.map((m) => viewOf(m, this.#peers.byId(m.id), now, this.#deps.settings));
+    const via = (m: { readonly address: string }): string | undefined => this.#routes.to(m.address)?.primary;
+    return others.map((m) => viewOf(m, this.#peers.byId(m.id), via(m), now, this.#deps.settings));
   }
 
   /** Entries of every table that strangers can make grow, for tests of the bounds. */
@@ -96,10 +110,40 @@ export class Mesh {
   /** After each event: news goes out, streams send what they may, and who was touched is due anew. */
   #settle(now: Ms): void {
     this.#spreadNews();
+    this.#noticeNeighbours();
+    if (this.#routesChanged) this.#updateRoutes();
     for (const peer of this.#peers.takeTouched()) {
+      this.#tellNeighbours(peer, now);
       this.#flush(peer, now);
       this.#queue.set(peer, this.#due(peer));
     }
+  }
+
+  /** Whether somebody became a neighbour, ceased to be one or moved: then all neighbours will be told. */
+  #noticeNeighbours(): void {
+    let changed = false;
+    for (const peer of this.#peers.touched) {
+      const now = isNeighbour(peer) ? endpointKey(peer.endpoint as Endpoint) : "";
+      if (now !== peer.announced) changed = true;
+      peer.announced = now;
+    }
+    if (!changed) return;
+    this.#routesChanged = true;
+    for (const peer of this.#peers.all()) peer.owesNeighbours = isNeighbour(peer);
+  }
+
+  #updateRoutes(): void {
+    this.#routesChanged = false;
+    for (const { destination, route } of this.#routes.update(this.#peers.all()))
+      this.#out.push({ type: "setRoute", destination, primary: route?.primary, backup: route?.backup });
+  }
+
+  #tellNeighbours(peer: Peer, now: Ms): void {
+    if (!peer.owesNeighbours || !peer.current || now < peer.nextNeighbours) return;
+    peer.owesNeighbours = false;
+    peer.nextNeighbours = now + NEIGHBOURS_EVERY;
+    const others = this.#peers.listed.filter((p) => p !== peer);
+    this.#push(peer, { kind: "neighbours", neighbours: neighbourList(others, NEIGHBOURS_MAX) });
   }
 
   #flush(peer: Peer, now: Ms): void {
@@ -184,7 +228,7 @@ export class Mesh {
   async #notice(e: DataPlaneEvent, now: Ms): Promise<void> {
     const peer = e.type === "wanted" ? this.#peers.byAddress(e.peer) : this.#peers.byIndex(e.localIndex);
     if (!peer) return;
-    if (e.type === "moved") this.#move(peer, e.endpoint);
+    if (e.type === "moved") this.#move(peer, e.endpoint, now);
     else if (e.type === "exhausted" && peer.current?.localIndex === e.localIndex) await this.#dial(peer, now);
     else if (e.type === "wanted" && !peer.current) {
       peer.nextTry = Math.min(peer.nextTry, now);
@@ -203,8 +247,9 @@ export class Mesh {
     const expiry = p.sessions[0] ? p.sessions[0].created + s.rejectAfter : Number.POSITIVE_INFINITY;
     const dial = this.#mayDial(p) ? Math.max(p.attemptUntil, this.#wantsDialAt(p)) : Number.POSITIVE_INFINITY;
     if (!p.current) return Math.min(expiry, dial);
+    const tell = p.owesNeighbours ? p.nextNeighbours : Number.POSITIVE_INFINITY;
     const stream = p.stream.due ?? Number.POSITIVE_INFINITY;
-    return Math.min(expiry, dial, stream, p.lastSent + s.keepalive, p.gossip.nextDigest);
+    return Math.min(expiry, dial, tell, stream, p.lastSent + s.keepalive, p.gossip.nextDigest, this.#upgradeAt(p));
   }
 
   #wantsDialAt(p: Peer): Ms {
@@ -217,25 +262,68 @@ export class Mesh {
 
   #mayDial(p: Peer): boolean {
     const allowed = p.current !== undefined || !p.member || this.#deps.settings.dials(p.member);
-    return this.#local.membership !== undefined && p.endpoint !== undefined && allowed;
+    return this.#local.membership !== undefined && this.#pathTo(p) !== undefined && allowed;
+  }
+
+  /**
+   * Where to call the peer. One that has a session is called where it is spoken to; another first over the underlay, then
+   * in turn through the mesh.
+   */
+  #pathTo(p: Peer): Endpoint | undefined {
+    const mesh = this.#isBehind(p) ? through((p.member as RemoteMember).address) : undefined;
+    if (p.tries % 2 === 1 && mesh) return mesh;
+    return (p.current ? p.endpoint : p.direct) ?? mesh;
+  }
+
+  /** Whether another neighbour leads to it. */
+  #isBehind({ member }: Peer): boolean {
+    const route = member && this.#routes.to(member.address);
+    return route !== undefined && (route.primary !== member?.address || route.backup !== undefined);
+  }
+
+  /** When to try again whether a peer that is spoken to through the mesh can be reached over the underlay. */
+  #upgradeAt(p: Peer): Ms {
+    const wanted = p.current && p.direct && p.endpoint && isThrough(p.endpoint);
+    return wanted ? p.nextUpgrade : Number.POSITIVE_INFINITY;
+  }
+
+  async #upgrade(p: Peer, now: Ms): Promise<void> {
+    p.nextUpgrade = now + p.upgradePause;
+    p.upgradePause = Math.min(p.upgradePause * 2, UPGRADE_MAX);
+    if (p.member && p.direct) await this.#apply(await this.#handshakes.connect(p.member, p.direct, now), now);
   }
 
   async #care(p: Peer, now: Ms): Promise<void> {
     for (const s of [...p.sessions]) if (s.isExpired(now)) this.#drop(p, s, "expired");
     if (this.#mayDial(p) && now >= p.attemptUntil && now >= this.#wantsDialAt(p)) await this.#dial(p, now);
+    if (now >= this.#upgradeAt(p)) await this.#upgrade(p, now);
     if (p.current && now >= p.gossip.nextDigest) this.#sendDigest(p, now);
     if (p.current && now >= p.lastSent + this.#deps.settings.keepalive)
       this.#sealTo(p, p.current, new Uint8Array(0), now);
   }
 
+  /** A neighbour that is not heard is none for routing, until it is heard again. */
+  #noticeSilence(p: Peer, now: Ms): void {
+    p.silent = p.current !== undefined && now >= p.lastHeard + this.#deps.settings.silentAfter;
+    this.#noticeNeighbours();
+    if (this.#routesChanged) this.#updateRoutes();
+  }
+
   async #dial(p: Peer, now: Ms): Promise<void> {
-    if (!p.endpoint || now < p.attemptUntil) return;
-    const { retryFirst, retryMax, attemptLimit } = this.#deps.settings;
-    const pause = Math.min(retryMax, retryFirst * 2 ** Math.min(p.tries++, 10));
-    p.attemptUntil = now + attemptLimit;
-    p.nextTry = now + attemptLimit + pause + randomBelow(this.#deps.random, Math.ceil(pause / 2));
+    this.#noticeSilence(p, now);
+    const path = this.#pathTo(p);
+    if (!path || now < p.attemptUntil) return;
+    if (!p.current && now < p.refusedUntil) {
+      p.nextTry = p.refusedUntil;
+      return;
+    }
+    const other = !isThrough(path) && this.#isBehind(p);
+    const limit = other ? DIRECT_ALONE : this.#deps.settings.attemptLimit;
+    p.attemptUntil = now + limit;
+    p.nextTry = now + limit + (other ? 0 : this.#pauseOf(p.tries));
+    p.tries++;
     const h = this.#handshakes;
-    await this.#apply(await (p.member ? h.connect(p.member, p.endpoint, now) : h.contact(p.id, p.endpoint, now)), now);
+    await this.#apply(await (p.member ? h.connect(p.member, path, now) : h.contact(p.id, path, now)), now);
   }
 
   async #receive(d: Datagram, now: Ms): Promise<void> {
@@ -252,7 +340,9 @@ export class Mesh {
     if ("refused" in opened) return this.#deps.meter.count(`control.drop.${opened.refused}`);
     peer.received++;
     peer.lastHeard = now;
-    if (opened.newest) this.#move(peer, endpoint);
+    peer.silent = false;
+    if (!isThrough(endpoint)) peer.heardDirectly = now;
+    if (opened.newest) this.#move(peer, endpoint, now);
     this.#handshakes.confirmed(session.localIndex);
     if (!session.confirmed) this.#use(peer, session, now);
     if (opened.plaintext.length === 0) return;
@@ -292,7 +382,7 @@ export class Mesh {
       if (peer.member && m.protocol !== undefined && m.data)
         this.#out.push({ type: "message", peer: peer.member.address, protocol: m.protocol, data: m.data });
     } else if (!gossip) return;
-    else if (m.kind === "hints") for (const hint of m.hints ?? []) this.#takeHint(hint);
+    else if (m.kind === "neighbours") this.#hearNeighbours(peer, m.neighbours ?? []);
     else if (m.kind === "want") for (const item of gossip.wanted(m)) this.#pushItem(peer, item);
     else if (m.kind === "member" || m.kind === "revocation") await this.#takeItem(peer, m, now);
     else for (const answer of gossip.compare(peer.gossip, m, now)) this.#push(peer, answer);
@@ -326,7 +416,7 @@ export class Mesh {
 
   #pushItem(peer: Peer, { kind, data, id }: Item): void {
     const known = id && this.#peers.byId(id);
-    const endpoint = known?.current && known.endpoint ? { endpoint: endpointKey(known.endpoint) } : {};
+    const endpoint = known?.announced ? { endpoint: known.announced } : {};
     this.#push(peer, { kind, data, ...endpoint });
   }
 
@@ -340,21 +430,15 @@ export class Mesh {
     if (!holds) peer.gossip.spoil(now);
   }
 
-  /** Where a neighbour has a session with a member, for one that we cannot reach by what we know. */
-  #takeHint({ id, endpoint }: Hint): void {
-    const peer = this.#peers.byId(id);
-    const place = parseEndpoint(endpoint);
-    if (peer?.member && place && !peer.current && (!peer.endpoint || peer.tries > 0)) this.#peers.place(peer, place);
-  }
-
-  /** A new neighbour learns where the others are, and they where it is. */
-  #exchangeHints(peer: Peer): void {
-    const hintOf = (p: Peer): Hint[] => (p.endpoint ? [{ id: p.id, endpoint: endpointKey(p.endpoint) }] : []);
-    const others = this.#peers.all().filter((p) => p !== peer && p.current && p.member);
-    const own = hintOf(peer);
-    for (const other of others) if (own.length > 0) this.#push(other, { kind: "hints", hints: own });
-    const hints = others.flatMap(hintOf).slice(0, HINTS_MAX);
-    if (hints.length > 0) this.#push(peer, { kind: "hints", hints });
+  #hearNeighbours(peer: Peer, neighbours: readonly Hint[]): void {
+    peer.reaches = new Set(neighbours.map((n) => toHex(n.id)));
+    this.#routesChanged = true;
+    for (const { id, endpoint } of neighbours) {
+      const other = this.#peers.byId(id);
+      const place = parseEndpoint(endpoint);
+      // Never believed over what we know ourselves: only for one that we cannot reach by that.
+      if (other?.member && place && (!other.direct || (!other.current && other.tries > 0))) other.direct = place;
+    }
   }
 
   async #admit(chain: Uint8Array, hint: Endpoint | undefined, now: Ms): Promise<boolean> {
@@ -366,7 +450,8 @@ export class Mesh {
     if (equal(member.id, this.#local.keys.id)) return true;
     const peer = this.#peers.of(member.id, now);
     this.#peers.name(peer, member);
-    if (hint && !peer.endpoint) this.#peers.place(peer, hint);
+    this.#routesChanged = true; // a neighbour may have told before that it leads there
+    peer.direct ??= hint;
     return true;
   }
 
@@ -401,6 +486,8 @@ export class Mesh {
     if (peer) {
       this.#peers.remove(peer);
       this.#queue.delete(peer);
+      this.#routesChanged = true;
+      if (peer.announced) for (const other of this.#peers.all()) other.owesNeighbours = isNeighbour(other);
     }
     this.#out.push({ type: "removePeer", peer: address });
   }
@@ -419,8 +506,33 @@ export class Mesh {
       else if (this.#join?.exchange === a.exchange) {
         if (a.told) this.#join.next = this.#join.invite.endpoints.length; // a refusal is the same by every way
         await this.#tryJoin(a.code, a.message, now);
-      }
+      } else if (a.told) this.#refused(a.peer, a.code, a.message, now);
+      else this.#gaveUp(a.peer, now);
     }
+  }
+
+  /** Nobody answered: the next attempt follows after the pause, by whatever way there is then. */
+  #gaveUp(id: Uint8Array, now: Ms): void {
+    const peer = this.#peers.byId(id);
+    if (!peer) return;
+    peer.attemptUntil = Math.min(peer.attemptUntil, now);
+    peer.nextTry = Math.min(peer.nextTry, now + this.#pauseOf(peer.tries - 1));
+  }
+
+  /** Doubled with each attempt, and spread, so that gateways that lost each other do not call in step. */
+  #pauseOf(tries: number): Ms {
+    const { retryFirst, retryMax } = this.#deps.settings;
+    const pause = Math.min(retryMax, retryFirst * 2 ** Math.min(Math.max(0, tries), 10));
+    return pause + randomBelow(this.#deps.random, Math.ceil(pause / 2) + 1);
+  }
+
+  #refused(id: Uint8Array, code: string, message: string, now: Ms): void {
+    const peer = this.#peers.byId(id);
+    if (!peer) return;
+    peer.refusedUntil = now + REFUSED_PAUSE;
+    peer.attemptUntil = now;
+    peer.nextTry = now + REFUSED_PAUSE;
+    this.#say({ kind: "refused", name: peer.member?.name ?? toHex(id).slice(0, 16), code, message });
   }
 
   async #establish(e: Established, now: Ms): Promise<void> {
@@ -457,12 +569,13 @@ export class Mesh {
   }
 
   #use(peer: Peer, session: ControlSession, now: Ms): void {
-    const isNew = !peer.current;
     session.confirmed = true;
-    if (!isNew) peer.rekeys++;
+    if (peer.current) peer.rekeys++;
     else {
       peer.upSince = now;
       peer.gossip.nextDigest = now;
+      peer.nextUpgrade = now + UPGRADE_FIRST;
+      peer.upgradePause = UPGRADE_FIRST;
       const { name, address } = session.keys.peer;
       this.#say({ kind: "sessionUp", peer: address, name, took: session.keys.took, pattern: session.keys.pattern });
     }
@@ -474,7 +587,6 @@ export class Mesh {
     this.#out.push({ type: "useSession", peer: session.keys.peer.address, localIndex: session.localIndex });
     this.#sealTo(peer, session, new Uint8Array(0), now);
     if (now >= peer.gossip.nextDigest) this.#sendDigest(peer, now);
-    if (isNew) this.#exchangeHints(peer);
   }
 
   #confirm(localIndex: number, now: Ms): void {
@@ -489,13 +601,16 @@ export class Mesh {
     if (peer.upSince === undefined || peer.current || !peer.member) return;
     peer.upSince = undefined;
     peer.stream = this.#newStream();
+    peer.reaches = new Set();
     this.#say({ kind: "sessionDown", peer: peer.member.address, name: peer.member.name, reason });
   }
 
-  #move(peer: Peer, endpoint: Endpoint): void {
+  /** Follows a peer; from the underlay into the mesh only when the underlay has gone silent. */
+  #move(peer: Peer, endpoint: Endpoint, now: Ms): void {
     if (!peer.member || (peer.endpoint && endpointKey(peer.endpoint) === endpointKey(endpoint))) return;
+    if (isThrough(endpoint) && now < peer.heardDirectly + this.#deps.settings.silentAfter) return;
     this.#peers.place(peer, endpoint);
-    this.#directory?.setEndpoint(peer.id, endpoint);
+    if (!isThrough(endpoint)) this.#directory?.setEndpoint(peer.id, endpoint);
     this.#out.push({ type: "setEndpoint", peer: peer.member.address, endpoint });
   }
 

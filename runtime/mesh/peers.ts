@@ -1,19 +1,38 @@
 /** The peers by every name under which an event can mention them: no event looks through all of them. */
 import { toHex } from "../base/bytes.ts";
 import { type Endpoint, endpointKey } from "../base/endpoint.ts";
-import type { Ms } from "../base/time.ts";
+import { type Ms, seconds } from "../base/time.ts";
 import { GossipPeer } from "./gossip/gossip.ts";
 import type { RemoteMember } from "./handshake/ports.ts";
+import { isThrough } from "./routes.ts";
 import type { ControlSession } from "./session/control.ts";
 import type { Stream } from "./stream/stream.ts";
 
 export const SESSIONS_MAX = 4; // of one peer: the one in use, its successor, and two of simultaneous starts
 
+/** First pause between attempts to reach a peer over the underlay that is spoken to through the mesh; doubled each time. */
+export const UPGRADE_FIRST = seconds(10);
+
 export interface Peer {
   readonly id: Uint8Array;
   /** Undefined while only the node id is known. */
   member: RemoteMember | undefined;
+  /** Where it is spoken to; with port 0 through the mesh. */
   endpoint: Endpoint | undefined;
+  /** Where it may be reached over the underlay. */
+  direct: Endpoint | undefined;
+  /** When something sealed last came over the underlay. */
+  heardDirectly: Ms;
+  /** Has a session, and has not been heard for too long. */
+  silent: boolean;
+  /** Node ids, hex, of its neighbours. */
+  reaches: ReadonlySet<string>;
+  /** As which neighbour we have announced it; empty: as none. */
+  announced: string;
+  owesNeighbours: boolean;
+  nextNeighbours: Ms;
+  nextUpgrade: Ms;
+  upgradePause: Ms;
   /** Oldest first. */
   readonly sessions: ControlSession[];
   current: ControlSession | undefined;
@@ -21,6 +40,8 @@ export interface Peer {
   tries: number;
   nextTry: Ms;
   attemptUntil: Ms;
+  /** It told us that we are not wanted. */
+  refusedUntil: Ms;
   lastHeard: Ms;
   lastSent: Ms;
   roundTrip: Ms | undefined;
@@ -49,10 +70,18 @@ export class PeerTable {
     return this.#byId.size;
   }
 
+  /** For changing them; `listed` is for looking. */
   all(): Peer[] {
-    const all = [...this.#byId.values()];
-    for (const peer of all) this.#touched.add(peer);
-    return all;
+    for (const peer of this.#byId.values()) this.#touched.add(peer);
+    return [...this.#byId.values()];
+  }
+
+  get listed(): readonly Peer[] {
+    return [...this.#byId.values()];
+  }
+
+  get touched(): ReadonlySet<Peer> {
+    return this.#touched;
   }
 
   takeTouched(): ReadonlySet<Peer> {
@@ -70,12 +99,22 @@ export class PeerTable {
       id,
       member: undefined,
       endpoint: undefined,
+      direct: undefined,
+      heardDirectly: Number.NEGATIVE_INFINITY,
+      silent: false,
+      reaches: new Set(),
+      announced: "",
+      owesNeighbours: false,
+      nextNeighbours: now,
+      nextUpgrade: now,
+      upgradePause: UPGRADE_FIRST,
       sessions: [],
       current: undefined,
       upSince: undefined,
       tries: 0,
       nextTry: now,
       attemptUntil: now,
+      refusedUntil: now,
       lastHeard: now,
       lastSent: now,
       roundTrip: undefined,
@@ -103,6 +142,7 @@ export class PeerTable {
   place(peer: Peer, endpoint: Endpoint): void {
     if (peer.endpoint && this.byEndpoint(peer.endpoint) === peer) this.#byEndpoint.delete(endpointKey(peer.endpoint));
     peer.endpoint = endpoint;
+    if (!isThrough(endpoint)) peer.direct = endpoint;
     this.#byEndpoint.set(endpointKey(endpoint), peer);
   }
 

@@ -42,6 +42,13 @@ export type MeshAction =
   | { readonly type: "useSession"; readonly peer: string; readonly localIndex: number }
   | { readonly type: "removeSession"; readonly localIndex: number }
   | { readonly type: "setEndpoint"; readonly peer: string; readonly endpoint: Endpoint }
+  /** As `DataPlane.setRoute`: frames for `destination` go to the neighbour `primary`, or to `backup` while it is silent. */
+  | {
+      readonly type: "setRoute";
+      readonly destination: string;
+      readonly primary: string | undefined;
+      readonly backup: string | undefined;
+    }
   /** The peer is gone or revoked: every session, route and queued packet of it goes. */
   | { readonly type: "removePeer"; readonly peer: string }
   /** Something the operator may want to know; also what `join` and `ping` wait for. */
@@ -63,6 +70,8 @@ export type MeshNotice =
   | { readonly kind: "joined"; readonly name: string; readonly chain: Uint8Array }
   | { readonly kind: "joinFailed"; readonly code: string; readonly message: string }
   | { readonly kind: "admitted"; readonly name: string; readonly peer: string; readonly inviteId: string }
+  /** A gateway that we called has said why it will have no session with us; `name` is its own. */
+  | { readonly kind: "refused"; readonly name: string; readonly code: string; readonly message: string }
   | { readonly kind: "revoked"; readonly name: string; readonly peer: string }
   /** A `post` that could not be sent: no session, or too much waits already. */
   | { readonly kind: "undelivered"; readonly peer: string; readonly protocol: string }
@@ -120,7 +129,10 @@ export interface PeerView {
   readonly name: string;
   readonly id: Uint8Array;
   readonly address: string;
+  /** Over the underlay; undefined when it is not known or the way leads through the mesh. */
   readonly endpoint: Endpoint | undefined;
+  /** Overlay address of the neighbour through which it is spoken to. */
+  readonly via: string | undefined;
   readonly state: PeerState;
   /** Since there has been a session without a break. */
   readonly sessionAge: Ms | undefined;

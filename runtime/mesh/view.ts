@@ -1,20 +1,27 @@
 /** A peer as the operator sees it. */
 import type { Ms } from "../base/time.ts";
-import { WIRE_VERSION } from "./frame.ts";
+import { SUITE, WIRE_VERSION } from "./frame.ts";
 import type { Peer } from "./peers.ts";
 import type { MeshSettings, RosterMember } from "./ports.ts";
+import { isThrough } from "./routes.ts";
 import type { PeerState, PeerView } from "./types.ts";
 
-const SUITE = "X25519+ML-KEM-768, Ed25519+ML-DSA-65, SHA-256, AES-256-GCM";
-
-export function viewOf(member: RosterMember, peer: Peer | undefined, now: Ms, settings: MeshSettings): PeerView {
+/** `via`: the neighbour that leads to it. */
+export function viewOf(
+  member: RosterMember,
+  peer: Peer | undefined,
+  via: string | undefined,
+  now: Ms,
+  settings: MeshSettings,
+): PeerView {
   const { id, name, address } = member;
   const keys = peer?.current?.keys;
   return {
     id,
     name,
     address,
-    endpoint: peer?.endpoint,
+    endpoint: peer?.endpoint && isThrough(peer.endpoint) ? undefined : peer?.endpoint,
+    via: peer?.endpoint && isThrough(peer.endpoint) ? via : undefined,
     state: stateOf(peer, now, settings),
     sessionAge: peer?.upSince === undefined ? undefined : now - peer.upSince,
     handshakeAge: peer?.current && now - peer.current.created,

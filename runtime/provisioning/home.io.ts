@@ -18,8 +18,9 @@ import {
   type StateFile,
   TIME_FILE,
 } from "../identity/state.ts";
-import { ensurePrivateDirectory, openFiles } from "../store/atomic.io.ts";
+import { ensurePrivateDirectory, openFiles, removeDurably, viewFile, writeError } from "../store/atomic.io.ts";
 import type { Files } from "../store/files.ts";
+import { type LockOutcome, tryLock } from "../store/lock.io.ts";
 import { InviteBook } from "./invite-book.ts";
 
 const NAME = {
@@ -30,23 +31,19 @@ const NAME = {
   revocations: "revocations.cbor",
   time: "time.cbor",
   invites: "invites.cbor",
+  lock: "owner.lock",
 } as const;
 
+/** What the directory holds, for who only looks. It need not exist, and a daemon may own it. */
 export class Home {
   readonly path: string;
-  readonly #crypto: CryptoProvider;
-  readonly #files: Files;
+  protected readonly crypto: CryptoProvider;
+  readonly #read: Files["read"];
 
-  private constructor(path: string, crypto: CryptoProvider, files: Files) {
+  constructor(path: string, crypto: CryptoProvider, read: Files["read"] = viewFile(path)) {
     this.path = path;
-    this.#crypto = crypto;
-    this.#files = files;
-  }
-
-  /** Opens the directory, making it (0700) where there is none. */
-  static async open(path: string, crypto: CryptoProvider): Promise<Home> {
-    await ensurePrivateDirectory(path);
-    return new Home(path, crypto, await openFiles(path));
+    this.crypto = crypto;
+    this.#read = read;
   }
 
   get socket(): string {
@@ -54,63 +51,40 @@ export class Home {
   }
 
   async #load<T>(name: string, file: StateFile<T>): Promise<T | undefined> {
-    const content = await this.#files.read(name);
-    return content && decodeState(this.#crypto, file, content);
-  }
-
-  #save<T>(name: string, file: StateFile<T>, value: T): Promise<void> {
-    return this.#files.write(name, encodeState(this.#crypto, file, value));
+    const content = await this.#read(name);
+    return content && decodeState(this.crypto, file, content);
   }
 
   async keys(): Promise<NodeKeys | undefined> {
     const secrets = await this.#load(NAME.keys, KEYS_FILE);
-    return secrets && keysFromSecrets(this.#crypto, secrets);
-  }
-
-  /** The node's keys, made and stored where there are none. */
-  async keysOrNew(random: RandomBytes): Promise<NodeKeys> {
-    const known = await this.keys();
-    if (known) return known;
-    const keys = await generateKeys(this.#crypto, random);
-    await this.#save(NAME.keys, KEYS_FILE, keys.secrets);
-    return keys;
+    return secrets && keysFromSecrets(this.crypto, secrets);
   }
 
   async roots(): Promise<readonly RootKey[]> {
     const secrets = (await this.#load(NAME.root, ROOT_FILE)) ?? [];
-    return Promise.all(secrets.map((s) => rootFromSecrets(this.#crypto, s)));
+    return Promise.all(secrets.map((s) => rootFromSecrets(this.crypto, s)));
   }
 
-  async newRoot(random: RandomBytes): Promise<RootKey> {
-    const root = await generateRoot(this.#crypto, random);
-    await this.#save(NAME.root, ROOT_FILE, [root.secrets]);
-    return root;
+  /** For good, once the root lies elsewhere. A daemon may run: it never looks at the root. */
+  removeRoots(): Promise<void> {
+    return removeDurably(join(this.path, NAME.root));
   }
 
   member(): Promise<MemberState | undefined> {
     return this.#load(NAME.member, MEMBER_FILE);
   }
 
-  saveMember(member: MemberState): Promise<void> {
-    return this.#save(NAME.member, MEMBER_FILE, member);
-  }
-
   /** The roster as it was kept, verified anew. */
   async roster(genesis: Uint8Array): Promise<Roster> {
     const time = await this.#load(NAME.time, TIME_FILE);
-    const roster = Roster.of(this.#crypto, genesis, time?.floor ?? 0);
+    const roster = Roster.of(this.crypto, genesis, time?.floor ?? 0);
     const members = (await this.#load(NAME.roster, ROSTER_FILE)) ?? [];
     await roster.restore(members, (await this.#load(NAME.revocations, REVOCATIONS_FILE)) ?? []);
     return roster;
   }
 
-  async saveRoster(roster: Roster): Promise<void> {
-    await this.#save(NAME.revocations, REVOCATIONS_FILE, roster.revocationRecords());
-    await this.#save(NAME.roster, ROSTER_FILE, roster.snapshot());
-  }
-
   async invites(): Promise<InviteBook> {
-    const content = await this.#files.read(NAME.invites);
+    const content = await this.#read(NAME.invites);
     if (!content) return new InviteBook();
     const book = InviteBook.decode(content);
     if (book) return book;
@@ -118,8 +92,76 @@ export class Home {
       hint: `move ${join(this.path, NAME.invites)} away; open invites are lost with it`,
     });
   }
+}
+
+/** The directory for the one process that may write it: the daemon while it runs, else `init`, `join` and the like. */
+export class OwnHome extends Home {
+  readonly #files: Files;
+  /** Gives the directory back; the end of the process does it too. */
+  readonly release: () => void;
+
+  private constructor(path: string, crypto: CryptoProvider, files: Files, release: () => void) {
+    super(path, crypto, (name) => files.read(name));
+    this.#files = files;
+    this.release = release;
+  }
+
+  /** Makes the directory (0700) where there is none. Throws `state/in-use` and what the store throws. */
+  static async open(path: string, crypto: CryptoProvider): Promise<OwnHome> {
+    await ensurePrivateDirectory(path);
+    const release = lockOrThrow(path);
+    return new OwnHome(path, crypto, await openFiles(path), release);
+  }
+
+  /** A home whose files lie elsewhere, for instance in the memory of a simulated gateway; `path` is only shown. */
+  static over(path: string, crypto: CryptoProvider, files: Files): OwnHome {
+    return new OwnHome(path, crypto, files, () => {});
+  }
+
+  #save<T>(name: string, file: StateFile<T>, value: T): Promise<void> {
+    return this.#files.write(name, encodeState(this.crypto, file, value));
+  }
+
+  /** The node's keys, made and stored where there are none. */
+  async keysOrNew(random: RandomBytes): Promise<NodeKeys> {
+    const known = await this.keys();
+    if (known) return known;
+    const keys = await generateKeys(this.crypto, random);
+    await this.#save(NAME.keys, KEYS_FILE, keys.secrets);
+    return keys;
+  }
+
+  async newRoot(random: RandomBytes): Promise<RootKey> {
+    const root = await generateRoot(this.crypto, random);
+    await this.#save(NAME.root, ROOT_FILE, [root.secrets]);
+    return root;
+  }
+
+  saveMember(member: MemberState): Promise<void> {
+    return this.#save(NAME.member, MEMBER_FILE, member);
+  }
+
+  async saveRoster(roster: Roster): Promise<void> {
+    await this.#save(NAME.revocations, REVOCATIONS_FILE, roster.revocationRecords());
+    await this.#save(NAME.roster, ROSTER_FILE, roster.snapshot());
+  }
 
   saveInvites(book: InviteBook): Promise<void> {
     return this.#files.write(NAME.invites, book.encode());
   }
+}
+
+function lockOrThrow(path: string): () => void {
+  const file = join(path, NAME.lock);
+  let outcome: LockOutcome;
+  try {
+    outcome = tryLock(file);
+  } catch (cause) {
+    throw writeError(file, cause);
+  }
+  if (outcome.release) return outcome.release;
+  const who = outcome.holder === undefined ? "" : `, process ${outcome.holder}`;
+  throw new TrellisError("state/in-use", `another trellis works on ${path}${who}`, {
+    hint: "`trellis down` stops a daemon; another gateway needs another --state-dir",
+  });
 }

@@ -11,7 +11,7 @@
  */
 import { decodeBase45, encodeBase45, isBase45 } from "../base/base45.ts";
 import { concat, equal } from "../base/bytes.ts";
-import type { Endpoint } from "../base/endpoint.ts";
+import { type Endpoint, endpointKey } from "../base/endpoint.ts";
 import { TrellisError } from "../base/errors.ts";
 import { formatIp, parseIp } from "../base/ip.ts";
 import { bytes, struct } from "../base/struct.ts";
@@ -89,6 +89,7 @@ export function parseToken(crypto: CryptoProvider, text: string): InviteToken {
   if (!data || !body || !head || !equal(checksum(crypto, body), data.subarray(-CHECKSUM))) throw damaged();
   const { meshId, issuerId, inviteId, secret, uses } = head;
   const endpoints = readEndpoints(body.subarray(Head.size), lengths);
+  if (uses === 0 || endpoints.some((e) => e.port === 0)) throw damaged();
   return { meshId, issuerId, inviteId, secret, uses, expires: head.expiresMinutes * 60, endpoints };
 }
 
@@ -120,8 +121,9 @@ const checksum = (crypto: CryptoProvider, body: Uint8Array): Uint8Array =>
 
 function addressOf(endpoint: Endpoint): Uint8Array {
   const address = parseIp(endpoint.address);
-  if (!address)
-    throw new TrellisError("invite/endpoints", `"${endpoint.address}" is no IP address that others could reach`);
+  const hasPort = Number.isInteger(endpoint.port) && endpoint.port > 0 && endpoint.port <= 0xffff;
+  if (!address || !hasPort)
+    throw new TrellisError("invite/endpoints", `"${endpointKey(endpoint)}" is no endpoint that others could reach`);
   return address;
 }
 

@@ -10,13 +10,13 @@ const PRIVATE_DIRECTORY = 0o700;
 export const PRIVATE_FILE = 0o600;
 
 /**
- * Temporary file in the same directory, write, fsync, rename, fsync of the directory. The file has `mode` from its first
- * byte on. Throws `store/full`, `store/read-only`, `store/denied` or `store/write`; the old content stays then.
+ * Temporary file in the same directory, write, fsync, rename, fsync of the directory. The file has mode 0600 from its first
+ * byte on; `foreign`: in a place that may have no modes, such as a memory stick. Throws `store/full`, `store/read-only`, `store/denied` or `store/write`; the old content stays then.
  */
-export async function writeAtomic(path: string, content: Uint8Array, mode = PRIVATE_FILE): Promise<void> {
+export async function writeAtomic(path: string, content: Uint8Array, place: "own" | "foreign" = "own"): Promise<void> {
   const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(8).toString("hex")}.tmp`);
   try {
-    await writeDurably(temporary, content, mode);
+    await writeDurably(temporary, content, place);
     await rename(temporary, path);
     await syncDirectory(dirname(path));
   } catch (cause) {
@@ -25,11 +25,11 @@ export async function writeAtomic(path: string, content: Uint8Array, mode = PRIV
   }
 }
 
-async function writeDurably(path: string, content: Uint8Array, mode: number): Promise<void> {
-  const file = await open(path, "wx", mode);
+async function writeDurably(path: string, content: Uint8Array, place: "own" | "foreign"): Promise<void> {
+  const file = await open(path, "wx", PRIVATE_FILE);
   try {
     await file.writeFile(content);
-    await file.chmod(mode); // the umask may have taken bits
+    if (place === "own") await file.chmod(PRIVATE_FILE); // the umask may have taken bits
     await file.sync();
   } finally {
     await file.close();
@@ -51,7 +51,11 @@ export async function readOptional(path: string): Promise<Uint8Array | undefined
     return new Uint8Array(await readFile(path));
   } catch (cause) {
     if (codeOf(cause) === "ENOENT") return undefined;
-    throw new TrellisError("store/read", `cannot read ${path}`, { cause });
+    const denied = codeOf(cause) === "EACCES" || codeOf(cause) === "EPERM";
+    throw new TrellisError("store/read", `cannot read ${path}${denied ? ": permission denied" : ""}`, {
+      cause,
+      ...(denied ? { hint: AS_OWNER } : {}),
+    });
   }
 }
 
@@ -95,34 +99,48 @@ export async function removeLeftovers(path: string): Promise<number> {
   return left.length;
 }
 
-/** The private directory `path` as files, all 0600. Opening makes or checks the directory and removes leftovers. */
+/**
+ * The private directory `path` as files, all 0600. Opening makes or checks the directory and removes leftovers, so it is for
+ * its one owner (lock.io.ts).
+ */
 export async function openFiles(path: string): Promise<Files> {
   await ensurePrivateDirectory(path);
   await removeLeftovers(path);
-  const at = (name: string): string => {
-    if (!isFileName(name)) throw new TrellisError("store/name", `"${name}" is no file name`);
-    return join(path, name);
-  };
   return {
-    read: async (name) => readOptional(at(name)),
-    write: async (name, content) => writeAtomic(at(name), content),
-    remove: async (name) => removeDurably(at(name)),
+    read: viewFile(path),
+    write: async (name, content) => writeAtomic(at(path, name), content),
+    remove: async (name) => removeDurably(at(path, name)),
     list: async () => (await readdir(path)).filter(isFileName).sort(),
   };
+}
+
+/** Reads files of a directory that another process may own and that need not exist. */
+export const viewFile =
+  (path: string): Files["read"] =>
+  async (name) =>
+    readOptional(at(path, name));
+
+function at(path: string, name: string): string {
+  if (!isFileName(name)) throw new TrellisError("store/name", `"${name}" is no file name`);
+  return join(path, name);
 }
 
 const codeOf = (thrown: unknown): string | undefined =>
   thrown instanceof Error && "code" in thrown ? String(thrown.code) : undefined;
 
+const AS_OWNER = "run trellis as the owner of the directory, or as root";
+
 const WHY: Readonly<Record<string, readonly [code: string, what: string, hint: string]>> = {
   ENOSPC: ["store/full", "the disk is full", "free some space; what was stored before is unharmed"],
   EDQUOT: ["store/full", "the quota is used up", "free some space; what was stored before is unharmed"],
   EROFS: ["store/read-only", "the file system is read-only", "remount it, or choose another --state-dir"],
-  EACCES: ["store/denied", "permission denied", "run trellis as the owner of the directory, or as root"],
-  EPERM: ["store/denied", "permission denied", "run trellis as the owner of the directory, or as root"],
+  ENOENT: ["store/write", "there is no such directory", "make it first; is the medium mounted?"],
+  EACCES: ["store/denied", "permission denied", AS_OWNER],
+  EPERM: ["store/denied", "permission denied", AS_OWNER],
 };
 
-function writeError(path: string, cause: unknown): TrellisError {
+/** What went wrong while `path` was written, for people. */
+export function writeError(path: string, cause: unknown): TrellisError {
   const [code, what, hint] = WHY[codeOf(cause) ?? ""] ?? ["store/write", "the write failed", undefined];
   return new TrellisError(code, `cannot write ${path}: ${what}`, hint === undefined ? { cause } : { cause, hint });
 }

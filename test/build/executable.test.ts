@@ -1,6 +1,6 @@
 /** The single executable is built and runs alone: away from the tree, without its packages. */
 import { describe, expect, test } from "bun:test";
-import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
+import { copyFileSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { executablePath } from "../../native/compile.ts";
@@ -23,6 +23,34 @@ describe.skipIf(!can)("the executable", () => {
       expect(told.exitCode).toBe(0);
     } finally {
       rmSync(folder, { recursive: true });
+    }
+  });
+
+  test("installs itself, its unit and completion into a system, and removes them", () => {
+    const system = mkdtempSync(join(tmpdir(), "trellis-system-"));
+    const files = (): string[] =>
+      [...new Bun.Glob("**").scanSync({ cwd: system, onlyFiles: true, dot: true })].map((f) => `/${f}`).sort();
+    const service = (action: string): number =>
+      Bun.spawnSync([executablePath(hostArch()), "service", action, "--into", system]).exitCode;
+    try {
+      expect(service("install")).toBe(0);
+      expect(files()).toEqual([
+        "/etc/bash_completion.d/trellis",
+        "/etc/fish/completions/trellis.fish",
+        "/etc/systemd/system/trellis.service",
+        "/usr/local/bin/trellis",
+        "/usr/local/share/zsh/site-functions/_trellis",
+      ]);
+      const unit = readFileSync(join(system, "etc/systemd/system/trellis.service"), "utf8");
+      expect(unit).toBe(readFileSync("provisioning/systemd/trellis.service", "utf8"));
+      const program = /^ExecStart=(\S+) run$/m.exec(unit)?.[1] ?? "";
+      const told = Bun.spawnSync([join(system, program), "--version"], { env: {} });
+      expect(told.stdout.toString()).toContain(version);
+      expect(service("install")).toBe(0); // over itself
+      expect(service("remove")).toBe(0);
+      expect(files()).toEqual([]);
+    } finally {
+      rmSync(system, { recursive: true });
     }
   });
 });

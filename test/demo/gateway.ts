@@ -31,7 +31,15 @@ export class Gateway {
   }
 
   trellisCommand(...args: readonly string[]): string[] {
-    return this.inside([process.execPath, join(ROOT, "runtime/main.ts"), "--state-dir", this.stateDir, ...args]);
+    return this.inside([
+      process.execPath,
+      join(ROOT, "runtime/main.ts"),
+      "--config",
+      "/dev/null",
+      "--state-dir",
+      this.stateDir,
+      ...args,
+    ]);
   }
 
   trellis(...args: readonly string[]): Promise<Result> {

@@ -3,9 +3,10 @@ import { toHex } from "../../runtime/base/bytes.ts";
 import { type Endpoint, endpointKey } from "../../runtime/base/endpoint.ts";
 import { Meter } from "../../runtime/base/meter.ts";
 import type { RandomBytes } from "../../runtime/base/random.ts";
-import type { Ms } from "../../runtime/base/time.ts";
+import { type Ms, seconds } from "../../runtime/base/time.ts";
 import type { CryptoProvider } from "../../runtime/crypto/provider.ts";
 import { generateKeys, type NodeKeys } from "../../runtime/identity/keys.ts";
+import { FRAME, SealedHeader } from "../../runtime/mesh/frame.ts";
 import { Handshakes } from "../../runtime/mesh/handshake/machine.ts";
 import type {
   Admission,
@@ -15,6 +16,7 @@ import type {
   LocalNode,
   RemoteMember,
 } from "../../runtime/mesh/handshake/ports.ts";
+import { ControlSession } from "../../runtime/mesh/session/control.ts";
 import type { Datagram } from "../../runtime/mesh/types.ts";
 
 export interface Party {
@@ -27,7 +29,12 @@ export interface Party {
   readonly sessions: Established[];
   readonly failures: Extract<HandshakeAction, { type: "failed" }>[];
   readonly known: Map<string, RemoteMember>;
-  confirmsSent: number;
+  /** Whom this party holds to be a member no more, by node id. */
+  readonly ended: Map<string, "revoked" | "expired">;
+  /** Whether it has no room for members. */
+  full: boolean;
+  /** The control side of its sessions, by own index: as in the mesh, an empty sealed frame confirms. */
+  readonly controls: Map<number, ControlSession>;
 }
 
 export interface Packet {
@@ -40,8 +47,16 @@ export interface Packet {
 export type Wire = (packet: Packet) => readonly Packet[];
 
 export const MESH_ID = new Uint8Array(32).fill(7);
-const GENESIS = new TextEncoder().encode("genesis");
 const LATENCY: Ms = 10;
+const SESSION_LIFE = seconds(180);
+
+/** Bytes that are shown, where their number matters. */
+export interface Shown {
+  readonly genesis: number;
+  readonly chain: number;
+}
+
+export const isHandshake = (p: Packet): boolean => (p.payload[0] as number) <= FRAME.cookie;
 
 export class Net {
   readonly crypto: CryptoProvider;
@@ -50,13 +65,12 @@ export class Net {
   readonly sent: Packet[] = [];
   wire: Wire = (p) => [p];
   now: Ms = 1000;
-  #queue: { at: Ms; order: number; packet: Packet }[] = [];
-  #order = 0;
+  /** In order: every datagram takes as long. */
+  readonly #queue: { readonly at: Ms; readonly packet: Packet }[] = [];
 
-  readonly #shown: number;
+  readonly #shown: Shown;
 
-  /** `shown`: bytes of a chain, where its size matters. */
-  constructor(crypto: CryptoProvider, random: RandomBytes, shown = 32) {
+  constructor(crypto: CryptoProvider, random: RandomBytes, shown: Shown = { genesis: 7, chain: 32 }) {
     this.crypto = crypto;
     this.random = random;
     this.#shown = shown;
@@ -68,13 +82,27 @@ export class Net {
    */
   async add(
     name: string,
-    options: { member?: boolean; admission?: Admission; rates?: LocalNode["rates"]; posesAs?: Uint8Array } = {},
+    options: {
+      member?: boolean;
+      admission?: Admission;
+      rates?: LocalNode["rates"];
+      posesAs?: Uint8Array;
+      keys?: NodeKeys;
+      /** Bytes of its chain. */
+      chain?: number;
+      /** Shows the chain of this node id instead of its own. */
+      shows?: Uint8Array;
+      address?: string;
+      isProven?: (source: Endpoint) => boolean;
+      isFree?: (index: number) => boolean;
+      random?: RandomBytes;
+    } = {},
   ): Promise<Party> {
-    const keys = await generateKeys(this.crypto, this.random);
-    const chain = new Uint8Array(this.#shown);
-    chain.set(keys.id);
+    const keys = options.keys ?? (await generateKeys(this.crypto, this.random));
+    const chain = new Uint8Array(options.chain ?? this.#shown.chain);
+    chain.set(options.shows ?? keys.id);
     const certificateHash = this.crypto.sha256(chain);
-    const endpoint = { address: `10.0.0.${this.parties.size + 1}`, port: 51_820 };
+    const endpoint = { address: options.address ?? `10.0.0.${this.parties.size + 1}`, port: 51_820 };
     const member: RemoteMember = {
       id: keys.id,
       address: `fd00::${this.parties.size + 1}`,
@@ -83,34 +111,41 @@ export class Net {
       certificateHash,
     };
     const known = new Map<string, RemoteMember>();
+    const ended = new Map<string, "revoked" | "expired">();
     const everyone = (id: Uint8Array): RemoteMember | undefined =>
       [...this.parties.values()].map((p) => p.member).find((m) => toHex(m.id) === toHex(id.subarray(0, 32)));
     const directory: Directory = {
       byCertificateHash: (hash) => known.get(toHex(hash)),
       admit: async (bytes) => {
         const found = everyone(bytes);
-        if (found) known.set(toHex(found.certificateHash), found);
+        if (!found || party.full || ended.has(toHex(found.id))) return undefined;
+        known.set(toHex(found.certificateHash), found);
         return found;
+      },
+      identify: async (bytes) => {
+        const found = everyone(bytes);
+        return found && { id: found.id, keys: found.keys, ended: ended.get(toHex(found.id)) };
       },
     };
     const meter = new Meter();
     const isMember = options.member ?? true;
+    const genesis = new Uint8Array(this.#shown.genesis).fill(1);
     const rates = options.rates ?? { aes256Gcm: 1000, chacha20Poly1305: 500 };
     const machine = new Handshakes(
       {
         crypto: this.crypto,
-        random: this.random,
+        random: options.random ?? this.random,
         local: {
           keys: { ...keys, id: options.posesAs ?? keys.id },
           rates,
-          membership: isMember ? { meshId: MESH_ID, genesis: GENESIS, chain, certificateHash } : undefined,
+          membership: isMember ? { meshId: MESH_ID, genesis, chain, certificateHash } : undefined,
         },
         directory: isMember ? directory : undefined,
         admission: options.admission,
         verifyForeign: async (_mesh, _genesis, bytes) => everyone(bytes),
         meter,
-        isProven: () => false,
-        isFree: () => true,
+        isProven: options.isProven ?? (() => false),
+        isFree: options.isFree ?? (() => true),
       },
       this.now,
     );
@@ -124,7 +159,9 @@ export class Net {
       sessions: [],
       failures: [],
       known,
-      confirmsSent: 0,
+      ended,
+      full: false,
+      controls: new Map(),
     };
     this.parties.set(endpointKey(endpoint), party);
     return party;
@@ -140,33 +177,41 @@ export class Net {
       if (action.type === "send")
         this.post({ from: party.endpoint, to: action.datagram.endpoint, payload: action.datagram.payload });
       else if (action.type === "established") {
-        party.sessions.push(action.session);
-        if (action.session.confirmed) this.#confirm(party, action.session);
-      } else if (action.type === "repeated") {
-        const session = party.sessions.find((s) => s.data.localIndex === action.localIndex);
-        if (session) this.#confirm(party, session);
-      } else party.failures.push(action);
+        const { session } = action;
+        party.sessions.push(session);
+        party.controls.set(session.data.localIndex, new ControlSession(this.crypto, session, this.now, SESSION_LIFE));
+        if (session.confirmed) this.#confirm(party, session.data.localIndex);
+      } else if (action.type === "repeated") this.#confirm(party, action.localIndex);
+      else party.failures.push(action);
     }
   }
 
-  /** The stand-in for a sealed frame under the new session: nine bytes that only this net understands. */
-  #confirm(party: Party, session: Established): void {
-    party.confirmsSent++;
-    const payload = new Uint8Array(9);
-    payload[0] = 0xff;
-    new DataView(payload.buffer).setUint32(1, session.data.remoteIndex);
-    this.post({ from: party.endpoint, to: session.endpoint, payload });
+  #confirm(party: Party, localIndex: number): void {
+    const control = party.controls.get(localIndex);
+    const payload = control?.seal(new Uint8Array(0), this.now);
+    if (control && payload) this.post({ from: party.endpoint, to: control.keys.endpoint, payload });
+  }
+
+  /** The first sealed frame says that the other side has the keys, and is answered. */
+  #open(party: Party, payload: Uint8Array): void {
+    const index = SealedHeader.decode(payload)?.receiver ?? 0;
+    const control = party.controls.get(index);
+    if (!control || "refused" in control.open(payload, this.now)) return;
+    party.machine.confirmed(index);
+    if (control.confirmed) return;
+    control.confirmed = true;
+    this.#confirm(party, index);
   }
 
   post(packet: Packet): void {
     this.sent.push(packet);
-    for (const p of this.wire(packet)) this.#queue.push({ at: this.now + LATENCY, order: this.#order++, packet: p });
+    for (const p of this.wire(packet)) this.#queue.push({ at: this.now + LATENCY, packet: p });
   }
 
   async run(until: Ms): Promise<void> {
     const end = this.now + until;
     for (;;) {
-      const next = this.#queue.sort((a, b) => a.at - b.at || a.order - b.order)[0];
+      const [next] = this.#queue;
       const due = [...this.parties.values()].map((p) => p.machine.deadline() ?? Number.POSITIVE_INFINITY);
       const at = Math.min(next?.at ?? Number.POSITIVE_INFINITY, ...due);
       if (at > end) break;
@@ -185,7 +230,7 @@ export class Net {
   async #deliver({ from, to, payload }: Packet): Promise<void> {
     const party = this.parties.get(endpointKey(to));
     if (!party) return;
-    if (payload[0] === 0xff) party.machine.confirmed(new DataView(payload.buffer, payload.byteOffset).getUint32(1));
+    if (payload[0] === FRAME.control) this.#open(party, payload);
     else {
       const datagram: Datagram = { endpoint: from, payload: payload.slice() };
       this.perform(party, await party.machine.receive(datagram, this.now));

@@ -11,7 +11,8 @@ const ROOT = join(import.meta.dir, "../..");
 const SWITCH = `trellis-t${process.pid}-switch`;
 
 /** Asks until `ready` gives something; after 20 s the error says what was waited for. */
-export const until = <T>(what: string, ready: () => Promise<T | undefined>): Promise<T> => within(what, 20_000, ready);
+export const until = <T>(what: string, ready: () => Promise<T | undefined>, limitMs = 20_000): Promise<T> =>
+  within(what, limitMs, ready);
 
 /** One gateway: a namespace with eth0 = 10.78.0.`index`/24, a state directory, and at most one daemon. */
 export class TestGateway {
@@ -33,7 +34,17 @@ export class TestGateway {
   }
 
   trellis(...args: readonly string[]): Promise<Result> {
-    return run(this.inside(process.execPath, join(ROOT, "runtime/main.ts"), "--state-dir", this.stateDir, ...args));
+    return run(
+      this.inside(
+        process.execPath,
+        join(ROOT, "runtime/main.ts"),
+        "--config",
+        "/dev/null",
+        "--state-dir",
+        this.stateDir,
+        ...args,
+      ),
+    );
   }
 
   /** The JSON that a command which must succeed prints. */
@@ -48,7 +59,18 @@ export class TestGateway {
     const log = Bun.file(`${this.stateDir}.log`);
     const main = join(ROOT, "runtime/main.ts");
     const daemon = Bun.spawn(
-      this.inside(process.execPath, main, "--state-dir", this.stateDir, "--log-level", "debug", "run", ...args),
+      this.inside(
+        process.execPath,
+        main,
+        "--config",
+        "/dev/null",
+        "--state-dir",
+        this.stateDir,
+        "--log-level",
+        "debug",
+        "run",
+        ...args,
+      ),
       { stdin: "ignore", stdout: log, stderr: log },
     );
     this.#daemon = daemon;
@@ -96,6 +118,29 @@ export class TestNet {
       await must(["ip", "-n", ns, "address", "add", `${g.underlay}/24`, "dev", "eth0"]);
       await must(["ip", "-n", ns, "link", "set", "lo", "up"]);
       await must(["ip", "-n", ns, "link", "set", "eth0", "up"]);
+    }
+  }
+
+  /**
+   * A line instead: gateway i has `right` = 10.78.i.1/24 (from 1), its neighbour `left` = 10.78.i.2/24, and nobody forwards
+   * IP: whoever is further away is reached through the mesh only.
+   */
+  async buildLine(): Promise<void> {
+    for (const g of this.gateways) {
+      await must(["ip", "netns", "add", g.namespace]);
+      await must(["ip", "-n", g.namespace, "link", "set", "lo", "up"]);
+    }
+    for (const [i, g] of this.gateways.slice(0, -1).entries()) {
+      const next = (this.gateways[i + 1] as TestGateway).namespace;
+      const pair = ["type", "veth", "peer", "name", "left", "netns", next];
+      await must(["ip", "-n", g.namespace, "link", "add", "right", ...pair]);
+      for (const [ns, device, last] of [
+        [g.namespace, "right", 1],
+        [next, "left", 2],
+      ] as const) {
+        await must(["ip", "-n", ns, "address", "add", `10.78.${i + 1}.${last}/24`, "dev", device]);
+        await must(["ip", "-n", ns, "link", "set", device, "up"]);
+      }
     }
   }
 

@@ -107,7 +107,7 @@ describe.each(implementations)("the %s data path", (kind, open) => {
   test("refuses a port that is taken with an error for the person at the keyboard", async () => {
     const { plane } = await start(open);
     const second = open({ ...OPTIONS, port: plane.port }, new Inbox().handlers);
-    await expect(second).rejects.toMatchObject({ code: "dataplane/open" });
+    await expect(second).rejects.toMatchObject({ code: "dataplane/port-in-use" });
   });
 
   test("frees its port when it closes", async () => {

@@ -1,17 +1,18 @@
 /** The C++ tests of `native/lib`, compiled with address and undefined-behaviour sanitizers and run as one program. */
 import { describe, expect, test } from "bun:test";
-import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
+import { runSteps, type Step } from "../../native/build.ts";
 import { able } from "../help/require.ts";
 
 const ROOT = join(import.meta.dir, "../..");
 const OUT = join(ROOT, "build/native/test");
-const JOBS = 2; // each g++ takes a few hundred MB, and gateways compile this too
 
 /** What the tunnel consists of; the rest of `native/lib` talks to the kernel only and is tested through the addon. */
 const PARTS = [
   "aead",
+  "aead_ipsec_mb",
+  "aead_libcrypto",
   "coalesce",
   "endpoint",
   "inbound",
@@ -41,37 +42,20 @@ async function run(command: readonly string[]): Promise<{ code: number; text: st
   return { code, text: out + err };
 }
 
-async function must(command: readonly string[]): Promise<void> {
-  const { code, text } = await run(command);
-  if (code !== 0) throw new Error(`${command.join(" ")}\n${text}`);
-}
-
-/** A hash over everything that goes into the program, so that a second run need not compile. */
-function digest(): string {
-  const hash = createHash("sha256").update(FLAGS.join(" "));
-  for (const folder of ["native/lib", "native/test", "bpf"]) {
-    const names = readdirSync(join(ROOT, folder)).filter((name) => /\.(cc|h)$/.test(name));
-    for (const name of names.sort()) hash.update(`\0${name}\0`).update(readFileSync(join(ROOT, folder, name)));
-  }
-  return hash.digest("hex");
-}
-
 async function build(): Promise<string> {
-  const program = join(OUT, "lib-test");
-  const key = `${program}.key`;
-  const wanted = digest();
-  if (existsSync(program) && existsSync(key) && readFileSync(key, "utf8") === wanted) return program;
-  mkdirSync(OUT, { recursive: true });
   const tests = readdirSync(join(ROOT, "native/test")).filter((name) => name.endsWith(".cc"));
   const sources = [...PARTS.map((part) => `native/lib/${part}.cc`), ...tests.map((name) => `native/test/${name}`)];
-  const objects = sources.map((source) => join(OUT, `${source.replaceAll("/", "-")}.o`));
-  const waiting = sources.map((source, i) => ["g++", ...FLAGS, "-c", source, "-o", objects[i] ?? ""]);
-  const worker = async (): Promise<void> => {
-    for (let command = waiting.shift(); command; command = waiting.shift()) await must(command);
-  };
-  await Promise.all(Array.from({ length: JOBS }, worker));
-  await must(["g++", ...FLAGS, ...objects, "-lcrypto", "-pthread", "-o", program]);
-  writeFileSync(key, wanted);
+  const objects = sources.map((source): Step => {
+    const output = join(OUT, `${source.replaceAll("/", "-")}.o`);
+    const depfile = `${output}.d`;
+    const command = ["g++", ...FLAGS, "-MD", "-MF", depfile, "-c", source, "-o", output];
+    return { output, inputs: [source], depfile, command };
+  });
+  const program = join(OUT, "lib-test");
+  const inputs = objects.map((step) => step.output);
+  const command = ["g++", ...FLAGS, ...inputs, "-lcrypto", "-ldl", "-pthread", "-o", program];
+  await runSteps(objects, "", () => {});
+  await runSteps([{ output: program, inputs, command }], "", () => {});
   return program;
 }
 

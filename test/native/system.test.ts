@@ -31,7 +31,7 @@ describe.skipIf(!privileged)("links", () => {
   const attempt = (code: string): unknown =>
     evaluate(`try { ${code} } catch (e) { return { code: e.code, syscall: e.syscall } }`);
   const configure = (settings: Record<string, unknown>): string => `addon.configureLink(${JSON.stringify(settings)});`;
-  const link = (name: string): { mtu: number; flags: string[]; ifalias?: string } =>
+  const link = (name: string): { mtu: number; txqlen: number; flags: string[]; ifalias?: string } =>
     JSON.parse(inside("ip", "-json", "link", "show", "dev", name))[0];
   const addresses = (name: string): { local: string; prefixlen: number; nodad?: boolean; tentative?: boolean }[] =>
     JSON.parse(inside("ip", "-json", "address", "show", "dev", name))[0].addr_info;
@@ -53,11 +53,12 @@ describe.skipIf(!privileged)("links", () => {
     alias: "trellis:fd00::1:1",
   };
 
-  test("are configured in one call: MTU, alias, up, and one address that is usable at once", () => {
+  test("are configured in one call: MTU, alias, a queue that outlasts a pause, up, and one address that is usable at once", () => {
     addTun("tt0");
     evaluate(configure(SETTINGS));
     expect(link("tt0")).toMatchObject({
       mtu: 1380,
+      txqlen: 2000,
       ifalias: "trellis:fd00::1:1",
       flags: expect.arrayContaining(["UP"]),
     });
@@ -218,6 +219,8 @@ describe.skipIf(!here)("the addon", () => {
     expect(devices()).toBe(before);
     expect(facts.libcrypto).toStartWith("OpenSSL ");
     expect(facts.udpSegment).toBe("");
+    const offered = addon.aeadOffers().some(({ library }) => library.startsWith("libipsec-mb "));
+    expect(offered).toBe(process.arch === "x64" && facts.ipsecMbLacks === "");
     if (process.getuid?.() !== 0) expect(facts.capNetAdmin && facts.tunCreate !== "").toBe(false);
   });
 });

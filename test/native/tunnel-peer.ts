@@ -15,6 +15,7 @@ type Hex<T> = { readonly [K in keyof T]: T[K] extends Uint8Array ? string : T[K]
 
 export type Request =
   | { readonly call: "install"; readonly session: Hex<AddonSession> }
+  | { readonly call: "use"; readonly peer: string; readonly localIndex: number }
   | { readonly call: "allow"; readonly peer: string; readonly prefix: string }
   | { readonly call: "send"; readonly datagrams: readonly Hex<AddonDatagram>[] }
   | { readonly call: "removeSession"; readonly localIndex: number }
@@ -93,9 +94,10 @@ async function main(options: DataPlaneOptions): Promise<void> {
       case "install": {
         const { sendKey, receiveKey, hopSendKey, hopReceiveKey, ...rest } = request.session;
         const hop = { hopSendKey: bytes(hopSendKey), hopReceiveKey: bytes(hopReceiveKey) };
-        tunnel.installSession({ ...rest, ...hop, sendKey: bytes(sendKey), receiveKey: bytes(receiveKey) });
-        return tunnel.useSession(rest.peer, rest.localIndex);
+        return tunnel.installSession({ ...rest, ...hop, sendKey: bytes(sendKey), receiveKey: bytes(receiveKey) });
       }
+      case "use":
+        return tunnel.useSession(request.peer, request.localIndex);
       case "allow":
         return tunnel.allow(request.peer, request.prefix);
       case "send":

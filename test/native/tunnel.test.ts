@@ -136,15 +136,30 @@ async function startPeer(side: Side, family: Family): Promise<Peer> {
   run("ip", "-n", n, "address", "add", `${INNER[side]}/64`, "dev", "mesh0", "nodad");
   run("ip", "-n", n, "address", "add", `10.9.0.${side === "a" ? 1 : 2}/24`, "dev", "mesh0");
   run("ip", "-n", n, "link", "set", "mesh0", "mtu", "1400", "up");
+  await useSession(peer, side, family, KEYS, INDEX);
+  await peer.ask({ call: "allow", peer: INNER[there], prefix: side === "a" ? "10.9.0.2/32" : "10.9.0.1" });
+  return peer;
+}
+
+type Each<T> = Readonly<Record<Side, T>>;
+
+async function useSession(
+  peer: Peer,
+  side: Side,
+  family: Family,
+  keys: Each<string>,
+  index: Each<number>,
+): Promise<void> {
+  const there = otherOf(side);
   await peer.ask({
     call: "install",
     session: {
       peer: INNER[there],
-      localIndex: INDEX[side],
-      remoteIndex: INDEX[there],
+      localIndex: index[side],
+      remoteIndex: index[there],
       aead: "aes-256-gcm",
-      sendKey: KEYS[side],
-      receiveKey: KEYS[there],
+      sendKey: keys[side],
+      receiveKey: keys[there],
       hopSendKey: HOP_KEY,
       hopReceiveKey: HOP_KEY,
       address: UNDERLAY[family][there],
@@ -152,8 +167,7 @@ async function startPeer(side: Side, family: Family): Promise<Peer> {
     },
   });
   await peer.ask({ call: "allow", peer: INNER[there], prefix: `${INNER[there]}/128` });
-  await peer.ask({ call: "allow", peer: INNER[there], prefix: side === "a" ? "10.9.0.2/32" : "10.9.0.1" });
-  return peer;
+  await peer.ask({ call: "use", peer: INNER[there], localIndex: index[side] });
 }
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
@@ -300,12 +314,28 @@ describe.skipIf(!here).each([
 
   test("asks for a session to an address that has none, and forgets a removed peer", async () => {
     await b.ask({ call: "removePeer", peer: INNER.a });
-    expect((await b.ask({ call: "stats" })).sessions).toEqual([]);
+    const before = await b.ask({ call: "stats" });
+    expect(before.sessions).toEqual([]);
     const { success } = Bun.spawnSync([
       ...["ip", "netns", "exec", netnsOf("b"), "ping", "-c", "1", "-W", "1", INNER.a],
     ]);
     expect(success).toBe(false);
     expect(await b.event("wanted")).toEqual({ type: "wanted", peer: INNER.a });
+    await b.drops("noSession", before, 1);
+  }, 20_000);
+
+  test("the first packet to a peer waits for a session and is answered", async () => {
+    await a.ask({ call: "removePeer", peer: INNER.b });
+    const ping = ["ip", "netns", "exec", netnsOf("b"), "ping", "-c", "1", "-W", "20", INNER.a];
+    const { exited } = Bun.spawn(ping, { stdout: "ignore" });
+    await b.event("wanted");
+    const [keys, index] = [
+      { a: "03".repeat(32), b: "04".repeat(32) },
+      { a: 3, b: 4 },
+    ];
+    await useSession(a, "a", family, keys, index);
+    await useSession(b, "b", family, keys, index);
+    expect(await exited).toBe(0);
   });
 });
 

@@ -30,6 +30,7 @@ interface Peer {
   readonly aead: string;
   readonly wireVersion: number;
   readonly endpoint: string;
+  readonly traffic: { readonly sentBytes: number; readonly receivedPackets: number };
 }
 
 describe.skipIf(!ready)("two gateways", () => {
@@ -107,6 +108,28 @@ describe.skipIf(!ready)("two gateways", () => {
     expect(hash(await Bun.file(target).bytes())).toBe(hash(sent));
   });
 
+  test("peers counts what went to and from each of them, across sessions", async () => {
+    const carried = async (): Promise<Peer["traffic"] | undefined> => (await peer(a, "b"))?.traffic;
+    const before = await carried();
+    expect(before?.sentBytes).toBeGreaterThan(8 << 20);
+    expect(before?.receivedPackets).toBeGreaterThan(0);
+    expect(await b.end("SIGTERM")).toBe(0); // says goodbye: its sessions end
+    await until("the end of the session", async () => ((await peer(a, "b"))?.state !== "up" ? true : undefined));
+    expect((await carried())?.sentBytes).toBeGreaterThanOrEqual(before?.sentBytes as number);
+    await b.start();
+    await untilCrosses(a, address.b);
+    expect((await carried())?.sentBytes).toBeGreaterThan(before?.sentBytes as number);
+  });
+
+  test("peers has a page for each of them, and a table that fits a terminal", async () => {
+    const { stdout } = await a.trellis("peers");
+    expect(stdout).toMatch(/^name +state +endpoint +rtt +sent +received\nb +up +10\.78\.0\.2:51820 /);
+    const one = await a.trellis("peers", "b");
+    expect(one.stdout).toContain(address.b);
+    for (const line of [...stdout.split("\n"), ...one.stdout.split("\n")]) expect(line.length).toBeLessThanOrEqual(80);
+    expect((await a.trellis("peers", "nobody")).stderr).toContain("trellis peers lists them");
+  });
+
   test("a second daemon on the same state is refused with the process of the first", async () => {
     const { pid } = await a.json<{ pid: number }>("status");
     const { code, stderr } = await a.trellis("run", "--device", "mesh1");
@@ -139,6 +162,16 @@ describe.skipIf(!ready)("two gateways", () => {
     await b.start();
     await untilCrosses(b, address.a);
     await untilCrosses(a, address.b);
+  });
+
+  test("a packet that is sent before there is a session waits for it", async () => {
+    await b.end("SIGKILL");
+    await must(["ip", "-n", b.namespace, "link", "set", "eth0", "down"]);
+    await b.start();
+    const ping = Bun.spawn(b.inside("ping", "-6", "-c", "1", "-W", "20", address.a), { stdout: "ignore" });
+    await Bun.sleep(300); // the packet is in the tunnel now, and no handshake has left the machine
+    await must(["ip", "-n", b.namespace, "link", "set", "eth0", "up"]);
+    expect(await ping.exited).toBe(0);
   });
 
   test("the session follows a gateway whose address changes", async () => {

@@ -1,175 +1,100 @@
-/** Two gateways with no route to each other, and a third that relays: in the kernel, also while its daemon is stopped. */
+/** Three gateways in a line: the outer two reach each other through the one between, which reads nothing of it. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
-import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { RelayHook } from "../../runtime/dataplane/addon.io.ts";
-import { loadAddon, relayObjects } from "../../runtime/dataplane/addon.io.ts";
-import { HOOKS, type HookGroups } from "../../runtime/dataplane/relay-attach.ts";
-import { until } from "../help/netns.ts";
-import { overlay } from "../help/relay-frames.ts";
-import { type Family, RelayLine } from "../help/relay-line.ts";
+import { type TestGateway, TestNet, until } from "../help/netns.ts";
 import { able } from "../help/require.ts";
 import { must, run } from "../help/shell.ts";
 
-const FILE = "test/netns/relay.test.ts";
-const needs = [
-  "root",
-  "tun",
-  "netns",
-  "addon",
-  "command:ip",
-  "command:ping",
-  "command:socat",
-  "command:ethtool",
-] as const;
-
-function canRun(): boolean {
-  if (!able(FILE, ...needs, "command:bpftool")) return false;
-  const refusal = loadAddon().addon?.probe().bpf;
-  const reason = refusal ? `BPF is refused (${refusal})` : relayObjects() ? undefined : "the BPF objects are not built";
-  if (reason) console.log(`SKIP ${FILE}: ${reason}`);
-  return reason === undefined;
+interface Peer {
+  readonly name: string;
+  readonly state: string;
+  readonly endpoint: string | null;
+  readonly via: string | null;
 }
 
-/** Ids of the BPF programs and maps that a process holds. */
-function held(pid: number): { readonly prog: Set<string>; readonly map: Set<string> } {
-  const found = { prog: new Set<string>(), map: new Set<string>() };
-  for (const fd of readdirSync(`/proc/${pid}/fdinfo`)) {
-    const text = readFileSync(`/proc/${pid}/fdinfo/${fd}`, "utf8");
-    for (const kind of ["prog", "map"] as const)
-      for (const [, id] of text.matchAll(new RegExp(`^${kind}_id:\\s+(\\d+)$`, "gm"))) found[kind].add(id as string);
+const ready = able("test/netns/relay.test.ts", "root", "netns", "command:ip");
+
+/** Founds a mesh at the middle one, which the other two join; `options` for every `trellis run`. */
+async function joined(net: TestNet, ...options: readonly string[]): Promise<void> {
+  const [a, r, b] = net.gateways as [TestGateway, TestGateway, TestGateway];
+  await net.buildLine();
+  await r.json("init", "--name", "r");
+  await r.start(...options);
+  for (const [g, name] of [
+    [a, "a"],
+    [b, "b"],
+  ] as const) {
+    const { token } = await r.json<{ token: string }>("invite");
+    await g.json("join", token, "--name", name);
+    await g.start(...options);
   }
-  return found;
 }
 
-/** Of those, the ones that bpftool still shows. */
-async function left(kind: "prog" | "map", ids: ReadonlySet<string>): Promise<string[]> {
-  const shown = JSON.parse(await must(["bpftool", "--json", kind, "show"])) as { id: number }[];
-  return shown.map(({ id }) => String(id)).filter((id) => ids.has(id));
-}
+const peer = async (on: TestGateway, name: string): Promise<Peer | undefined> =>
+  (await on.json<{ peers: Peer[] }>("peers")).peers.find((p) => p.name === name);
 
-const hash = (bytes: Uint8Array): string => new Bun.CryptoHasher("sha256").update(bytes).digest("hex");
-
-type World = readonly [what: string, HookGroups, Family, offloads: "on" | "off", attached: readonly RelayHook[]];
-const WORLDS: readonly World[] = [
-  ["tcx, IPv4, offloads on", HOOKS.auto, "IPv4", "on", ["tcx"]],
-  ["tcx, IPv6, offloads on", HOOKS.auto, "IPv6", "on", ["tcx"]],
-  ["tcx, IPv4, offloads off", HOOKS.auto, "IPv4", "off", ["tcx"]],
-  ["clsact as before Linux 6.6, IPv4", [["clsact"]], "IPv4", "on", ["clsact"]],
-  ["XDP, IPv4", HOOKS.xdp, "IPv4", "on", ["xdp", "tcx"]],
-  ["XDP, IPv6", HOOKS.xdp, "IPv6", "on", ["xdp", "tcx"]],
-];
-
-describe.skipIf(!canRun())("a relay between two gateways", () => {
-  describe.each(WORLDS)("(%s)", (_, hooks, family, offloads, attached) => {
-    const withXdp = attached.includes("xdp");
-    const line = new RelayLine();
-    const received = join(tmpdir(), `trellis-relay-${process.pid}`);
-    const ping = (count: number): Promise<{ code: number; stdout: string }> =>
-      run(line.inside("a", "ping", "-6", "-c", String(count), "-i", "0.02", "-W", "2", overlay("b")));
-
-    beforeAll(async () => {
-      await line.build();
-      await line.setOffloads(offloads);
-      await line.start(hooks, family);
-    });
-    afterAll(async () => {
-      await line.remove();
-      rmSync(received, { force: true });
-    });
-
-    test("they cannot reach each other but through it", async () => {
-      const address = family === "IPv4" ? "10.78.2.1" : "2001:db8:2::1";
-      expect((await run(line.inside("a", "ping", "-c", "1", "-W", "1", address))).code).not.toBe(0);
-      await until("an answer of b", async () => ((await ping(1)).code === 0 ? true : undefined));
-    });
-
-    test("the programs are on both of its devices", async () => {
-      const { kernel } = await line.status("e");
-      expect(kernel).toMatchObject({ reason: "", attached: { left: attached, right: attached } });
-    });
-
-    test("the kernel relays, the daemon sees nothing of it and could open none of it", async () => {
-      const before = await line.status("e");
-      expect((await ping(20)).stdout).toContain(" 20 received");
-      const after = await line.status("e");
-      expect((after.kernel.relayed?.forward ?? 0) - (before.kernel.relayed?.forward ?? 0)).toBe(40);
-      expect(after.relayed).toEqual(before.relayed);
-      expect(after.stats.received.packets).toBe(0);
-      expect(after.relayedTo.map(({ peer }) => peer).sort()).toEqual([overlay("a"), overlay("b")]);
-    });
-
-    test("a TCP stream comes out whole, and the kernel carried it", async () => {
-      const sent = randomBytes(48 << 20);
-      const before = await line.status("e");
-      const listener = Bun.spawn(line.inside("b", "socat", "-u", "TCP6-LISTEN:7000", `CREATE:${received}`));
-      await until("the listener", async () =>
-        (await must(line.inside("b", "ss", "-ltnH"))).includes(":7000") ? true : undefined,
-      );
-      expect((await run(line.inside("a", "socat", "-u", "-", `TCP6:[${overlay("b")}]:7000`), sent)).code).toBe(0);
-      expect(await listener.exited).toBe(0);
-      expect(hash(await Bun.file(received).bytes())).toBe(hash(sent));
-      const after = await line.status("e");
-      const inKernel = (after.kernel.relayed?.forward ?? 0) - (before.kernel.relayed?.forward ?? 0);
-      expect(inKernel).toBeGreaterThan(30_000);
-      expect(after.relayed.forward - before.relayed.forward).toBeLessThan(inKernel / 20);
-      const { drops } = (await line.status("b")).stats;
-      expect({ auth: drops.auth, replay: drops.replay, malformed: drops.malformed }).toEqual({
-        auth: 0,
-        replay: 0,
-        malformed: 0,
-      });
-    }, 60_000);
-
-    test("it keeps relaying while its daemon is stopped", async () => {
-      const { pid } = await line.status("e");
-      process.kill(pid, "SIGSTOP");
-      const stopped = (): boolean => /^State:\tT/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
-      await until("its standstill", async () => (stopped() ? true : undefined));
-      const { stdout } = await ping(20);
-      const still = stopped();
-      process.kill(pid, "SIGCONT");
-      expect(stdout).toContain(" 20 received");
-      expect(still).toBe(true);
-    });
-
-    test("nothing of it is left in the kernel after a stop, or a kill", async () => {
-      const { pid } = await line.status("e");
-      const ids = held(pid);
-      expect(ids.prog.size).toBe(withXdp ? 2 : 1);
-      expect(ids.map.size).toBeGreaterThan(6);
-      if (withXdp) {
-        process.kill(pid, "SIGKILL");
-        await until("its end", async () => (existsSync(`/proc/${pid}`) ? undefined : true));
-      } else await line.at("e").ask({ call: "close" });
-      for (const kind of ["prog", "map"] as const)
-        await until(`no ${kind} of it`, async () => ((await left(kind, ids[kind])).length === 0 ? true : undefined));
-      if (withXdp) return; // what a killed one leaves
-      expect(await must(line.inside("e", "tc", "qdisc", "show", "dev", "left"))).not.toContain("clsact");
-      for (const path of ["ipv4/conf/lo/forwarding", "ipv6/conf/lo/forwarding"])
-        expect((await must(line.inside("e", "cat", `/proc/sys/net/${path}`))).trim()).toBe("0");
-    });
+const untilUp = (on: TestGateway, name: string): Promise<Peer> =>
+  until(`${on.name}'s session with ${name}`, async () => {
+    const p = await peer(on, name);
+    return p?.state === "up" ? p : undefined;
   });
 
-  describe("in userspace", () => {
-    const line = new RelayLine();
-    beforeAll(async () => {
-      await line.build();
-      await line.start(HOOKS.userspace, "IPv4");
-    });
-    afterAll(() => line.remove());
+describe.skipIf(!ready)("without a tunnel", () => {
+  const net = new TestNet("a", "r", "b");
+  const [a, r, b] = net.gateways as [TestGateway, TestGateway, TestGateway];
+  beforeAll(() => joined(net, "--no-device"));
+  afterAll(() => net.remove());
 
-    test("does the same where the kernel does nothing", async () => {
-      await until("an answer of b", async () => {
-        const { code } = await run(line.inside("a", "ping", "-6", "-c", "1", "-W", "1", overlay("b")));
-        return code === 0 ? true : undefined;
-      });
-      const { kernel, relayed, stats } = await line.status("e");
-      expect(kernel).toEqual({ attached: {}, reason: "not wanted" });
-      expect(relayed.forward).toBeGreaterThanOrEqual(2);
-      expect(stats.received.packets).toBe(0);
-    });
+  test("the outer two have a session of their own, through the one between", async () => {
+    expect(await untilUp(a, "b")).toMatchObject({ endpoint: null, via: "r" });
+    expect(await untilUp(b, "a")).toMatchObject({ endpoint: null, via: "r" });
+    expect(await untilUp(a, "r")).toMatchObject({ via: null });
+  });
+
+  test("and are answered", async () => {
+    expect(await a.json("ping", "b", "-c", "1")).toMatchObject({ roundTripMs: expect.any(Number), path: "through r" });
+  });
+
+  test("the session ends with the way, and comes back with it", async () => {
+    await r.end("SIGKILL");
+    await until("silence", async () => ((await peer(a, "b"))?.state === "up" ? undefined : true), 60_000);
+    await r.start("--no-device");
+    await untilUp(a, "b");
+    expect((await a.trellis("ping", "b", "-c", "1")).code).toBe(0);
+  });
+});
+
+const withTunnel = able("test/netns/relay.test.ts", "root", "tun", "netns", "addon", "command:ip", "command:socat");
+
+describe.skipIf(!withTunnel)("with a tunnel", () => {
+  const net = new TestNet("a", "r", "b");
+  const [a, r, b] = net.gateways as [TestGateway, TestGateway, TestGateway];
+  let address = "";
+  beforeAll(async () => {
+    await joined(net);
+    ({ address } = await b.json<{ address: string }>("status"));
+  });
+  afterAll(() => net.remove());
+
+  test("other programs' packets cross", async () => {
+    await untilUp(a, "b");
+    await until("an answer", async () =>
+      (await run(a.inside("ping", "-6", "-c", "1", "-W", "1", address))).code === 0 ? true : undefined,
+    );
+  });
+
+  test("a TCP stream arrives whole, and the one between counts what it carried", async () => {
+    const sent = randomBytes(8 << 20);
+    const target = join(net.folder, "received");
+    const listener = Bun.spawn(b.inside("socat", "-u", "TCP6-LISTEN:7000", `CREATE:${target}`));
+    await until("the listener", async () =>
+      (await must(b.inside("ss", "-ltnH"))).includes(":7000") ? true : undefined,
+    );
+    expect((await run(a.inside("socat", "-u", "-", `TCP6:[${address}]:7000`), sent)).code).toBe(0);
+    expect(await listener.exited).toBe(0);
+    expect(sent.equals(await Bun.file(target).bytes())).toBe(true);
+    const { traffic } = await r.json<{ traffic: { sent: { packets: number } } }>("status");
+    expect(traffic.sent.packets).toBeLessThan(100); // it sealed next to nothing itself
   });
 });

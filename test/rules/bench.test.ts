@@ -31,6 +31,20 @@ describe("claims", () => {
     expect(withTable(readme, tableOf(CLAIMS, results))).toBe(readme);
   });
 
+  test.each([
+    ["K", "known-peer"],
+    ["F", "first-contact"],
+  ])("SPEC.md's table shows the committed figures of pattern %s", (pattern, name) => {
+    const spec = readFileSync("runtime/mesh/handshake/SPEC.md", "utf8");
+    const line = (loss: number): number[] => {
+      const cells = spec.match(new RegExp(`^\\| ${pattern} \\| ${loss} % \\|(.*)\\|$`, "m"))?.[1]?.split("|") ?? [];
+      return cells.map((cell) => Number.parseFloat(cell.replace(",", "")));
+    };
+    const figure = (id: string): number | undefined => results.rows.find((r) => r.id === id)?.value;
+    expect(line(0)[1]).toBe(figure(`handshake/${name}/bytes`) as number);
+    expect(line(40).at(-1)).toBe(figure(`handshake/${name}/loss-40/p99`) as number);
+  });
+
   const rows = [
     { id: "a", value: 10, unit: "us" },
     { id: "b", value: 40, unit: "us" },

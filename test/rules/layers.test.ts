@@ -11,6 +11,8 @@ const LAYERS = [
   ["provisioning"],
   ["dataplane"],
   ["api"],
+  ["system.io.ts", "membership.ts"],
+  ["methods.ts"],
   ["node.ts"],
   ["joining.io.ts"],
   ["cli"],

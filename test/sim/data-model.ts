@@ -1,33 +1,69 @@
 /** A data path that seals and opens with the keys it was given, so that a key change that loses packets is seen. */
 import { concat } from "../../runtime/base/bytes.ts";
+import { type Endpoint, endpointKey } from "../../runtime/base/endpoint.ts";
 import type { CryptoProvider } from "../../runtime/crypto/provider.ts";
+import { Relay, type RelayVerdict } from "../../runtime/dataplane/relay.ts";
 import { FRAME, SealedHeader } from "../../runtime/mesh/frame.ts";
-import type { DataSession, MeshAction } from "../../runtime/mesh/types.ts";
+import type { Datagram, DataPlaneEvent, DataSession, MeshAction } from "../../runtime/mesh/types.ts";
 
-const PACKET = new Uint8Array(64).fill(7);
+interface Entry {
+  readonly session: DataSession;
+  readonly peer: string;
+  counter: bigint;
+  newest: bigint;
+}
 
 export class DataModel {
   readonly #crypto: CryptoProvider;
-  readonly #sessions = new Map<number, { readonly session: DataSession; counter: bigint }>();
+  readonly #sessions = new Map<number, Entry>();
   readonly #sending = new Map<string, number>();
+  readonly #endpoints = new Map<string, Endpoint>();
+  readonly #relay: Relay;
 
-  constructor(crypto: CryptoProvider) {
+  /** `address`: our own in the overlay; a joiner, who relays nothing, may leave it out. */
+  constructor(crypto: CryptoProvider, address = "::") {
     this.#crypto = crypto;
+    this.#relay = new Relay(address);
+  }
+
+  /** The datagram as it leaves the socket; undefined when it was to go through the mesh and no way leads there. */
+  route(datagram: Datagram): Datagram | undefined {
+    const { endpoint, payload } = datagram;
+    return endpoint.port === 0 ? this.#relay.wrap(endpoint.address, payload) : datagram;
+  }
+
+  /** What becomes of a datagram that has arrived at the socket. */
+  unwrap(datagram: Datagram): RelayVerdict {
+    return datagram.payload[0] === FRAME.relay ? this.#relay.receive(datagram.payload) : { deliver: datagram };
+  }
+
+  #applyToRelay(a: MeshAction): void {
+    if (a.type === "installSession") this.#relay.install(a.peer, a.session, a.endpoint);
+    else if (a.type === "useSession") this.#relay.use(a.peer, a.localIndex);
+    else if (a.type === "removeSession") this.#relay.remove(a.localIndex);
+    else if (a.type === "setEndpoint") this.#relay.setEndpoint(a.peer, a.endpoint);
+    else if (a.type === "removePeer") this.#relay.removePeer(a.peer);
+    else if (a.type === "setRoute") this.#relay.setRoute(a.destination, a.primary, a.backup);
   }
 
   apply(a: MeshAction): void {
-    if (a.type === "installSession") this.#sessions.set(a.session.localIndex, { session: a.session, counter: 0n });
-    else if (a.type === "useSession") this.#sending.set(a.peer, a.localIndex);
+    this.#applyToRelay(a);
+    if (a.type === "installSession") {
+      this.#sessions.set(a.session.localIndex, { session: a.session, peer: a.peer, counter: 0n, newest: -1n });
+      this.#endpoints.set(a.peer, a.endpoint);
+    } else if (a.type === "useSession") this.#sending.set(a.peer, a.localIndex);
     else if (a.type === "removeSession") this.#sessions.delete(a.localIndex);
+    else if (a.type === "setEndpoint") this.#endpoints.set(a.peer, a.endpoint);
     else if (a.type === "removePeer") this.#sending.delete(a.peer);
   }
 
-  /** One packet to each peer, under the session in use. */
-  packets(): { peer: string; payload: Uint8Array }[] {
-    const out: { peer: string; payload: Uint8Array }[] = [];
+  /** One packet of `bytes` inner bytes to each peer, under the session in use. */
+  packets(bytes: number): Datagram[] {
+    const out: Datagram[] = [];
     for (const [peer, index] of this.#sending) {
       const entry = this.#sessions.get(index);
-      if (!entry) continue;
+      const endpoint = this.#endpoints.get(peer);
+      if (!entry || !endpoint) continue;
       const { remoteIndex, aead, sendKey } = entry.session;
       const header = SealedHeader.encode({
         type: FRAME.data,
@@ -35,20 +71,27 @@ export class DataModel {
         receiver: remoteIndex,
         counter: entry.counter++,
       });
-      const sealed = this.#crypto.aead[aead].seal(sendKey, nonceOf(header), header, PACKET);
-      out.push({ peer, payload: concat(header, sealed) });
+      const sealed = this.#crypto.aead[aead].seal(sendKey, nonceOf(header), header, new Uint8Array(bytes).fill(7));
+      out.push({ endpoint, payload: concat(header, sealed) });
     }
     return out;
   }
 
-  /** Whether a session that is installed opens it. */
-  opens(datagram: Uint8Array): boolean {
-    const header = SealedHeader.decode(datagram);
-    const session = header && this.#sessions.get(header.receiver)?.session;
-    if (!session) return false;
-    const aad = datagram.subarray(0, SealedHeader.size);
-    const sealed = datagram.subarray(SealedHeader.size);
-    return this.#crypto.aead[session.aead].open(session.receiveKey, nonceOf(aad), aad, sealed) !== undefined;
+  /** Whether a session that is installed opens it, and the news when its sender has moved. */
+  receive({ endpoint, payload }: Datagram): { readonly opened: boolean; readonly event?: DataPlaneEvent } {
+    const header = SealedHeader.decode(payload);
+    const entry = header && this.#sessions.get(header.receiver);
+    if (!header || !entry) return { opened: false };
+    const { session, peer } = entry;
+    const aad = payload.subarray(0, SealedHeader.size);
+    const sealed = payload.subarray(SealedHeader.size);
+    if (!this.#crypto.aead[session.aead].open(session.receiveKey, nonceOf(aad), aad, sealed)) return { opened: false };
+    if (header.counter <= entry.newest) return { opened: true };
+    entry.newest = header.counter;
+    const known = this.#endpoints.get(peer);
+    if (endpoint.port === 0 || (known && endpointKey(known) === endpointKey(endpoint))) return { opened: true };
+    this.#endpoints.set(peer, endpoint); // as the addon does, which then tells the core
+    return { opened: true, event: { type: "moved", localIndex: session.localIndex, endpoint } };
   }
 }
 

@@ -1,60 +1,69 @@
-import { expect, test } from "bun:test";
-import { createAdmission, type Issuer } from "../../runtime/provisioning/admission.ts";
-import { InviteBook } from "../../runtime/provisioning/invite-book.ts";
-import { seededRandom } from "../help/seeded.ts";
-import { createMesh, crypto, memberByRoot, newKeys } from "../unit/identity/world.ts";
-import { type Gateway, World } from "./world.ts";
+import { expect } from "bun:test";
+import type { JoinInvite } from "../../runtime/mesh/types.ts";
+import type { Gateway } from "./gateway.ts";
+import { type Sim, scenario } from "./scenario.ts";
+import { states } from "./small.ts";
 
-async function inviting(loss: number) {
-  const { mesh, roots } = await createMesh();
-  const first = await memberByRoot(mesh, roots);
-  const world = new World("join");
-  world.loss = loss;
-  const book = new InviteBook();
-  const admission = (roster: Issuer["roster"]) =>
-    createAdmission({ crypto, member: first, roster, book, now: () => 1_000_000, persist: async () => {} });
-  const a = await world.add(mesh, first, { admission });
-  const { id: inviteId, secret } = book.create(seededRandom("invite"), 1_000_000);
-  const invite = { meshId: mesh.id, issuerId: a.id, inviteId, secret, endpoints: [a.endpoint] };
-  const join = async (name: string, changed = {}): Promise<Gateway> => {
-    const joiner = world.addJoiner(await newKeys());
-    await world.feed(joiner, { type: "command", command: { type: "join", invite: { ...invite, ...changed }, name } });
+async function inviting(sim: Sim, loss: number) {
+  const world = await sim.world({ loss });
+  const a = await world.add("a");
+  const invite = world.invite(a);
+  const join = async (name: string, changed: Partial<JoinInvite> = {}): Promise<Gateway> => {
+    const joiner = await world.addJoiner(name);
+    await world.command(joiner, { type: "join", invite: { ...invite, ...changed }, name });
     await world.run(30_000);
     return joiner;
   };
-  return { world, a, book, invite, join };
+  return { world, a, invite, join };
 }
 
-test("a gateway without shared state joins by token under 20 % loss, and has a session at once", async () => {
-  const { world, a, join } = await inviting(20);
+const refusal = (g: Gateway): string | undefined =>
+  g.notices.flatMap((n) => (n.kind === "joinFailed" ? [n.code] : []))[0];
+
+scenario("join/token", "a gateway joins by token under 20 % loss, and has a session at once", 5, async (sim) => {
+  const { a, join } = await inviting(sim, 20);
   const b = await join("b");
   expect(b.notices.some((n) => n.kind === "joined" && n.name === "b")).toBe(true);
   expect(a.notices.filter((n) => n.kind === "admitted" && n.name === "b")).toHaveLength(1);
-  expect(a.mesh.peers(world.now).map((p) => p.state)).toEqual(["up"]);
-  expect(b.mesh.peers(world.now).map((p) => p.state)).toEqual(["up"]);
+  expect(states(a)).toEqual(["up"]);
+  expect(states(b)).toEqual(["up"]);
 });
 
-test("a token that was used is refused, with the reason", async () => {
-  const { join } = await inviting(0);
+scenario("join/used", "a token that was used is refused, with the reason", 2, async (sim) => {
+  const { join } = await inviting(sim, 10);
   await join("b");
-  const c = await join("c");
-  expect(c.notices).toContainEqual(expect.objectContaining({ kind: "joinFailed", code: "invite/used" }));
+  expect(refusal(await join("c"))).toBe("invite/used");
 });
 
-test("a revoked token is refused, with the reason", async () => {
-  const { book, invite, join } = await inviting(0);
-  book.revoke(invite.inviteId);
-  const b = await join("b");
-  expect(b.notices).toContainEqual(expect.objectContaining({ kind: "joinFailed", code: "invite/revoked" }));
+scenario("join/revoked", "a revoked token is refused, with the reason", 2, async (sim) => {
+  const { a, invite, join } = await inviting(sim, 10);
+  a.issuer.book.revoke(invite.inviteId);
+  expect(refusal(await join("b"))).toBe("invite/revoked");
 });
 
-test.each([
-  ["a wrong secret", { secret: new Uint8Array(16) }],
-  ["an unknown invite", { inviteId: new Uint8Array(8) }],
-  ["another mesh", { meshId: new Uint8Array(32) }],
-])("%s gets silence, and nobody is admitted", async (_, changed) => {
-  const { world, a, join } = await inviting(0);
-  const b = await join("b", changed);
-  expect(b.notices).toContainEqual(expect.objectContaining({ kind: "joinFailed", code: "handshake/timeout" }));
-  expect(a.mesh.peers(world.now)).toEqual([]);
+const WRONG: Readonly<Record<string, [string, Partial<JoinInvite>]>> = {
+  secret: ["a wrong secret", { secret: new Uint8Array(16) }],
+  invite: ["an unknown invite", { inviteId: new Uint8Array(8) }],
+  mesh: ["another mesh", { meshId: new Uint8Array(32) }],
+};
+for (const [id, [what, changed]] of Object.entries(WRONG)) {
+  scenario(`join/${id}`, `${what} gets silence, and nobody is admitted`, 1, async (sim) => {
+    const { a, join } = await inviting(sim, 0);
+    expect(refusal(await join("b", changed))).toBe("handshake/timeout");
+    expect(a.peers()).toEqual([]);
+  });
+}
+
+scenario("join/daemon", "who joined is a member when its daemon starts, and finds the others", 3, async (sim) => {
+  const world = await sim.world({ loss: 10 });
+  const a = await world.add("a");
+  const joined: Gateway[] = [];
+  for (const name of ["b", "c"]) {
+    const joiner = await world.addJoiner(name);
+    await world.join(joiner, world.invite(a), name);
+    joined.push(joiner);
+    await world.run(1000);
+  }
+  await world.run(30_000);
+  for (const g of [a, ...joined]) expect(states(g)).toEqual(["up", "up"]);
 });

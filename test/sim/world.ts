@@ -1,192 +1,313 @@
-/** Gateways on a lossy network with a virtual clock. The provider is the native one: real ML-KEM and ML-DSA. */
-
-import { equal } from "../../runtime/base/bytes.ts";
-import { Meter } from "../../runtime/base/meter.ts";
-import { randomBelow } from "../../runtime/base/random.ts";
+/** Gateways on a simulated underlay and a virtual clock. Everything that is drawn is drawn from one seed. */
+import { type Endpoint, endpointKey } from "../../runtime/base/endpoint.ts";
+import type { RandomBytes } from "../../runtime/base/random.ts";
 import type { Ms } from "../../runtime/base/time.ts";
-import { native } from "../../runtime/crypto/native.ts";
-import type { CryptoProvider } from "../../runtime/crypto/provider.ts";
-import { type Mesh as Genesis, openMesh } from "../../runtime/identity/chain.ts";
-import type { MemberIssuer } from "../../runtime/identity/issue.ts";
 import type { NodeKeys } from "../../runtime/identity/keys.ts";
-import { Roster } from "../../runtime/identity/roster.ts";
 import { FRAME } from "../../runtime/mesh/frame.ts";
-import type { Admission, RemoteMember, VerifyForeign } from "../../runtime/mesh/handshake/ports.ts";
-import { Mesh } from "../../runtime/mesh/mesh.ts";
-import { type Adopted, MESH_SETTINGS } from "../../runtime/mesh/ports.ts";
-import type { Datagram, MeshAction, MeshEvent, MeshNotice } from "../../runtime/mesh/types.ts";
-import { seededRandom } from "../help/seeded.ts";
-import { DataModel } from "./data-model.ts";
+import type { MeshSettings } from "../../runtime/mesh/ports.ts";
+import type { Datagram, JoinInvite, MeshAction, MeshCommand, MeshEvent } from "../../runtime/mesh/types.ts";
+import { OwnHome } from "../../runtime/provisioning/home.io.ts";
+import { MemoryFiles } from "../../runtime/store/memory-files.ts";
+import { seededNumber, seededRandom } from "../help/seeded.ts";
+import { SIM_PROVIDERS, type SimProvider, type SimProviderName } from "../help/sim-providers.ts";
+import { DriftingClock } from "./clock.ts";
+import { Counts } from "./counts.ts";
+import { Founding } from "./founding.ts";
+import { Gateway } from "./gateway.ts";
+import { chain, delay, type LinkKind, loss } from "./network/link.ts";
+import type { Nat } from "./network/nat.ts";
+import { Network } from "./network/network.ts";
+import type { Packet } from "./network/packet.ts";
+import { EventQueue } from "./queue.ts";
+import { Trace } from "./trace.ts";
 
-const RATES = { aes256Gcm: 1000, chacha20Poly1305: 500 };
+export const PORT = 51_820;
 
-export interface Gateway {
-  readonly id: Uint8Array;
-  readonly address: string;
-  endpoint: Datagram["endpoint"];
-  readonly mesh: Mesh;
-  readonly roster: Roster | undefined;
-  readonly meter: Meter;
-  readonly notices: MeshNotice[];
-  readonly actions: MeshAction[];
-  readonly data: DataModel;
+export interface WorldOptions {
+  readonly provider?: SimProviderName;
+  /** Percent of datagrams lost, on links of 5 to 25 ms. For anything else set `network.kind`. */
+  readonly loss?: number;
+  /** Parts per million by which gateways' clocks run wrong, at most; drawn for each. */
+  readonly drift?: number;
+  /** Whether gateways write what they learn; false in large runs, where nobody crashes and writing would dominate. */
+  readonly disks?: boolean;
+  /** Gets every event as a line. */
+  readonly line?: (line: string) => void;
 }
 
-export interface Options {
-  readonly crypto?: CryptoProvider;
-  readonly dials?: (member: RemoteMember) => boolean;
-  readonly admission?: (roster: Roster) => Admission;
+export interface Place {
+  readonly endpoint?: Endpoint;
+  readonly nat?: Nat;
+  readonly dials?: MeshSettings["dials"];
 }
+
+/** Data packets of `bytes` from each gateway to each peer every so many milliseconds. */
+export interface Load {
+  readonly every: Ms;
+  readonly bytes: number;
+}
+
+type Happening =
+  | { readonly kind: "arrival"; readonly packet: Packet }
+  | { readonly kind: "wake"; readonly gateway: Gateway; readonly at: Ms }
+  | { readonly kind: "call"; readonly call: () => Promise<void> | void };
+
+/** As long as `trellis join` waits by itself. */
+const JOIN_LIMIT: Ms = 30_000;
+/** A core that wants to be woken so often at one moment would spin for ever. */
+const WAKES_MAX = 1000;
+
+/** Ordinary links. */
+export const plainLink = (percent: number): LinkKind => chain(loss(percent), delay(5, 20));
 
 export class World {
   now: Ms = 0;
-  loss = 0;
-  /** Sees every datagram that is sent; what it returns is delivered. */
-  wire: (datagram: Datagram) => readonly Uint8Array[] = (d) => [d.payload];
+  readonly seed: string;
+  readonly provider: SimProvider;
+  readonly founding: Founding;
+  readonly trace: Trace;
+  readonly network: Network<Gateway>;
+  readonly counts = new Counts();
   readonly gateways: Gateway[] = [];
-  readonly #random;
-  readonly #flying: { at: Ms; from: Gateway; to: Gateway; payload: Uint8Array }[] = [];
+  /** Somebody on the wire: sees every datagram behind the sender's box; what it returns goes on. */
+  wire: (packet: Packet, now: Ms) => readonly Packet[] = (packet) => [packet];
+  readonly #queue = new EventQueue<Happening>();
+  readonly #drift: number;
+  readonly #disks: boolean;
+  readonly #wakeAt = new Map<Gateway, Ms>();
+  #load: Load | undefined;
+  #wakes = 0;
+  #lives = 0;
 
-  /** Data packets every 100 ms from each gateway to each peer, while it is true. */
-  load = false;
-  opened = 0;
-  unopened = 0;
-  partitioned: (a: Gateway, b: Gateway) => boolean = () => false;
-
-  constructor(seed: string) {
-    this.#random = seededRandom(seed);
+  private constructor(seed: string, options: WorldOptions, provider: SimProvider, founding: Founding) {
+    this.seed = seed;
+    this.provider = provider;
+    this.founding = founding;
+    this.#drift = options.drift ?? 0;
+    this.#disks = options.disks ?? true;
+    this.trace = new Trace(options.line);
+    this.network = new Network(seededNumber(`${seed}/network`), plainLink(options.loss ?? 0));
   }
 
-  async add(genesis: Genesis, member: MemberIssuer, options: Options = {}): Promise<Gateway> {
-    const crypto = options.crypto ?? native;
-    const meter = new Meter();
-    const roster = Roster.of(crypto, genesis.encoded);
-    const own = await roster.admit(member.chain.encoded);
-    if (!own) throw new Error("the member's chain does not hold");
-    const membership = {
-      meshId: genesis.id,
-      genesis: genesis.encoded,
-      chain: own.chain,
-      certificateHash: own.certificateHash,
-    };
-    const local = { keys: member.keys, rates: RATES, membership };
-    const verifyForeign = async (): Promise<undefined> => undefined;
-    const adopt = async (): Promise<undefined> => undefined;
-    const ports = { crypto, random: this.#random, local, directory: roster, verifyForeign };
-    const admission = options.admission?.(roster);
-    const settings = { ...MESH_SETTINGS, ...(options.dials ? { dials: options.dials } : {}) };
-    const mesh = new Mesh({ ...ports, admission, adopt, settings, meter }, this.now);
-    return this.#enter(own.id, own.address, mesh, roster, meter, crypto);
+  static async create(seed: string, options: WorldOptions = {}): Promise<World> {
+    const provider = SIM_PROVIDERS[options.provider ?? "seeded"];
+    const founding = await Founding.create(provider.crypto, seededRandom(`${seed}/founding`));
+    return new World(seed, options, provider, founding);
   }
 
-  /** A gateway with keys and nothing else: it can only join. */
-  addJoiner(keys: NodeKeys): Gateway {
-    const crypto = native;
-    const meter = new Meter();
-    const adopt = async ({
-      chain,
-      genesis,
-    }: {
-      chain: Uint8Array;
-      genesis: Uint8Array;
-    }): Promise<Adopted | undefined> => {
-      const joined = Roster.of(crypto, genesis);
-      const own = await joined.admit(chain);
-      if (!own) return undefined;
-      const membership = { meshId: joined.meshId, genesis, chain, certificateHash: own.certificateHash };
-      return { local: { keys, rates: RATES, membership }, directory: joined, admission: undefined };
-    };
-    const verifyForeign: VerifyForeign = async (meshId, genesis, chain) => {
-      const opened = openMesh(crypto, genesis);
-      return opened && equal(opened.id, meshId) ? await Roster.of(crypto, genesis).admit(chain) : undefined;
-    };
-    const local = { keys, rates: RATES, membership: undefined };
-    const ports = { crypto, random: this.#random, local, directory: undefined, admission: undefined, verifyForeign };
-    const mesh = new Mesh({ ...ports, adopt, settings: MESH_SETTINGS, meter }, this.now);
-    return this.#enter(keys.id, "", mesh, undefined, meter, crypto);
-  }
-
-  #enter(
-    id: Uint8Array,
-    address: string,
-    mesh: Mesh,
-    roster: Roster | undefined,
-    meter: Meter,
-    crypto: CryptoProvider,
-  ): Gateway {
-    const endpoint = { address: "10.0.0.1", port: 1000 + this.gateways.length };
-    const data = new DataModel(crypto);
-    const gateway: Gateway = { id, address, endpoint, mesh, roster, meter, notices: [], actions: [], data };
-    this.gateways.push(gateway);
+  /** A member's daemon, started. The first one founds the mesh: it may issue and revoke. */
+  async add(label: string, place: Place = {}): Promise<Gateway> {
+    const { gateway, keys } = await this.#create(label, place);
+    const own = await this.founding.member(label, keys);
+    await gateway.home.saveMember({ genesis: this.founding.mesh.encoded, chain: own.encoded });
+    await this.start(gateway);
     return gateway;
   }
 
-  async feed(to: Gateway, event: MeshEvent): Promise<void> {
-    for (const action of await to.mesh.handle(event, this.now)) {
-      if (action.type !== "send") to.actions.push(action);
-      to.data.apply(action);
-      if (action.type === "notice") to.notices.push(action.notice);
-      if (action.type === "send") this.#send(to, action.datagram);
-    }
-    this.#due.set(to, to.mesh.deadline() ?? Number.POSITIVE_INFINITY);
+  /** A gateway with keys and nothing else: it can only join. */
+  async addJoiner(label: string, place: Place = {}): Promise<Gateway> {
+    const { gateway } = await this.#create(label, place);
+    await gateway.startJoiner(this.#newClock(gateway), this.#randomOf(gateway));
+    return gateway;
+  }
+
+  /** Kills a joining process and starts another; its keys are on the disk. */
+  async startOver(joiner: Gateway): Promise<void> {
+    this.crash(joiner);
+    await joiner.startJoiner(this.#newClock(joiner), this.#randomOf(joiner));
+  }
+
+  /** Starts a member's daemon from what its home holds; also after a crash. Its clock begins anew. */
+  async start(gateway: Gateway): Promise<void> {
+    this.trace.event(this.now, `start ${gateway.label}`);
+    await gateway.start(this.#newClock(gateway), this.#randomOf(gateway));
+    await this.feed(gateway, { type: "tick" });
+  }
+
+  /**
+   * `trellis join`, then `trellis run`: a process of its own asks until it is answered, says goodbye and writes who answered,
+   * and a daemon starts from that. Throws what the joiner was told when it was refused.
+   */
+  async join(joiner: Gateway, invite: JoinInvite, name: string): Promise<void> {
+    await this.command(joiner, { type: "join", invite, name });
+    const outcome = () => joiner.notices.find((n) => n.kind === "joined" || n.kind === "joinFailed");
+    await this.runUntil(() => outcome() !== undefined, JOIN_LIMIT, 10);
+    const told = outcome();
+    if (told?.kind !== "joined") throw new Error(told?.kind === "joinFailed" ? told.code : "join/no-answer");
+    await this.command(joiner, { type: "leave" });
+    const answered = joiner.actions.find((a) => a.type === "installSession");
+    if (answered?.type === "installSession") joiner.roster.setEndpoint(invite.issuerId, answered.endpoint);
+    await joiner.persist();
+    this.crash(joiner);
+    await this.start(joiner);
+  }
+
+  /** Power cut: all but what was written is gone. */
+  crash(gateway: Gateway): void {
+    if (!this.#disks) throw new Error("a world without disks has nothing to start from again");
+    this.trace.event(this.now, `crash ${gateway.label}`);
+    gateway.crash();
+    this.#wakeAt.delete(gateway);
+  }
+
+  /** Puts the gateway elsewhere; it does not notice. */
+  move(gateway: Gateway, endpoint: Endpoint, nat?: Nat): void {
+    this.trace.event(this.now, `move ${gateway.label} ${endpointKey(endpoint)}`);
+    if (gateway.site) this.network.detach(gateway.site);
+    gateway.site = { host: gateway, endpoint, nat };
+    this.network.attach(gateway.site);
+  }
+
+  /** Makes an invite at `issuer`, as `trellis invite` does. */
+  invite(issuer: Gateway, endpoints: readonly Endpoint[] = [issuer.endpoint]): JoinInvite {
+    const { book, now } = issuer.issuer;
+    const random = seededRandom(`${this.seed}/invite ${issuer.label} ${book.list().length}`);
+    const { id, secret } = book.create(random, now());
+    return { meshId: this.founding.mesh.id, issuerId: issuer.id, inviteId: id, secret, endpoints };
   }
 
   connect(from: Gateway, to: Gateway): Promise<void> {
-    return this.feed(from, { type: "command", command: { type: "connect", id: to.id, endpoint: to.endpoint } });
+    return this.command(from, { type: "connect", id: to.id, endpoint: to.endpoint });
+  }
+
+  command(to: Gateway, command: MeshCommand): Promise<void> {
+    this.trace.event(this.now, `${command.type} ${to.label}`);
+    return this.feed(to, { type: "command", command });
+  }
+
+  async feed(to: Gateway, event: MeshEvent): Promise<void> {
+    for (const action of await to.handle(event)) await this.#perform(to, action);
+    this.#schedule(to);
+  }
+
+  /** Delivers a datagram that no gateway sent, now. */
+  inject(packet: Packet): Promise<void> {
+    return this.#arrive(packet);
+  }
+
+  /** Runs something at a moment of the virtual clock. */
+  at(when: Ms, call: () => Promise<void> | void): void {
+    this.#queue.push(Math.max(when, this.now), { kind: "call", call });
+  }
+
+  /** Data packets between all that have sessions, from now on; undefined ends it. */
+  set load(load: Load | undefined) {
+    this.#load = load;
+    if (load) this.at(this.now, () => this.#sendLoad(load));
   }
 
   /** Lets `span` milliseconds of the virtual clock pass. */
   async run(span: Ms): Promise<void> {
     const end = this.now + span;
-    for (;;) {
-      if (this.load && this.now >= this.#nextLoad) this.#sendLoad();
-      const due = this.#due.values();
-      const next = Math.min(...due, this.#flying[0]?.at ?? end + 1, this.load ? this.#nextLoad : end + 1);
-      if (next > end) break;
-      this.now = Math.max(this.now, next);
-      while (this.#flying[0] && this.#flying[0].at <= this.now) {
-        const { from, to, payload } = this.#flying.shift() as {
-          from: Gateway;
-          to: Gateway;
-          payload: Uint8Array;
-          at: Ms;
-        };
-        if (payload[0] === FRAME.data) this.#count(to.data.opens(payload));
-        else await this.feed(to, { type: "datagrams", batch: [{ endpoint: from.endpoint, payload }] });
-      }
-      for (const [g, at] of [...this.#due]) if (at <= this.now) await this.feed(g, { type: "tick" });
+    for (let next = this.#queue.next; next !== undefined && next <= end; next = this.#queue.next) {
+      if (next > this.now) this.#wakes = 0;
+      this.now = next;
+      const happening = this.#queue.pop();
+      if (happening.kind === "arrival") await this.#arrive(happening.packet);
+      else if (happening.kind === "wake") await this.#wake(happening.gateway, happening.at);
+      else await happening.call();
     }
     this.now = end;
   }
 
-  #nextLoad: Ms = 0;
-  readonly #due = new Map<Gateway, Ms>();
-
-  #sendLoad(): void {
-    this.#nextLoad = this.now + 100;
-    for (const from of this.gateways)
-      for (const { peer, payload } of from.data.packets()) {
-        const to = this.gateways.find((g) => g.address === peer);
-        if (to) this.#send(from, { endpoint: to.endpoint, payload });
-      }
+  /** Runs until `isTrue`, looking every `step` milliseconds, for `limit` at most. Whether it came true. */
+  async runUntil(isTrue: () => boolean, limit: Ms, step: Ms = 50): Promise<boolean> {
+    for (const end = this.now + limit; !isTrue(); ) {
+      if (this.now >= end) return false;
+      await this.run(Math.min(step, end - this.now));
+    }
+    return true;
   }
 
-  #count(opened: boolean): void {
-    if (opened) this.opened++;
-    else this.unopened++;
+  async #create(label: string, place: Place): Promise<{ gateway: Gateway; keys: NodeKeys }> {
+    const { crypto } = this.provider;
+    const home = OwnHome.over(`/${label}`, crypto, new MemoryFiles());
+    const keys = await home.keysOrNew(seededRandom(`${this.seed}/keys ${label}`));
+    const settings = place.dials ? { dials: place.dials } : {};
+    const gateway = new Gateway({ label, crypto, home, id: keys.id, settings, worldTime: () => this.now });
+    this.move(gateway, place.endpoint ?? { address: addressOf(this.gateways.length), port: PORT }, place.nat);
+    this.gateways.push(gateway);
+    return { gateway, keys };
+  }
+
+  /** Draws the clock of a daemon's life: any zero, and a rate within the world's drift. */
+  #newClock(gateway: Gateway): DriftingClock {
+    const chance = seededNumber(`${this.seed}/clock ${gateway.label} ${this.#lives}`);
+    return new DriftingClock({
+      zero: Math.floor(chance() * 1e9),
+      from: this.now,
+      ppm: Math.round((2 * chance() - 1) * this.#drift),
+    });
+  }
+
+  #randomOf(gateway: Gateway): RandomBytes {
+    return seededRandom(`${this.seed}/life ${gateway.label} ${this.#lives++}`);
+  }
+
+  async #perform(from: Gateway, action: MeshAction): Promise<void> {
+    if (action.type === "send") return this.#send(from, action.datagram);
+    from.actions.push(action);
+    from.data.apply(action);
+    this.counts.action(from.label, action);
+    if (action.type === "notice") from.notices.push(action.notice);
+    if (action.type === "persist" && this.#disks) await from.persist();
   }
 
   #send(from: Gateway, datagram: Datagram): void {
-    const to = this.gateways.find((g) => isAt(g, datagram.endpoint));
-    if (!to || this.partitioned(from, to)) return;
-    for (const payload of this.wire(datagram)) {
-      if (randomBelow(this.#random, 100) < this.loss) continue;
-      const at = this.now + 5 + randomBelow(this.#random, 20);
-      const after = this.#flying.findLastIndex((f) => f.at <= at);
-      this.#flying.splice(after + 1, 0, { at, from, to, payload: payload.slice() });
-    }
+    const out = from.data.route(datagram);
+    if (!from.site || !out) return;
+    const { endpoint, payload } = out;
+    const inner = { from: from.site.endpoint, to: endpoint, payload: payload.slice() };
+    const packet = this.network.leave(from.site, inner, this.now);
+    this.counts.packet(packet);
+    this.trace.packet("sent", this.now, packet);
+    for (const each of this.wire(packet, this.now))
+      for (const arrival of this.network.cross(each, this.now))
+        this.#queue.push(arrival.at, { kind: "arrival", packet: arrival.packet });
+  }
+
+  async #arrive(packet: Packet): Promise<void> {
+    const arrived = this.network.arrive(packet, this.now);
+    if (!arrived?.host.running) return;
+    this.trace.packet("arrived", this.now, arrived.packet);
+    const { host } = arrived;
+    const verdict = host.data.unwrap({ endpoint: arrived.packet.from, payload: arrived.packet.payload });
+    if ("forward" in verdict) return this.#send(host, verdict.forward);
+    if ("drop" in verdict) return;
+    const datagram = verdict.deliver;
+    if (datagram.payload[0] !== FRAME.data) return await this.feed(host, { type: "datagrams", batch: [datagram] });
+    const { opened, event } = host.data.receive(datagram);
+    this.counts.data(opened);
+    if (event) await this.feed(host, { type: "dataPlane", event });
+  }
+
+  /** One wake-up is under way for each gateway, at its deadline or before: most events only move deadlines back. */
+  #schedule(gateway: Gateway): void {
+    const due = gateway.running ? gateway.mesh.deadline() : undefined;
+    if (due === undefined) return;
+    const at = Math.max(this.now, gateway.clock.world(due));
+    const planned = this.#wakeAt.get(gateway);
+    if (planned !== undefined && planned <= at) return;
+    this.#wakeAt.set(gateway, at);
+    this.#queue.push(at, { kind: "wake", gateway, at });
+  }
+
+  async #wake(gateway: Gateway, at: Ms): Promise<void> {
+    if (this.#wakeAt.get(gateway) !== at) return; // an earlier one took its place, or the daemon died
+    this.#wakeAt.delete(gateway);
+    if (++this.#wakes > WAKES_MAX) throw new Error(`${gateway.label} asks to be woken at once, again and again`);
+    const due = gateway.mesh.deadline();
+    if (due !== undefined && due <= gateway.now) await this.feed(gateway, { type: "tick" });
+    else this.#schedule(gateway);
+  }
+
+  #sendLoad(load: Load): void {
+    if (this.#load !== load) return;
+    for (const from of this.gateways)
+      if (from.running) for (const datagram of from.data.packets(load.bytes)) this.#send(from, datagram);
+    this.at(this.now + load.every, () => this.#sendLoad(load));
   }
 }
 
-const isAt = (g: Gateway, e: Datagram["endpoint"]): boolean =>
-  g.endpoint.port === e.port && g.endpoint.address === e.address;
+/** Every gateway has an address of its own. */
+const addressOf = (index: number): string => `10.1.${index >> 8}.${index & 255}`;

@@ -23,15 +23,18 @@ export interface Transcript {
   readonly initiator: SecretsHex;
   readonly responder: SecretsHex;
   readonly ephemeral: { readonly x25519: string; readonly mlKem768: string };
-  readonly responderEphemeral: string;
   readonly inviteSecret: string | undefined;
+  /** Every datagram of the exchange as it was sent, sealed frames included. */
   readonly datagrams: readonly string[];
 }
 
 export interface Decoded {
-  readonly keys: Readonly<Record<string, string>>;
+  /** None when the exchange ends without a session. */
+  readonly keys: Readonly<Record<string, string>> | null;
   /** K: hash of the initiator's certificate. F: chains shown, name asked for, and what F4 told. */
   readonly says: Readonly<Record<string, string>>;
+  /** Sealed frames in order: key, counter, plaintext. */
+  readonly frames: readonly string[];
 }
 
 type Bytes = Uint8Array;
@@ -59,6 +62,17 @@ function field(x: Bytes): Bytes {
   const length = Buffer.alloc(4);
   length.writeUInt32BE(x.length);
   return join(length, x);
+}
+
+function gcm(key: Bytes, nonce: Bytes, aad: Bytes, sealed: Bytes): Bytes | undefined {
+  const cipher = createDecipheriv("aes-256-gcm", key, nonce);
+  cipher.setAAD(aad);
+  cipher.setAuthTag(sealed.subarray(-16));
+  try {
+    return join(cipher.update(sealed.subarray(0, -16)), cipher.final());
+  } catch {
+    return undefined;
+  }
 }
 
 class Schedule {
@@ -89,10 +103,8 @@ class Schedule {
   }
 
   open(label: string, sealed: Bytes): Bytes {
-    const cipher = createDecipheriv("aes-256-gcm", this.derive(label, 32), new Uint8Array(12));
-    cipher.setAAD(this.#h);
-    cipher.setAuthTag(sealed.subarray(-16));
-    const plaintext = join(cipher.update(sealed.subarray(0, -16)), cipher.final());
+    const plaintext = gcm(this.derive(label, 32), new Uint8Array(12), this.#h, sealed);
+    must(plaintext !== undefined, `"${label}" does not open`);
     this.mixHash(sealed);
     return plaintext;
   }
@@ -175,46 +187,113 @@ function cbor(data: Bytes): Item {
   return value;
 }
 
-const isInitiators = (message: number): boolean => [1, 3, 17, 19].includes(message);
+const NAME: Readonly<Record<number, string>> = {
+  1: "K1",
+  2: "K2",
+  3: "K3",
+  4: "U",
+  17: "F1",
+  18: "F2",
+  19: "F3",
+  20: "F4",
+};
+const INITIATORS = [1, 3, 17, 19];
+const isZero = (b: Bytes): boolean => b.every((x) => x === 0);
 
-/** Datagrams of a transcript: joins messages, and checks every mac with the key that the table names. */
+/** Datagrams of a transcript: checks every header and every mac, joins messages. */
 class Wire {
+  readonly exchange: Bytes;
   readonly #datagrams: readonly Bytes[];
 
   constructor(datagrams: readonly string[]) {
     this.#datagrams = datagrams.map(hex);
+    this.exchange = (this.#datagrams[0] as Bytes).slice(8, 16);
+    this.#checkHeaders();
   }
 
-  get exchange(): Bytes {
-    return (this.#datagrams[0] as Bytes).slice(8, 16);
+  #checkHeaders(): void {
+    let cookie: Bytes = new Uint8Array(8);
+    const seen = new Map<number, number>(); // fragments by message, as a bitmap
+    for (const d of this.#datagrams) {
+      const [type, version, message, index, count] = d as unknown as [number, number, number, number, number];
+      must(type >= 1 && type <= 5, "type");
+      if (type > 3) continue;
+      must(version === 1 && toHex(d.subarray(8, 16)) === toHex(this.exchange), "version and exchange");
+      must(d.length >= 32 && (type === 1 || d.length === 32), "length of a header");
+      if (type === 1) {
+        must(NAME[message] !== undefined && index < count && count <= 32 && d[5] === 0, "fragment header");
+        must(d.length === 1232 || (index === count - 1 && d.length > 32 && d.length < 1232), "length of a fragment");
+        const carries = INITIATORS.includes(message) ? cookie : new Uint8Array(8);
+        must(toHex(d.subarray(16, 24)) === toHex(carries), "the initiator's fragments carry the cookie, others none");
+        seen.set(message, (seen.get(message) ?? 0) | (1 << index));
+      } else if (type === 2) {
+        must(isZero(d.subarray(3, 6)) && isZero(d.subarray(20, 24)), "reserved bytes of an acknowledgement");
+        must(u32(d, 16) !== 0 && (u32(d, 16) & ~(seen.get(message) ?? 0)) === 0, "acknowledges what was sent");
+        must(u16(d, 6) === this.#instance(message), "acknowledges an instance that was sent");
+      } else {
+        must(isZero(d.subarray(2, 8)), "reserved bytes of a cookie");
+        cookie = d.subarray(16, 24);
+      }
+    }
+  }
+
+  #instance(message: number): number | undefined {
+    const first = this.#datagrams.find((d) => d[0] === 1 && d[2] === message);
+    return first && u16(first, 6);
   }
 
   message(number: number): Bytes {
     const all = this.#datagrams.filter((d) => d[0] === 1 && d[2] === number);
-    const count = all[0]?.[4] as number;
-    const parts = Array.from({ length: count }, (_, index) => all.find((d) => d[3] === index) as Bytes);
+    const count = all[0]?.[4] ?? 0;
+    const parts = Array.from({ length: count }, (_, index) => all.find((d) => d[3] === index));
+    must(count > 0 && parts.every((d) => d !== undefined), `${NAME[number]} is whole`);
+    const whole = join(...(parts as Bytes[]).map((d) => d.subarray(32)));
     must(
-      parts.every((d, i) => i === count - 1 || d.length === 1232),
-      "only the last fragment is short",
-    );
-    const whole = join(...parts.map((d) => d.subarray(32)));
-    must(
-      all.every((d) => u16(d, 6) === u16(sha256(whole), 0)),
+      all.every((d) => u16(d, 6) === u16(sha256(whole), 0) && d[4] === count),
       "instance",
     );
     return whole;
   }
 
+  has(number: number): boolean {
+    return this.#datagrams.some((d) => d[0] === 1 && d[2] === number);
+  }
+
   /** `keyOf`: mac key by message number. */
-  check(first: Bytes, keyOf: ReadonlyMap<number, Bytes>): void {
+  checkMacs(first: Bytes, keyOf: Readonly<Record<number, Bytes>>): void {
     for (const d of this.#datagrams) {
-      const key = d[0] === 3 ? first : (keyOf.get(d[2] as number) ?? first);
+      if ((d[0] as number) > 3) continue;
+      const key = d[0] === 3 ? first : (keyOf[d[2] as number] ?? first);
       const mac = sipHash(key, join(d.subarray(0, 24), d.subarray(32)));
-      must(toHex(mac) === toHex(d.subarray(24, 32)), `mac of a datagram of type ${d[0]}, message ${d[2]}`);
-      must(toHex(d.subarray(8, 16)) === toHex(this.exchange) && d[1] === 1, "exchange and version");
-      must(d[0] === 1 || d.length === 32, "acknowledgements and cookies have 32 bytes");
-      must(d[0] !== 1 || isInitiators(d[2] as number) || u32(d, 16) + u32(d, 20) === 0, "replies carry no cookie");
+      must(toHex(mac) === toHex(d.subarray(24, 32)), `mac of a datagram of type ${d[0]}, ${NAME[d[2] as number]}`);
     }
+  }
+
+  /** The last report on a message says that all of it arrived. */
+  checkAcknowledged(number: number): void {
+    const count = this.#datagrams.find((d) => d[0] === 1 && d[2] === number)?.[4] as number;
+    const last = this.#datagrams.findLast((d) => d[0] === 2 && d[2] === number);
+    must(last !== undefined && u32(last, 16) === 2 ** count - 1, `${NAME[number]} is acknowledged`);
+  }
+
+  /** Opens every data and control frame; the receiver's index tells whose key it is. */
+  frames(keys: Readonly<Record<string, string>>, indices: readonly [number, number], aead: number): string[] {
+    const counters: Record<string, number> = {};
+    return this.#datagrams.flatMap((d) => {
+      if ((d[0] as number) < 4) return [];
+      must(d.length >= 32 && d[1] === 0 && isZero(d.subarray(2, 4)), "header of a sealed frame");
+      const way = u32(d, 4) === indices[1] ? "i>r" : "r>i";
+      must(way === "i>r" || u32(d, 4) === indices[0], "receiver of a sealed frame");
+      const name = `${d[0] === 4 ? "data" : "control"} ${way}`;
+      const counter = Number(Buffer.from(d).readBigUInt64LE(8));
+      must(counter === (counters[name] ?? 0), "counters count from 0");
+      counters[name] = counter + 1;
+      must(d[0] === 5 || aead === 1, "the transcripts' data sessions use AES-256-GCM");
+      const nonce = join(new Uint8Array(4), d.subarray(8, 16));
+      const plaintext = gcm(hex(keys[name] as string), nonce, d.subarray(0, 16), d.subarray(16));
+      must(plaintext !== undefined, `a sealed frame opens: ${name}`);
+      return [`${name} ${counter} ${toHex(plaintext)}`];
+    });
   }
 }
 
@@ -238,78 +317,85 @@ export const decode = (t: Transcript): Decoded => (t.pattern === "K" ? decodeKno
 
 function decodeKnown(t: Transcript): Decoded {
   const wire = new Wire(t.datagrams);
-  const [k1, k2, k3] = [wire.message(1), wire.message(2), wire.message(3)];
-  must(k1.length === 2392 && k2.length === 2373 && k3.length === 157, "lengths");
-  must(toHex(k1.subarray(4, 36)) === toHex(x25519.getPublicKey(hex(t.ephemeral.x25519))), "e_i");
+  const k1 = wire.message(1);
+  must(k1.length === 2392 && u32(k1, 0) !== 0, "K1");
   const s = new Schedule(t, wire.exchange);
   s.mixHash(k1.subarray(0, 2308));
   const es = agree(t.responder.x25519, k1.subarray(4, 36));
   s.mixKey("hello", es, openKem(t.responder.mlKem768, k1.subarray(1220, 2308)));
   const hello = s.open("seal hello", k1.subarray(2308));
   s.mixKey("nonce", hello.subarray(32, 64));
-  wire.check(firstKey(t), new Map([[2, s.derive("fragment mac", 16)]]));
+  const macKey = s.derive("fragment mac", 16);
+  wire.checkMacs(firstKey(t), { 2: macKey, 4: macKey });
+  const said = { certificateHash: toHex(hello.subarray(0, 32)), rates: `${u16(hello, 64)} ${u16(hello, 66)}` };
+  if (wire.has(4)) {
+    const u = wire.message(4);
+    must(u.length === 16 && s.open("seal unknown", u).length === 0, "U");
+    return { keys: null, says: { ...said, told: "unknown" }, frames: [] };
+  }
+  const [k2, k3] = [wire.message(2), wire.message(3)];
+  must(k2.length === 2373 && k3.length === 157, "lengths");
   s.mixHash(k2.subarray(0, 2208));
   const er = k2.subarray(0, 32);
   s.mixKey("ephemeral", agree(t.ephemeral.x25519, er), openKem(t.ephemeral.mlKem768, k2.subarray(32, 1120)));
   s.mixKey("initiator", agree(t.initiator.x25519, er), openKem(t.initiator.mlKem768, k2.subarray(1120, 2208)));
   const reply = s.open("seal reply", k2.subarray(2208, 2232));
+  must(reply.length === 8 && u32(reply, 0) !== 0 && isZero(reply.subarray(5)), "what K2 seals");
   must(toHex(k3.subarray(0, 141)) === toHex(k2.subarray(2232)), "the biscuit comes back");
   must(s.open("seal confirm", k3.subarray(141)).length === 0, "nothing is sealed in K3");
-  const says = {
-    certificateHash: toHex(hello.subarray(0, 32)),
-    rates: `${u16(hello, 64)} ${u16(hello, 66)}`,
-    indices: `${u32(k1, 0)} ${u32(reply, 0)}`,
-    aead: String(reply[4]),
-  };
-  return { keys: s.keys(), says };
+  const [keys, indices, aead] = [s.keys(), [u32(k1, 0), u32(reply, 0)] as const, reply[4] as number];
+  const says = { ...said, indices: indices.join(" "), aead: String(aead) };
+  return { keys, says, frames: wire.frames(keys, indices, aead) };
+}
+
+/** u16 length ‖ content ‖ zero bytes. */
+function unpadded(b: Bytes): Bytes {
+  const end = 2 + u16(b, 0);
+  must(end <= b.length && isZero(b.subarray(end)), "padding");
+  return b.subarray(2, end);
 }
 
 function decodeFirst(t: Transcript): Decoded {
   const wire = new Wire(t.datagrams);
   const [f1, f2, f3, f4] = [wire.message(17), wire.message(18), wire.message(19), wire.message(20)];
-  must(f1.length === 1252, "length of F1");
+  must(f1.length === 1252 && u32(f1, 0) !== 0 && f3.length % 4800 === 0, "lengths");
   const s = new Schedule(t, wire.exchange);
   s.mixHash(f1);
   s.mixHash(f2.subarray(0, 1120));
   const er = f2.subarray(0, 32);
   s.mixKey("ephemeral", agree(t.ephemeral.x25519, er), openKem(t.ephemeral.mlKem768, f2.subarray(32, 1120)));
   const [genesis, chain] = cbor(s.open("seal reply", f2.subarray(1120))) as Bytes[];
-  const replyKey = sha256(ascii("trellis/1 nonce-mac"), f1.subarray(1220)).subarray(0, 16);
+  const replyKey = sha256(ascii("trellis/1 nonce-mac"), hex(t.meshId), hex(t.responderId), f1.subarray(1220));
   const later = s.derive("fragment mac", 16);
-  wire.check(
-    firstKey(t),
-    new Map([
-      [18, replyKey],
-      [19, later],
-      [20, later],
-    ]),
-  );
+  wire.checkMacs(firstKey(t), { 18: replyKey.subarray(0, 16), 19: later, 20: later });
+  wire.checkAcknowledged(20);
   s.mixHash(f3.subarray(0, 1088));
   const es = agree(t.responder.x25519, f1.subarray(4, 36));
   s.mixKey("responder", es, openKem(t.responder.mlKem768, f3.subarray(0, 1088)));
   const purpose = s.open("seal purpose", f3.subarray(1088, 1120));
   const joins = purpose[0] === 2;
-  must(joins === (t.inviteSecret !== undefined), "purpose");
+  must(isZero(purpose.subarray(1, 4)) && (joins || isZero(purpose.subarray(8))), "what is reserved in the purpose");
+  must((joins || purpose[0] === 1) && joins === (t.inviteSecret !== undefined), "purpose");
   s.mixKey("pre-shared", joins ? hmac(hex(t.inviteSecret ?? ""), ascii("trellis/1 invite-psk")) : new Uint8Array(32));
   const signedByInitiator = s.h;
-  const [ed1, dsa1, who] = cbor(s.open("seal identity", f3.subarray(1120))) as Item[];
+  const [ed1, dsa1, who] = cbor(unpadded(s.open("seal identity", f3.subarray(1120)))) as Item[];
   verify(t.initiator, "trellis/1 initiator-signs", signedByInitiator, [ed1 as Item, dsa1 as Item]);
   s.mixHash(f4.subarray(0, 1088));
-  s.mixKey(
-    "initiator",
-    agree(t.responderEphemeral, x25519.getPublicKey(hex(t.initiator.x25519))),
-    openKem(t.initiator.mlKem768, f4.subarray(0, 1088)),
-  );
+  s.mixKey("initiator", agree(t.initiator.x25519, er), openKem(t.initiator.mlKem768, f4.subarray(0, 1088)));
   const signedByResponder = s.h;
-  const [ed2, dsa2, told] = cbor(s.open("seal answer", f4.subarray(1088))) as Item[];
+  const [ed2, dsa2, answer] = cbor(s.open("seal answer", f4.subarray(1088))) as Item[];
   verify(t.responder, "trellis/1 responder-signs", signedByResponder, [ed2 as Item, dsa2 as Item]);
-  const shownBy = who as Item[];
+  const [shownBy, told] = [who as Item[], answer as Item[]];
   const says = {
     genesis: toHex(genesis as Bytes),
     chain: toHex(chain as Bytes),
     inviteId: toHex(purpose.subarray(8, 16)),
+    rates: `${u16(purpose, 4)} ${u16(purpose, 6)}`,
     who: joins ? String(shownBy[4]) : toHex(shownBy[0] as Bytes),
-    told: (told as Item[]).map((x) => (x instanceof Uint8Array ? toHex(x) : String(x))).join(" "),
+    told: told.map((x) => (x instanceof Uint8Array ? toHex(x) : String(x))).join(" "),
   };
-  return { keys: s.keys(), says };
+  if (told[0] !== true) return { keys: null, says, frames: [] };
+  const [keys, index, aead] = [s.keys(), told[1] as number, told[2] as number];
+  must(index !== 0, "the responder's index is not zero");
+  return { keys, says, frames: wire.frames(keys, [u32(f1, 0), index], aead) };
 }

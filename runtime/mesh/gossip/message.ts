@@ -22,33 +22,33 @@ export interface Hint {
 export interface StreamMessage {
   /**
    * have: the hashes of all that the sender knows. offer: of what it thinks we lack. want: of what it lacks.
-   * member, revocation: one such thing. hints: where members are. payload: of a protocol above the mesh.
+   * member, revocation: one such thing. neighbours: all that the sender has a session with over the underlay, and where. payload: of a protocol above the mesh.
    */
-  readonly kind: "have" | "offer" | "want" | "member" | "revocation" | "hints" | "payload";
+  readonly kind: "have" | "offer" | "want" | "member" | "revocation" | "neighbours" | "payload";
   /** have, offer, want: the first HASH_BYTES of SHA-256 of chains and revocation records. */
   readonly hashes?: readonly Uint8Array[] | undefined;
   /** member: an encoded chain. revocation: the record. payload: its bytes. */
   readonly data?: Uint8Array | undefined;
   /** member: as in a hint. */
   readonly endpoint?: string | undefined;
-  readonly hints?: readonly Hint[] | undefined;
+  readonly neighbours?: readonly Hint[] | undefined;
   /** payload: which protocol it belongs to. */
   readonly protocol?: string | undefined;
 }
 
 export const HASH_BYTES = 16;
 export const HASHES_MAX = 8192;
-export const HINTS_MAX = 256;
+export const NEIGHBOURS_MAX = 256;
 export const DATA_MAX = 128 * 1024;
 
 const ENDPOINT = text((t) => t.length <= 64 && parseEndpoint(t) !== undefined);
 const HINT = record<Hint>({ id: field(1, bytesOf(32)), endpoint: field(2, ENDPOINT) });
 const SHAPE = record<StreamMessage>({
-  kind: field(1, oneOf("have", "offer", "want", "member", "revocation", "hints", "payload")),
+  kind: field(1, oneOf("have", "offer", "want", "member", "revocation", "neighbours", "payload")),
   hashes: optional(2, listOf(bytesOf(HASH_BYTES), HASHES_MAX)),
   data: optional(3, bytesBetween(1, DATA_MAX)),
   endpoint: optional(4, ENDPOINT),
-  hints: optional(5, listOf(HINT, HINTS_MAX)),
+  neighbours: optional(5, listOf(HINT, NEIGHBOURS_MAX)),
   protocol: optional(
     6,
     text((t) => /^[a-z0-9-]{1,16}$/.test(t)),

@@ -10,4 +10,4 @@ export function acknowledgement(f: Fragment, bitmap: number, key: Uint8Array): U
   return setMac(key, Acknowledge.encode({ ...head, mac: new Uint8Array(8) }));
 }
 
-export const allFragments = (count: number): number => (count === 32 ? 0xffff_ffff : 2 ** count - 1);
+export const allFragments = (count: number): number => 2 ** count - 1;

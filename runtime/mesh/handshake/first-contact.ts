@@ -14,10 +14,13 @@ import type { NodeKeys, PublicKeys } from "../../identity/keys.ts";
 import type { AeadRates } from "../types.ts";
 import { aeadOf, type Ephemeral } from "./known-peer.ts";
 import { nonceMacKey } from "./mac.ts";
-import { AEAD_ID, FirstAnswer, FirstHello, FirstIdentity, FirstReply, PURPOSE, Purpose } from "./message.ts";
-import { finish, openStep, type SessionSecrets, sealStep, startChain } from "./schedule.ts";
+import { AEAD_ID, FirstAnswer, FirstHello, FirstIdentity, FirstReply, PURPOSE, Purpose, TAG } from "./message.ts";
+import { pad, unpad } from "./padding.ts";
+import { finish, openStep, type SessionSecrets, sealStep, startChain, wipeSession } from "./schedule.ts";
 
 const NO_SECRET = new Uint8Array(32);
+const CODE = /^[a-z-]{1,32}\/[a-z-]{1,32}$/;
+export const MESSAGE_MAX = 500; // characters of a refusal
 
 export interface Callee {
   readonly meshId: Uint8Array;
@@ -50,7 +53,7 @@ export async function createFirstHello(
   });
   const chain = startChain(crypto, "F", callee.meshId, callee.id, exchange);
   chain.mixHash(payload);
-  return { payload, chain, ephemeral, macKey: nonceMacKey(crypto, nonce) };
+  return { payload, chain, ephemeral, macKey: nonceMacKey(crypto, callee.meshId, callee.id, nonce) };
 }
 
 export interface FirstReplyState {
@@ -59,6 +62,7 @@ export interface FirstReplyState {
   /** The responder's ephemeral X25519 secret, for `se`. */
   readonly ephemeral: Uint8Array;
   readonly initiatorIndex: number;
+  readonly initiatorEphemeral: Uint8Array;
   /** Key of F2's fragments, then of F3's and F4's. */
   readonly replyMacKey: Uint8Array;
   readonly macKey: Uint8Array;
@@ -73,7 +77,7 @@ export async function createFirstReply(
   exchange: Uint8Array,
 ): Promise<FirstReplyState | undefined> {
   const hello = payload.length === FirstHello.size ? FirstHello.decode(payload) : undefined;
-  if (!hello) return undefined;
+  if (!hello || hello.sender === 0) return undefined;
   const secret = random(32);
   const ee = crypto.x25519.agree(secret, hello.ephemeralX25519);
   const kem = await crypto.mlKem768.encapsulate(hello.ephemeralMlKem, random(32));
@@ -89,7 +93,8 @@ export async function createFirstReply(
     chain,
     ephemeral: secret,
     initiatorIndex: hello.sender,
-    replyMacKey: nonceMacKey(crypto, hello.nonce),
+    initiatorEphemeral: hello.ephemeralX25519.slice(),
+    replyMacKey: nonceMacKey(crypto, self.meshId, self.id, hello.nonce),
     macKey: chain.deriveKey(STEP.mac, 16),
   };
 }
@@ -119,7 +124,10 @@ export async function consumeFirstReply(
   chain.mixKey(STEP.ephemeral, ee, ss);
   const plaintext = openStep(crypto, chain, STEP.sealReply, payload.subarray(FirstReply.size));
   const shown = plaintext && byteList(plaintext, 2);
-  if (!shown) return undefined;
+  if (!shown) {
+    chain.wipe();
+    return undefined;
+  }
   const [genesis, responderChain] = shown as [Uint8Array, Uint8Array];
   return {
     genesis,
@@ -160,7 +168,8 @@ export async function createIdentity(
   const s = await signHybrid(crypto, self.keys.secrets, state.transcript, LABEL.handshakeInitiator);
   const p = self.keys.public;
   const who: Cbor[] = joins ? [p.ed25519, p.mlDsa65, p.x25519, p.mlKem768, caller.name] : [caller.chain];
-  const sealedIdentity = sealStep(crypto, state, STEP.sealIdentity, encodeCbor([s.ed25519, s.mlDsa65, who]));
+  const identity = pad(encodeCbor([s.ed25519, s.mlDsa65, who]), FirstIdentity.size + TAG);
+  const sealedIdentity = sealStep(crypto, state, STEP.sealIdentity, identity);
   return concat(kem.ciphertext, sealedPurpose, sealedIdentity);
 }
 
@@ -180,12 +189,11 @@ export async function consumePurpose(
   crypto: CryptoProvider,
   self: NodeKeys,
   state: FirstReplyState,
-  initiatorEphemeral: Uint8Array,
   payload: Uint8Array,
 ): Promise<OpenedPurpose | undefined> {
   const message = FirstIdentity.decode(payload);
   if (!message) return undefined;
-  const es = crypto.x25519.agree(self.secrets.x25519, initiatorEphemeral);
+  const es = crypto.x25519.agree(self.secrets.x25519, state.initiatorEphemeral);
   const ss = await crypto.mlKem768.decapsulate(self.secrets.mlKem768, message.ciphertext);
   if (!es || !ss) return undefined;
   const chain = state.chain.fork();
@@ -193,14 +201,23 @@ export async function consumePurpose(
   chain.mixKey(STEP.responder, es, ss);
   const plaintext = openStep(crypto, chain, STEP.sealPurpose, message.sealed);
   const p = plaintext && Purpose.decode(plaintext);
-  const purpose = p?.purpose === PURPOSE.join ? "join" : p?.purpose === PURPOSE.member ? "member" : undefined;
-  if (!p || !purpose) return undefined;
+  const purpose = p && purposeOf(p.purpose, p.inviteId);
+  if (!p || !purpose) {
+    chain.wipe();
+    return undefined;
+  }
   const rates: AeadRates = { aes256Gcm: p.aes256Gcm, chacha20Poly1305: p.chacha20Poly1305 };
   const sealedIdentity = payload.subarray(FirstIdentity.size);
   return { purpose, inviteId: p.inviteId.slice(), rates, state: chain, sealedIdentity };
 }
 
+function purposeOf(purpose: number, inviteId: Uint8Array): "member" | "join" | undefined {
+  if (purpose === PURPOSE.join) return "join";
+  return purpose === PURPOSE.member && inviteId.every((b) => b === 0) ? "member" : undefined;
+}
+
 export type OpenedIdentity =
+  /** `verify`: whether the signature over the transcript holds under these keys. */
   | { readonly purpose: "member"; readonly chain: Uint8Array; verify(keys: PublicKeys): Promise<boolean> }
   | { readonly purpose: "join"; readonly keys: PublicKeys; readonly name: string; verify(): Promise<boolean> };
 
@@ -214,7 +231,8 @@ export function consumeIdentity(
   state.mixKey(STEP.preShared, preShared(crypto, secret));
   const signed = state.transcript;
   const plaintext = openStep(crypto, state, STEP.sealIdentity, opened.sealedIdentity);
-  const fields = plaintext && decodeCbor(plaintext);
+  const content = plaintext && unpad(plaintext);
+  const fields = content && decodeCbor(content);
   if (!Array.isArray(fields) || fields.length !== 3) return undefined;
   const [ed25519, mlDsa65, who] = fields as Cbor[];
   if (!isBytes(ed25519, 64) || !isBytes(mlDsa65, 3309) || !Array.isArray(who)) return undefined;
@@ -255,7 +273,7 @@ export async function createAnswer(
   const s = await signHybrid(crypto, self.secrets, state.transcript, LABEL.handshakeResponder);
   const told: Cbor[] = verdict.accepted
     ? [true, verdict.index, AEAD_ID[verdict.aead], verdict.chain ?? null]
-    : [false, verdict.code, verdict.message];
+    : [false, verdict.code, verdict.message.slice(0, MESSAGE_MAX)];
   const sealed = sealStep(crypto, state, STEP.sealAnswer, encodeCbor([s.ed25519, s.mlDsa65, told]));
   return { payload: concat(kem.ciphertext, sealed), secrets: finish(state) };
 }
@@ -279,26 +297,44 @@ export async function consumeAnswer(
   state.mixKey(STEP.initiator, se, ss);
   const signed = state.transcript;
   const plaintext = openStep(crypto, state, STEP.sealAnswer, payload.subarray(FirstAnswer.size));
-  const fields = plaintext && decodeCbor(plaintext);
+  const verdict = plaintext && (await readAnswer(crypto, responder, signed, plaintext));
+  const secrets = finish(state);
+  if (verdict) return { verdict, secrets };
+  wipeSession(secrets);
+  return undefined;
+}
+
+async function readAnswer(
+  crypto: CryptoProvider,
+  responder: PublicKeys,
+  signed: Uint8Array,
+  plaintext: Uint8Array,
+): Promise<Verdict | undefined> {
+  const fields = decodeCbor(plaintext);
   if (!Array.isArray(fields) || fields.length !== 3) return undefined;
   const [ed25519, mlDsa65, told] = fields as Cbor[];
   if (!isBytes(ed25519, 64) || !isBytes(mlDsa65, 3309) || !Array.isArray(told)) return undefined;
-  if (!(await verifyHybrid(crypto, responder, signed, LABEL.handshakeResponder, { ed25519, mlDsa65 })))
-    return undefined;
-  const verdict = verdictOf(told as Cbor[]);
-  return verdict && { verdict, secrets: finish(state) };
+  const holds = await verifyHybrid(crypto, responder, signed, LABEL.handshakeResponder, { ed25519, mlDsa65 });
+  return holds ? verdictOf(told as Cbor[]) : undefined;
 }
 
 function verdictOf(told: readonly Cbor[]): Verdict | undefined {
-  if (told[0] === false && typeof told[1] === "string" && typeof told[2] === "string") {
-    return { accepted: false, code: told[1], message: told[2] };
+  if (told.length === 3 && told[0] === false) {
+    const [, code, message] = told;
+    const isCode = typeof code === "string" && CODE.test(code);
+    return isCode && isLine(message) ? { accepted: false, code, message } : undefined;
   }
   const [accepted, index, aeadId, chain] = told;
   const aead = typeof aeadId === "number" ? aeadOf(aeadId) : undefined;
-  if (accepted !== true || typeof index !== "number" || index < 1 || index > 0xffff_ffff || !aead) return undefined;
+  if (told.length !== 4 || accepted !== true || typeof index !== "number" || index < 1 || index > 0xffff_ffff || !aead)
+    return undefined;
   if (chain !== null && !(chain instanceof Uint8Array)) return undefined;
   return { accepted, index, aead, chain: chain ?? undefined };
 }
+
+/** What people will read: short, and nothing that a terminal would obey. */
+const isLine = (v: Cbor | undefined): v is string =>
+  typeof v === "string" && v.length <= MESSAGE_MAX && !/\p{C}/u.test(v);
 
 const isBytes = (v: Cbor | undefined, length: number): v is Uint8Array =>
   v instanceof Uint8Array && v.length === length;

@@ -2,6 +2,7 @@
  * One exchange that we started.
  *
  *   known peer:     K1 sent -> K2 came, K3 sent, keys installed -> (sealed frame came) over
+ *                           -> "unknown" came                   -> over, the machine goes on with first contact
  *   first contact:  F1 sent -> F2 came, F3 sent                 -> F4 came, keys installed, F4 acknowledged until quiet
  */
 import { equal, toHex } from "../../base/bytes.ts";
@@ -23,19 +24,21 @@ import {
   type Verdict,
 } from "./first-contact.ts";
 import { type Fragment, split } from "./fragment.ts";
-import { consumeReply, createHello, type HelloState, wipeEphemeral } from "./known-peer.ts";
+import { consumeReply, createHello, type HelloState, isUnknown, wipeEphemeral } from "./known-peer.ts";
 import { firstMacKey } from "./mac.ts";
 import type { HandshakeDeps } from "./machine.ts";
 import { type Acknowledge, MESSAGE } from "./message.ts";
 import { Outbox } from "./outbox.ts";
 import type { Established, HandshakeAction, RemoteMember } from "./ports.ts";
-import type { SessionSecrets } from "./schedule.ts";
+import { type SessionSecrets, wipeSession } from "./schedule.ts";
 
 /** An exchange that has not succeeded by then has failed. */
 export const GIVE_UP: Ms = seconds(10);
+/** An honest responder asks once, twice should its secret change. Each cookie makes us send the first message again. */
+export const COOKIES_MAX = 3;
 
 export type InitiatorPurpose =
-  | ({ readonly kind: "known-peer"; readonly peer: RemoteMember } & Callee)
+  | ({ readonly kind: "known-peer"; readonly peer: RemoteMember; readonly certificateHash: Uint8Array } & Callee)
   | ({ readonly kind: "first-contact"; readonly caller: Caller } & Callee);
 
 interface Sending {
@@ -45,29 +48,38 @@ interface Sending {
   readonly outbox: Outbox;
 }
 
+/** What the exchange waits for, and what it needs to read it. */
+type Waiting =
+  | { readonly on: "K2"; readonly hello: HelloState; readonly peer: RemoteMember }
+  | { readonly on: "F2"; readonly hello: FirstHelloState; readonly caller: Caller }
+  | { readonly on: "F4"; readonly shown: Shown; readonly responder: RemoteMember }
+  | { readonly on: "nothing" };
+
 export class Initiator {
   readonly exchange: string;
   readonly index: number;
+  readonly endpoint: Endpoint;
   /** Key of first messages to the callee, and of its cookies. */
   readonly calleeKey: Uint8Array;
   readonly #deps: HandshakeDeps;
   readonly #purpose: InitiatorPurpose;
   readonly #id: Uint8Array;
-  readonly #endpoint: Endpoint;
   readonly #started: Ms;
+  /** Keys of the fragments that may come, by message; those of messages that came already stay, since they may repeat. */
+  readonly #keys = new Map<number, Uint8Array>();
   #cookie: Uint8Array = NO_COOKIE;
-  #hello: HelloState | undefined;
-  #first: FirstHelloState | undefined;
-  #shown: Shown | undefined;
-  #responder: RemoteMember | undefined;
+  #cookies = 0;
+  #waiting: Waiting = { on: "nothing" };
   #sending: Sending | undefined;
+  #unknown = false;
+  /** Whether the session's keys are out; what remains is to be sure that the other side has them. */
   #agreed = false;
   #over = false;
 
   constructor(deps: HandshakeDeps, purpose: InitiatorPurpose, endpoint: Endpoint, index: number, now: Ms) {
     this.#deps = deps;
     this.#purpose = purpose;
-    this.#endpoint = endpoint;
+    this.endpoint = endpoint;
     this.#started = now;
     this.index = index;
     this.#id = deps.random(8);
@@ -83,9 +95,9 @@ export class Initiator {
     return this.#over;
   }
 
-  /** Whether the session's keys are out; what remains is to be sure that the other side has them. */
-  get agreed(): boolean {
-    return this.#agreed;
+  /** Whether the callee said that it does not know our certificate. */
+  get isUnknown(): boolean {
+    return this.#unknown;
   }
 
   get due(): Ms {
@@ -98,22 +110,22 @@ export class Initiator {
     const { crypto, random, local } = this.#deps;
     const purpose = this.#purpose;
     if (purpose.kind === "first-contact") {
-      this.#first = await createFirstHello(crypto, random, this.index, purpose, this.#id);
-      return this.#send(MESSAGE.f1, this.#first.payload, this.calleeKey, now);
+      const first = await createFirstHello(crypto, random, this.index, purpose, this.#id);
+      this.#keys.set(MESSAGE.f2, first.macKey);
+      this.#waiting = { on: "F2", hello: first, caller: purpose.caller };
+      return this.#send(MESSAGE.f1, first.payload, this.calleeKey, now);
     }
-    const certificateHash = local.membership?.certificateHash;
-    if (!certificateHash) return this.#fail("handshake/no-membership", "this node is no member yet", false);
-    const self = { certificateHash, rates: local.rates, index: this.index };
-    this.#hello = await createHello(crypto, random, self, { ...purpose, keys: purpose.peer.keys }, this.#id);
-    if (!this.#hello) return this.#fail("handshake/peer-keys", "the peer's keys are malformed", false);
-    return this.#send(MESSAGE.k1, this.#hello.payload, this.calleeKey, now);
+    const self = { certificateHash: purpose.certificateHash, rates: local.rates, index: this.index };
+    const hello = await createHello(crypto, random, self, { ...purpose, keys: purpose.peer.keys }, this.#id);
+    if (!hello) return this.#fail("handshake/peer-keys", "the peer's keys are malformed", false);
+    for (const message of [MESSAGE.k2, MESSAGE.unknown]) this.#keys.set(message, hello.macKey);
+    this.#waiting = { on: "K2", hello, peer: purpose.peer };
+    return this.#send(MESSAGE.k1, hello.payload, this.calleeKey, now);
   }
 
-  /** Key of an arriving message's fragments; undefined for one that we do not wait for. */
+  /** Key of an arriving message's fragments; undefined for one that can never come. */
   macKeyOf(message: number): Uint8Array | undefined {
-    if (message === MESSAGE.k2) return this.#hello?.macKey;
-    if (message === MESSAGE.f2) return this.#first?.macKey;
-    return message === MESSAGE.f4 ? this.#shown?.macKey : undefined;
+    return this.#keys.get(message);
   }
 
   /** Key of our own message, with which its acknowledgement is made. */
@@ -121,10 +133,11 @@ export class Initiator {
     return this.#sending?.message === message ? this.#sending.macKey : undefined;
   }
 
-  /** Whether a message of this kind was dealt with before. */
+  /** Whether a message that `macKeyOf` knows was dealt with before. */
   hasSeen(message: number): boolean {
-    if (message === MESSAGE.f2) return this.#shown !== undefined;
-    return (message === MESSAGE.k2 || message === MESSAGE.f4) && this.#agreed;
+    const { on } = this.#waiting;
+    if (on === "K2") return false;
+    return on !== (message === MESSAGE.f2 ? "F2" : "F4");
   }
 
   /** The other side repeats itself: it did not get our answer. */
@@ -133,18 +146,19 @@ export class Initiator {
       const payload = acknowledgement(f, allFragments(f.count), key);
       return [{ type: "send", datagram: { endpoint: source, payload } }];
     }
-    return this.#emit(this.#sending?.outbox.acknowledge(0, now) ?? []);
+    return this.#emit(this.#sending?.outbox.asked(now) ?? []);
   }
 
   /** Takes a whole message; undefined when it does not authenticate. */
   async receive(message: number, payload: Uint8Array, now: Ms): Promise<HandshakeAction[] | undefined> {
-    if (message === MESSAGE.k2) return await this.#receiveReply(payload, now);
-    if (message === MESSAGE.f2) return await this.#receiveShown(payload, now);
-    return await this.#receiveAnswer(payload, now);
+    const w = this.#waiting;
+    if (w.on === "K2" && message === MESSAGE.unknown) return this.#receiveUnknown(w.hello, payload);
+    if (w.on === "K2") return await this.#receiveReply(w.hello, w.peer, payload, now);
+    if (w.on === "F2") return await this.#receiveShown(w.hello, w.caller, payload, now);
+    return w.on === "F4" ? await this.#receiveAnswer(w.shown, w.responder, payload, now) : undefined;
   }
 
   acknowledged(a: Values<typeof Acknowledge.fields>, now: Ms): HandshakeAction[] {
-    if (!equal(a.exchange, this.#id)) return [];
     return this.#emit(this.#sending?.outbox.acknowledge(a.bitmap, now) ?? []);
   }
 
@@ -152,67 +166,82 @@ export class Initiator {
   useCookie(cookie: Uint8Array, now: Ms): HandshakeAction[] {
     const s = this.#sending;
     if (!s || (s.message !== MESSAGE.k1 && s.message !== MESSAGE.f1) || equal(cookie, this.#cookie)) return [];
+    if (this.#cookies++ >= COOKIES_MAX) return [];
     this.#cookie = cookie;
     return this.#emit(s.outbox.replace(this.#split(s.message, s.payload, s.macKey), now));
   }
 
   tick(now: Ms): HandshakeAction[] {
     if (now >= this.#started + GIVE_UP) {
-      if (this.#agreed) {
-        this.#over = true;
-        return [];
+      if (!this.#agreed) {
+        return this.#fail("handshake/timeout", `no answer from the gateway in ${GIVE_UP / 1000} s`, false);
       }
-      return this.#fail("handshake/timeout", `no answer from the gateway in ${GIVE_UP / 1000} s`, false);
+      this.#over = true;
+      return [];
     }
     return this.#emit(this.#sending?.outbox.retry(now) ?? []);
   }
 
   wipe(): void {
     this.#over = true;
-    this.#wipeSecrets();
+    this.#forgetSecrets();
   }
 
-  #wipeSecrets(): void {
-    this.#hello?.chain.wipe();
-    this.#first?.chain.wipe();
-    this.#shown?.state.wipe();
-    for (const state of [this.#hello, this.#first]) if (state) wipeEphemeral(state.ephemeral);
+  /** Nothing is waited for any more. */
+  #forgetSecrets(): void {
+    const w = this.#waiting;
+    if (w.on === "K2") w.hello.chain.wipe();
+    if (w.on === "K2" || w.on === "F2") wipeEphemeral(w.hello.ephemeral);
+    if (w.on === "F4") w.shown.state.wipe();
+    this.#waiting = { on: "nothing" };
   }
 
-  async #receiveReply(payload: Uint8Array, now: Ms): Promise<HandshakeAction[] | undefined> {
-    const purpose = this.#purpose;
-    if (!this.#hello || purpose.kind !== "known-peer" || this.#agreed) return undefined;
-    const agreed = await consumeReply(this.#deps.crypto, this.#deps.local.keys, this.#hello, payload);
+  async #receiveReply(
+    hello: HelloState,
+    peer: RemoteMember,
+    payload: Uint8Array,
+    now: Ms,
+  ): Promise<HandshakeAction[] | undefined> {
+    const agreed = await consumeReply(this.#deps.crypto, this.#deps.local.keys, hello, payload);
     if (!agreed) return undefined;
     this.#agreed = true;
+    this.#forgetSecrets();
     const { remoteIndex, aead, secrets } = agreed;
-    this.#wipeSecrets();
-    const session = this.#established(purpose.peer, secrets, { remoteIndex, aead }, now, false, undefined);
+    const session = this.#established(peer, secrets, { remoteIndex, aead }, now, false, undefined);
     return [session, ...this.#send(MESSAGE.k3, agreed.confirmation, this.calleeKey, now)];
   }
 
-  async #receiveShown(payload: Uint8Array, now: Ms): Promise<HandshakeAction[] | undefined> {
-    const purpose = this.#purpose;
-    if (!this.#first || purpose.kind !== "first-contact" || this.#shown) return undefined;
+  #receiveUnknown(hello: HelloState, payload: Uint8Array): HandshakeAction[] | undefined {
+    if (!isUnknown(this.#deps.crypto, hello, payload)) return undefined;
+    this.#unknown = true;
+    this.wipe();
+    return [];
+  }
+
+  async #receiveShown(
+    hello: FirstHelloState,
+    caller: Caller,
+    payload: Uint8Array,
+    now: Ms,
+  ): Promise<HandshakeAction[] | undefined> {
     const { crypto, random, local } = this.#deps;
-    const shown = await consumeFirstReply(crypto, this.#first, payload);
+    const shown = await consumeFirstReply(crypto, hello, payload);
     if (!shown) return undefined;
+    // From here on no other F2 is looked at, whatever becomes of this one: one chain is verified in an exchange.
     const responder = await this.#believe(shown);
-    if (!responder)
-      return this.#fail("handshake/wrong-gateway", "the gateway that answered is not the one we called", false);
-    const state = shown.state.fork();
-    const sent = await createIdentity(
-      crypto,
-      random,
-      local,
-      purpose.caller,
-      responder.keys,
-      state,
-      this.#first.ephemeral,
-    );
-    if (!sent) return this.#fail("handshake/peer-keys", "the peer's keys are malformed", false);
-    this.#shown = { ...shown, state };
-    this.#responder = responder;
+    const { state } = shown;
+    const { ephemeral } = hello;
+    const keys = responder?.keys;
+    const sent = keys && (await createIdentity(crypto, random, local, caller, keys, state, ephemeral));
+    this.#forgetSecrets();
+    if (!responder || !sent) {
+      state.wipe();
+      return responder
+        ? this.#fail("handshake/peer-keys", "the peer's keys are malformed", false)
+        : this.#fail("handshake/wrong-gateway", "the gateway that answered is not the one we called", false);
+    }
+    this.#keys.set(MESSAGE.f4, shown.macKey);
+    this.#waiting = { on: "F4", shown, responder };
     return this.#send(MESSAGE.f3, sent, shown.macKey, now);
   }
 
@@ -225,25 +254,24 @@ export class Initiator {
     return member && equal(member.id, id) ? member : undefined;
   }
 
-  async #receiveAnswer(payload: Uint8Array, now: Ms): Promise<HandshakeAction[] | undefined> {
-    const shown = this.#shown;
-    const responder = this.#responder;
-    if (!shown || !responder || this.#agreed) return undefined;
+  async #receiveAnswer(
+    shown: Shown,
+    responder: RemoteMember,
+    payload: Uint8Array,
+    now: Ms,
+  ): Promise<HandshakeAction[] | undefined> {
     const { crypto, local } = this.#deps;
-    const answer = await consumeAnswer(
-      crypto,
-      local.keys,
-      responder.keys,
-      shown.responderEphemeral,
-      shown.state,
-      payload,
-    );
+    const { responderEphemeral, state } = shown;
+    const answer = await consumeAnswer(crypto, local.keys, responder.keys, responderEphemeral, state, payload);
     if (!answer) return undefined;
     this.#agreed = true;
     this.#sending = undefined;
-    this.#wipeSecrets();
+    this.#forgetSecrets();
     const { verdict, secrets } = answer;
-    if (!verdict.accepted) return this.#fail(verdict.code, verdict.message, true);
+    if (!verdict.accepted) {
+      wipeSession(secrets);
+      return this.#fail(verdict.code, verdict.message, true);
+    }
     const joined = verdict.chain ? { chain: verdict.chain, genesis: shown.genesis } : undefined;
     return [this.#established(responder, secrets, sessionOf(verdict), now, true, joined)];
   }
@@ -262,7 +290,7 @@ export class Initiator {
         pattern: this.#purpose.kind,
         role: "initiator",
         peer,
-        endpoint: this.#endpoint,
+        endpoint: this.endpoint,
         data: {
           localIndex: this.index,
           ...remote,
@@ -292,13 +320,13 @@ export class Initiator {
   }
 
   #emit(payloads: readonly Uint8Array[]): HandshakeAction[] {
-    return payloads.map((payload) => ({ type: "send", datagram: { endpoint: this.#endpoint, payload } }));
+    return payloads.map((payload) => ({ type: "send", datagram: { endpoint: this.endpoint, payload } }));
   }
 
   #fail(code: string, message: string, told: boolean): HandshakeAction[] {
     // A refusal that was told stays, to acknowledge the message that told it; everything else ends here.
     if (!told) this.wipe();
-    return [{ type: "failed", exchange: this.exchange, code, message, told }];
+    return [{ type: "failed", exchange: this.exchange, peer: this.peerId, code, message, told }];
   }
 }
 

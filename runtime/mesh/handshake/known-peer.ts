@@ -2,14 +2,14 @@
  * The known-peer pattern: three messages, KEM-authenticated, hybrid in every position. Pure steps; who calls them when is
  * the machine's part. Letters: e ephemeral, s static, first the initiator's key, then the responder's.
  */
-import { concat } from "../../base/bytes.ts";
+import { concat, wipe } from "../../base/bytes.ts";
 import type { RandomBytes } from "../../base/random.ts";
 import type { KdfChain } from "../../crypto/kdf-chain.ts";
 import { STEP } from "../../crypto/labels.ts";
 import type { AeadName, CryptoProvider } from "../../crypto/provider.ts";
 import type { NodeKeys, PublicKeys } from "../../identity/keys.ts";
 import type { AeadRates } from "../types.ts";
-import { AEAD_ID, HelloSecret, InitConf, InitHello, ReplySecret, RespHello } from "./message.ts";
+import { AEAD_ID, HelloSecret, InitConf, InitHello, ReplySecret, RespHello, Unknown } from "./message.ts";
 import { chooseAead, finish, openStep, type SessionSecrets, sealStep, startChain } from "./schedule.ts";
 
 const NOTHING = new Uint8Array(0);
@@ -58,6 +58,7 @@ export async function createHello(
   const secret = HelloSecret.encode({ certificateHash: self.certificateHash, nonce, ...self.rates });
   const sealed = sealStep(crypto, chain, STEP.sealHello, secret);
   chain.mixKey(STEP.nonce, nonce);
+  wipe(secret);
   return {
     payload: InitHello.encode({ ...open, sealed }),
     chain,
@@ -85,7 +86,7 @@ export async function consumeHello(
   exchange: Uint8Array,
 ): Promise<OpenedHello | undefined> {
   const hello = payload.length === InitHello.size ? InitHello.decode(payload) : undefined;
-  if (!hello) return undefined;
+  if (!hello || hello.sender === 0) return undefined;
   const es = crypto.x25519.agree(self.keys.secrets.x25519, hello.ephemeralX25519);
   const ss = await crypto.mlKem768.decapsulate(self.keys.secrets.mlKem768, hello.ciphertext);
   if (!es || !ss) return undefined;
@@ -94,7 +95,10 @@ export async function consumeHello(
   chain.mixKey(STEP.hello, es, ss);
   const plaintext = openStep(crypto, chain, STEP.sealHello, hello.sealed);
   const secret = plaintext && HelloSecret.decode(plaintext);
-  if (!secret) return undefined;
+  if (!secret) {
+    chain.wipe();
+    return undefined;
+  }
   const { certificateHash, aes256Gcm, chacha20Poly1305 } = secret;
   chain.mixKey(STEP.nonce, secret.nonce);
   return {
@@ -104,6 +108,24 @@ export async function consumeHello(
     chain,
     macKey: chain.deriveKey(STEP.mac, 16),
   };
+}
+
+/**
+ * The answer to a certificate that is unknown, has ended or was revoked. Only who made K1 can read it and only who was
+ * called can make it; it says no more than the missing K2 would.
+ */
+export function createUnknown(crypto: CryptoProvider, { chain }: OpenedHello): Uint8Array {
+  const sealed = sealStep(crypto, chain, STEP.sealUnknown, NOTHING);
+  chain.wipe();
+  return Unknown.encode({ sealed });
+}
+
+/** Whether `payload` is that answer to our K1; the state stays usable. */
+export function isUnknown(crypto: CryptoProvider, state: HelloState, payload: Uint8Array): boolean {
+  const chain = state.chain.fork();
+  const opened = payload.length === Unknown.size ? openStep(crypto, chain, STEP.sealUnknown, payload) : undefined;
+  chain.wipe();
+  return opened !== undefined;
 }
 
 export interface ReplyState {
@@ -130,7 +152,7 @@ export async function createReply(
   const staticKem = await crypto.mlKem768.encapsulate(peer.mlKem768, random(32));
   if (!ee || !se || !ephemeralKem || !staticKem) return undefined;
   const open = concat(crypto.x25519.publicKey(secret), ephemeralKem.ciphertext, staticKem.ciphertext);
-  secret.fill(0);
+  wipe(secret);
   chain.mixHash(open);
   chain.mixKey(STEP.ephemeral, ee, ephemeralKem.secret);
   chain.mixKey(STEP.initiator, se, staticKem.secret);
@@ -172,7 +194,7 @@ export async function consumeReply(
   const plaintext = openStep(crypto, chain, STEP.sealReply, reply.sealed);
   const secret = plaintext && ReplySecret.decode(plaintext);
   const aead = secret && aeadOf(secret.aead);
-  if (!secret || !aead) {
+  if (!secret || secret.sender === 0 || !aead) {
     chain.wipe();
     return undefined;
   }
@@ -193,7 +215,4 @@ export function consumeConfirmation(
   return openStep(crypto, chain, STEP.sealConfirm, sealed) ? finish(chain) : undefined;
 }
 
-export function wipeEphemeral(e: Ephemeral): void {
-  e.x25519.fill(0);
-  e.mlKem768.fill(0);
-}
+export const wipeEphemeral = (e: Ephemeral): void => wipe(e.x25519, e.mlKem768);

@@ -23,6 +23,10 @@ export const hasMac = (key: Uint8Array, datagram: Uint8Array): boolean =>
 export const firstMacKey = (crypto: CryptoProvider, meshId: Uint8Array, responderId: Uint8Array): Uint8Array =>
   crypto.sha256(LABEL.firstMac, meshId, responderId).slice(0, 16);
 
-/** Key of F2: whoever saw F1 has it, so it keeps out only those who did not. */
-export const nonceMacKey = (crypto: CryptoProvider, nonce: Uint8Array): Uint8Array =>
-  crypto.sha256(LABEL.nonceMac, nonce).slice(0, 16);
+/** Key of F2: known to who saw F1 and knows whom it calls, so that a mere listener cannot answer in the callee's place. */
+export const nonceMacKey = (
+  crypto: CryptoProvider,
+  meshId: Uint8Array,
+  responderId: Uint8Array,
+  nonce: Uint8Array,
+): Uint8Array => crypto.sha256(LABEL.nonceMac, meshId, responderId, nonce).slice(0, 16);

@@ -9,19 +9,20 @@ import { FRAME, WIRE_VERSION } from "../frame.ts";
 import type { Datagram } from "../types.ts";
 import { acknowledgement, allFragments } from "./acknowledgement.ts";
 import { CookieJar } from "./cookie.ts";
-import { type Fragment, parseFragment, Reassembly } from "./fragment.ts";
+import { type Fragment, parseFragment } from "./fragment.ts";
 import { Initiator, type InitiatorPurpose } from "./initiator.ts";
 import { firstMacKey, hasMac, setMac } from "./mac.ts";
 import { Acknowledge, CookieReply, MESSAGE } from "./message.ts";
 import type { Admission, Directory, HandshakeAction, LocalNode, RemoteMember, VerifyForeign } from "./ports.ts";
+import { Reassembly } from "./reassembly.ts";
 import { Responder } from "./responder.ts";
 
-/** Messages being put together, in all and of one source. */
-export const REASSEMBLY = { slots: 256, perSource: 8 } as const;
 /** While a long message arrives, every so many fragments are reported. */
-const REPORT_EVERY = 4;
+export const REPORT_EVERY = 4;
 /** A cookie is reused for this long: less than the responder honours it. */
-const COOKIE_LIFE = seconds(100);
+export const COOKIE_LIFE = seconds(100);
+/** Of so many endpoints, the oldest forgotten first; another costs a round trip. */
+const COOKIES_KEPT = 1024;
 
 export interface HandshakeDeps {
   readonly crypto: CryptoProvider;
@@ -31,7 +32,7 @@ export interface HandshakeDeps {
   readonly admission: Admission | undefined;
   readonly verifyForeign: VerifyForeign;
   readonly meter: Meter;
-  /** Whether a live session proves this source, so that no cookie is asked for. */
+  /** Whether a live session proves this source, so that K1 needs no cookie. */
   isProven(source: Endpoint): boolean;
   /** Whether a session index is free on this node. */
   isFree(index: number): boolean;
@@ -56,7 +57,7 @@ export class Handshakes {
   constructor(deps: HandshakeDeps, now: Ms) {
     this.#deps = deps;
     this.#cookies = new CookieJar(deps.random, now);
-    this.#reassembly = new Reassembly(deps.crypto, REASSEMBLY.slots, REASSEMBLY.perSource);
+    this.#reassembly = new Reassembly(deps.crypto);
     const { membership, keys } = deps.local;
     if (membership && deps.directory) {
       this.#responder = new Responder(deps, membership, deps.directory, now, () => this.#freeIndex());
@@ -77,7 +78,8 @@ export class Handshakes {
   connect(peer: RemoteMember, endpoint: Endpoint, now: Ms): Promise<HandshakeAction[]> {
     const { membership } = this.#deps.local;
     if (!membership) throw new RangeError("only a member can connect");
-    return this.#start(endpoint, now, { kind: "known-peer", peer, meshId: membership.meshId, id: peer.id });
+    const { meshId, certificateHash } = membership;
+    return this.#start(endpoint, now, { kind: "known-peer", peer, certificateHash, meshId, id: peer.id });
   }
 
   /** First contact as a member with a node of which only the id is known, or which does not know us. */
@@ -125,6 +127,7 @@ export class Handshakes {
 
   tick(now: Ms): HandshakeAction[] {
     const actions: HandshakeAction[] = [];
+    this.#reassembly.expire(now);
     for (const [exchange, initiator] of this.#initiators) {
       if (initiator.due <= now) actions.push(...initiator.tick(now));
       if (initiator.over) this.#initiators.delete(exchange);
@@ -136,7 +139,7 @@ export class Handshakes {
   /** Something sealed under this session arrived: the peer has it, nothing needs repeating. */
   confirmed(localIndex: number): void {
     for (const [exchange, initiator] of this.#initiators) {
-      if (initiator.index === localIndex && initiator.agreed) this.#initiators.delete(exchange);
+      if (initiator.index === localIndex) this.#initiators.delete(exchange);
     }
     this.#responder?.confirmed(localIndex);
   }
@@ -155,29 +158,38 @@ export class Handshakes {
     const f = parseFragment(datagram.payload);
     if (!f) return this.#drop("malformed");
     const toResponder = f.message === MESSAGE.k1 || f.message === MESSAGE.f1;
-    const key = this.#keyOf(f);
+    const key = this.#keyOf(f, datagram.endpoint);
     if (!key || !hasMac(key, datagram.payload)) return this.#drop("mac");
     if (toResponder && !this.#isProven(f, datagram.endpoint, now)) return this.#demandCookie(f, datagram, key, now);
     if (f.message === MESSAGE.f3 && !this.#responder?.mayTry(datagram.endpoint, now)) return this.#drop("slowed");
     const repeated = this.#repeated(f, datagram.endpoint, key, now);
     if (repeated) return repeated;
-    const { whole, bitmap } = this.#reassembly.add(f, endpointKey(datagram.endpoint));
+    const { whole, bitmap } = this.#reassembly.add(f, datagram.endpoint, now);
     const initiator = this.#initiators.get(toHex(f.exchange));
     for (const payload of whole) {
       const actions = isReply(f.message)
         ? await initiator?.receive(f.message, payload, now)
         : await this.#responder?.receive(f, payload, datagram.endpoint, now);
       if (!actions) continue;
-      this.#reassembly.done(f);
+      this.#reassembly.done(f, datagram.endpoint);
+      if (initiator?.over) this.#initiators.delete(initiator.exchange);
+      if (initiator?.isUnknown) return await this.#fallBack(initiator, now);
       const acknowledgement =
         f.message === MESSAGE.f4 ? [this.#acknowledge(f, allFragments(f.count), key, datagram.endpoint)] : [];
       return [...acknowledgement, ...actions];
     }
     if (whole.length > 0) return this.#drop("authentication");
+    if (bitmap === allFragments(f.count)) return this.#drop("repeated"); // of a message that did not authenticate
     // Some are missing: say so at once, not after the sender's timer, and often enough that the loss of one report is nothing.
     return f.index === f.count - 1 || f.index % REPORT_EVERY === REPORT_EVERY - 1
       ? [this.#acknowledge(f, bitmap, key, datagram.endpoint)]
       : [];
+  }
+
+  /** The callee does not know our certificate: first contact shows it, or says why it does not count. */
+  async #fallBack(initiator: Initiator, now: Ms): Promise<HandshakeAction[]> {
+    this.#deps.meter.count("handshake.unknown-here");
+    return await this.contact(initiator.peerId, initiator.endpoint, now);
   }
 
   /** A message that was dealt with before: its answer goes out again, or it is acknowledged whole. */
@@ -187,8 +199,10 @@ export class Handshakes {
     return this.#responder?.repeat(f, source, now);
   }
 
+  /** A session may have been moved by its peer, so it counts only where the answer is no larger than the question. */
   #isProven(f: Fragment, source: Endpoint, now: Ms): boolean {
-    return this.#deps.isProven(source) || this.#cookies.accepts(f.cookie, source, now);
+    const hasSession = f.message === MESSAGE.k1 && this.#deps.isProven(source);
+    return hasSession || this.#cookies.accepts(f.cookie, source, now);
   }
 
   #demandCookie(f: Fragment, { endpoint }: Datagram, key: Uint8Array, now: Ms): HandshakeAction[] {
@@ -204,19 +218,19 @@ export class Handshakes {
   }
 
   /** The key that a fragment must be made with; undefined when no exchange of ours could have asked for it. */
-  #keyOf(f: { readonly message: number; readonly exchange: Uint8Array }): Uint8Array | undefined {
+  #keyOf(f: Fragment, source: Endpoint): Uint8Array | undefined {
     if (f.message === MESSAGE.k1 || f.message === MESSAGE.k3 || f.message === MESSAGE.f1) return this.#ownKey;
-    if (f.message === MESSAGE.f3) return this.#responder?.macKey(f.exchange);
+    if (f.message === MESSAGE.f3) return this.#responder?.macKey(f.exchange, source);
     return this.#initiators.get(toHex(f.exchange))?.macKeyOf(f.message);
   }
 
-  #receiveAcknowledge({ payload }: Datagram, now: Ms): HandshakeAction[] {
+  #receiveAcknowledge({ payload, endpoint }: Datagram, now: Ms): HandshakeAction[] {
     const a = payload.length === Acknowledge.size ? Acknowledge.decode(payload) : undefined;
     if (!a || a.version !== WIRE_VERSION) return this.#drop("malformed");
     const ours = this.#initiators.get(toHex(a.exchange));
-    const key = ours?.sentMacKey(a.message) ?? this.#responder?.sentMacKey(a.message, a.exchange);
+    const key = ours?.sentMacKey(a.message) ?? this.#responder?.sentMacKey(a.message, a.exchange, endpoint);
     if (!key || !hasMac(key, payload)) return this.#drop("mac");
-    return ours?.acknowledged(a, now) ?? this.#responder?.acknowledged(a, now) ?? [];
+    return ours?.acknowledged(a, now) ?? this.#responder?.acknowledged(a, endpoint, now) ?? [];
   }
 
   #receiveCookie({ payload, endpoint }: Datagram, now: Ms): HandshakeAction[] {
@@ -225,8 +239,8 @@ export class Handshakes {
     const initiator = this.#initiators.get(toHex(reply.exchange));
     if (!initiator || !hasMac(initiator.calleeKey, payload)) return this.#drop("mac");
     const cookie = reply.cookie.slice();
-    if (this.#cookieOf.size > 4096) this.#cookieOf.clear();
     this.#cookieOf.set(endpointKey(endpoint), { cookie, until: now + COOKIE_LIFE });
+    if (this.#cookieOf.size > COOKIES_KEPT) this.#cookieOf.delete(this.#cookieOf.keys().next().value as string);
     return initiator.useCookie(cookie, now);
   }
 
@@ -248,4 +262,4 @@ export class Handshakes {
 }
 
 const isReply = (message: number): boolean =>
-  message === MESSAGE.k2 || message === MESSAGE.f2 || message === MESSAGE.f4;
+  message === MESSAGE.k2 || message === MESSAGE.unknown || message === MESSAGE.f2 || message === MESSAGE.f4;

@@ -1,10 +1,15 @@
 /** The messages' layouts (SPEC.md, "Messages"). Sealed parts are their plaintext and a 16-byte tag. */
 import { bytes, reserved, struct } from "../../base/struct.ts";
+import { FragmentHeader, MAX_DATAGRAM } from "../frame.ts";
 
 /** Number of a message in the fragment header. */
-export const MESSAGE = { k1: 1, k2: 2, k3: 3, f1: 17, f2: 18, f3: 19, f4: 20 } as const;
+export const MESSAGE = { k1: 1, k2: 2, k3: 3, unknown: 4, f1: 17, f2: 18, f3: 19, f4: 20 } as const;
 
-const TAG = 16;
+/** What a fragment carries at most: with its header it fills the largest datagram. */
+export const FRAGMENT_PAYLOAD = MAX_DATAGRAM - FragmentHeader.size;
+export const MAX_FRAGMENTS = 32;
+
+export const TAG = 16; // of AES-256-GCM
 const BISCUIT = 141;
 
 /** Known peer, initiator to responder; 2392 bytes, two fragments. */
@@ -42,6 +47,11 @@ export const ReplySecret = struct("reply_secret", {
 export const InitConf = struct("init_conf", {
   biscuit: bytes(BISCUIT),
   sealed: bytes(TAG), // nothing, sealed: the key confirmation
+});
+
+/** Known peer, responder to initiator, instead of K2: "I do not know your certificate". */
+export const Unknown = struct("unknown", {
+  sealed: bytes(TAG), // nothing, sealed
 });
 
 /** What the responder hands to the initiator instead of remembering it; sealed under its own rotating key. */
@@ -87,6 +97,29 @@ export const PURPOSE = { member: 1, join: 2 } as const;
 export const FirstAnswer = struct("first_answer", {
   ciphertext: bytes(1088), // to the initiator's static ML-KEM key
 });
+
+/** F3 is a whole number of these long, so that its length tells the depth of a chain and not whose it is. */
+export const IDENTITY_STEP = 4 * FRAGMENT_PAYLOAD;
+
+export interface MessageBytes {
+  readonly least: number;
+  readonly most: number;
+  readonly step: number;
+}
+const fixed = (size: number): MessageBytes => ({ least: size, most: size, step: 1 });
+const upTo32 = (least: number, step = 1): MessageBytes => ({ least, most: MAX_FRAGMENTS * FRAGMENT_PAYLOAD, step });
+
+/** How long a message may be: anything else is dropped before it takes room. */
+export const MESSAGE_BYTES: ReadonlyMap<number, MessageBytes> = new Map([
+  [MESSAGE.k1, fixed(InitHello.size)],
+  [MESSAGE.k2, fixed(RespHello.size)],
+  [MESSAGE.k3, fixed(InitConf.size)],
+  [MESSAGE.unknown, fixed(Unknown.size)],
+  [MESSAGE.f1, fixed(FirstHello.size)],
+  [MESSAGE.f2, upTo32(FirstReply.size + TAG)],
+  [MESSAGE.f3, upTo32(IDENTITY_STEP, IDENTITY_STEP)],
+  [MESSAGE.f4, upTo32(FirstAnswer.size + TAG)],
+]);
 
 export const AEAD_ID = { "aes-256-gcm": 1, "chacha20-poly1305": 2 } as const;
 

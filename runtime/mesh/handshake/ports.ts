@@ -30,11 +30,23 @@ export interface RemoteMember {
   readonly certificateHash: Uint8Array;
 }
 
-/** Members we know. Both look-ups leave out who is revoked or expired. */
+/** Members we know. Nobody is returned who is revoked or expired. */
 export interface Directory {
   byCertificateHash(hash: Uint8Array): RemoteMember | undefined;
-  /** Verifies an encoded chain against genesis, mesh time and revocations, and remembers the member. */
-  admit(chain: Uint8Array): Promise<RemoteMember | undefined>;
+  /**
+   * Verifies an encoded chain against genesis, mesh time and revocations, and remembers the member. `proven`: the member
+   * itself has shown it and holds its keys.
+   */
+  admit(chain: Uint8Array, proven?: boolean): Promise<RemoteMember | undefined>;
+  /** Whose chain this is, remembering nothing; undefined unless its signatures hold. A verdict is kept by the chain's hash. */
+  identify(chain: Uint8Array): Promise<Identified | undefined>;
+}
+
+/** A member, or who was one. */
+export interface Identified {
+  readonly id: Uint8Array;
+  readonly keys: PublicKeys;
+  readonly ended: "revoked" | "expired" | undefined;
 }
 
 /** Verifies what a responder shows to a joiner, who has no directory yet: genesis against mesh id, chain against genesis. */
@@ -90,6 +102,8 @@ export type HandshakeAction =
   | {
       readonly type: "failed";
       readonly exchange: string;
+      /** Node id that was called. */
+      readonly peer: Uint8Array;
       readonly code: string;
       readonly message: string;
       readonly told: boolean;

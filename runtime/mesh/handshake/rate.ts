@@ -1,12 +1,13 @@
-/** Token buckets by source prefix (an IPv4 address, an IPv6 /64) in a table of fixed size. */
+/** Token buckets in a table of fixed size, by any key: a source prefix (an IPv4 address, an IPv6 /64) or a member. */
 import { toHex } from "../../base/bytes.ts";
 import type { Endpoint } from "../../base/endpoint.ts";
 import { parseIp } from "../../base/ip.ts";
 import type { Ms } from "../../base/time.ts";
 
 export const sourcePrefix = (e: Endpoint): string => {
+  if (e.port === 0) return e.address; // through the mesh: one member, not a network of hosts
   const address = parseIp(e.address.split("%")[0] as string);
-  return address ? toHex(address.length === 4 ? address : address.subarray(0, 8)) : e.address;
+  return address ? toHex(address.subarray(0, 8)) : e.address;
 };
 
 export class RateLimit {
@@ -15,20 +16,19 @@ export class RateLimit {
   readonly #limit: number;
   readonly #buckets = new Map<string, { tokens: number; at: Ms }>();
 
-  /** `burst` at once, then one per `refill`; at most `limit` sources are remembered, the oldest forgotten first. */
+  /** `burst` at once, then one per `refill`; at most `limit` keys are remembered, the oldest forgotten first. */
   constructor(burst: number, refill: Ms, limit: number) {
     this.#burst = burst;
     this.#refill = refill;
     this.#limit = limit;
   }
 
-  /** Whether the source has anything left; spends nothing. */
-  has(source: Endpoint, now: Ms): boolean {
-    return this.#level(sourcePrefix(source), now) >= 1;
+  /** Whether there is anything left; spends nothing. */
+  has(key: string, now: Ms): boolean {
+    return this.#level(key, now) >= 1;
   }
 
-  spend(source: Endpoint, now: Ms): void {
-    const key = sourcePrefix(source);
+  spend(key: string, now: Ms): void {
     const tokens = Math.max(0, this.#level(key, now) - 1);
     this.#buckets.delete(key);
     this.#buckets.set(key, { tokens, at: now });

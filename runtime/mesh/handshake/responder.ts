@@ -2,38 +2,27 @@
  * Answering others. A known peer's exchange leaves no state that matters: K2 is cached only so that a lost fragment need
  * not cost a new one, and what K3 needs comes back in its biscuit. First contacts are kept in a fixed number of slots.
  */
-import { equal, toHex, wipe } from "../../base/bytes.ts";
+import { concat, equal, toHex, wipe } from "../../base/bytes.ts";
 import { type Endpoint, endpointKey } from "../../base/endpoint.ts";
 import type { Values } from "../../base/struct.ts";
 import { type Ms, seconds } from "../../base/time.ts";
 import { KdfChain } from "../../crypto/kdf-chain.ts";
 import { BiscuitJar } from "./biscuit.ts";
 import { NO_COOKIE } from "./cookie.ts";
-import {
-  consumeIdentity,
-  consumePurpose,
-  createAnswer,
-  createFirstReply,
-  type FirstReplyState,
-  type OpenedIdentity,
-  type OpenedPurpose,
-  type Verdict,
-} from "./first-contact.ts";
+import { FairTable } from "./fair-table.ts";
+import { consumePurpose, createAnswer, createFirstReply, type FirstReplyState } from "./first-contact.ts";
 import { type Fragment, split } from "./fragment.ts";
-import { aeadOf, consumeConfirmation, consumeHello, createReply } from "./known-peer.ts";
+import { aeadOf, consumeConfirmation, consumeHello, createReply, createUnknown } from "./known-peer.ts";
 import type { HandshakeDeps } from "./machine.ts";
-import { type Acknowledge, AEAD_ID, FirstHello, InitConf, MESSAGE } from "./message.ts";
+import { type Acknowledge, AEAD_ID, InitConf, MESSAGE } from "./message.ts";
 import { Outbox } from "./outbox.ts";
 import type { Directory, Established, HandshakeAction, Membership, RemoteMember } from "./ports.ts";
-import { RateLimit } from "./rate.ts";
-import { chooseAead, type SessionSecrets } from "./schedule.ts";
+import { Reception } from "./reception.ts";
+import { type SessionSecrets, wipeSession } from "./schedule.ts";
 
+/** Exchanges being answered at a time. */
 export const SLOTS = 128;
-/** First contacts of one source at a time: enough for a shelf of gateways behind one NAT. */
-export const SLOTS_PER_SOURCE = 8;
-const SLOT_LIFE: Ms = seconds(10);
-/** Wrong secrets: five at once, then one per two seconds, per source. */
-const GUESSES = { burst: 5, refill: seconds(2), sources: 1024 } as const;
+export const SLOT_LIFE: Ms = seconds(10);
 
 interface Slot {
   readonly key: string;
@@ -42,14 +31,16 @@ interface Slot {
   readonly started: Ms;
   /** Instance of the message that opened the slot: a repetition has the same. */
   readonly instance: number;
+  /** What we sent last: K2, F2, or F4 once it is answered. */
   message: number;
   macKey: Uint8Array;
   outbox: Outbox;
-  first: { readonly state: FirstReplyState; readonly ephemeral: Uint8Array } | undefined;
+  readonly first: FirstReplyState | undefined;
   peerId: Uint8Array | undefined;
   localIndex: number | undefined;
-  answered: boolean;
 }
+
+const isAnswered = (slot: Slot): boolean => slot.message === MESSAGE.f4;
 
 export class Responder {
   readonly #deps: HandshakeDeps;
@@ -57,8 +48,8 @@ export class Responder {
   readonly #directory: Directory;
   readonly #freeIndex: () => number;
   readonly #biscuits: BiscuitJar;
-  readonly #guesses = new RateLimit(GUESSES.burst, GUESSES.refill, GUESSES.sources);
-  readonly #slots = new Map<string, Slot>();
+  readonly #reception: Reception;
+  readonly #slots: FairTable<Slot>;
   /** Per peer, the last biscuit that was taken: an older or equal one is a replay. */
   readonly #last = new Map<string, { readonly number: bigint; readonly localIndex: number }>();
 
@@ -68,6 +59,8 @@ export class Responder {
     this.#directory = directory;
     this.#freeIndex = freeIndex;
     this.#biscuits = new BiscuitJar(deps.crypto, deps.random, now);
+    this.#reception = new Reception(deps, directory, freeIndex);
+    this.#slots = new FairTable(SLOTS, SLOT_LIFE, wipeSlot);
   }
 
   get size(): number {
@@ -75,64 +68,65 @@ export class Responder {
   }
 
   get due(): Ms | undefined {
-    let due: Ms | undefined;
-    for (const s of this.#slots.values()) {
-      const next = s.answered ? Math.min(s.outbox.due, s.started + SLOT_LIFE) : s.started + SLOT_LIFE;
-      if (due === undefined || next < due) due = next;
-    }
-    return due;
+    const answered = this.#slots.values().filter(isAnswered);
+    const due = [...answered.map((s) => s.outbox.due), ...(this.#slots.due === undefined ? [] : [this.#slots.due])];
+    return due.length > 0 ? Math.min(...due) : undefined;
   }
 
-  /** Key of F3's fragments. */
-  macKey(exchange: Uint8Array): Uint8Array | undefined {
-    return this.#slots.get(toHex(exchange))?.first?.state.macKey;
+  /** Key of F3's fragments: they count only from where F1 came from, so that nobody else pays for them. */
+  macKey(exchange: Uint8Array, source: Endpoint): Uint8Array | undefined {
+    return this.#slotOf(exchange, source)?.first?.macKey;
   }
 
   /** Key with which an acknowledgement of our message is made. */
-  sentMacKey(message: number, exchange: Uint8Array): Uint8Array | undefined {
-    const slot = this.#slots.get(toHex(exchange));
+  sentMacKey(message: number, exchange: Uint8Array, source: Endpoint): Uint8Array | undefined {
+    const slot = this.#slotOf(exchange, source);
     return slot?.message === message ? slot.macKey : undefined;
   }
 
-  /** Whether this source may try a secret, or has guessed too often. */
+  /** Whether F3 of this source is read, or it has failed too often. */
   mayTry(source: Endpoint, now: Ms): boolean {
-    return this.#guesses.has(source, now);
+    return this.#reception.mayTry(source, now);
+  }
+
+  #slotOf(exchange: Uint8Array, source: Endpoint): Slot | undefined {
+    return this.#slots.get(keyOf(exchange, source));
   }
 
   /** The answer to a first message that was answered before, sent again. */
   repeat(f: Fragment, source: Endpoint, now: Ms): HandshakeAction[] | undefined {
-    const slot = this.#slots.get(toHex(f.exchange));
-    const opened = slot && (f.message === MESSAGE.k1 || f.message === MESSAGE.f1) && f.instance === slot.instance;
-    const answered = slot && f.message === MESSAGE.f3 && slot.answered;
-    if (!slot || !(opened || answered) || endpointKey(source) !== endpointKey(slot.source)) return undefined;
-    return this.#emit(slot, slot.outbox.acknowledge(0, now));
+    const slot = this.#slotOf(f.exchange, source);
+    if (!slot || !this.#isRepetition(f, slot)) return undefined;
+    return sent(slot.source, slot.outbox.asked(now));
   }
 
-  acknowledged(a: Values<typeof Acknowledge.fields>, now: Ms): HandshakeAction[] {
-    const slot = this.#slots.get(toHex(a.exchange));
+  #isRepetition(f: Fragment, slot: Slot): boolean {
+    if (f.message === MESSAGE.f3) return isAnswered(slot);
+    return f.message !== MESSAGE.k3 && f.instance === slot.instance;
+  }
+
+  acknowledged(a: Values<typeof Acknowledge.fields>, source: Endpoint, now: Ms): HandshakeAction[] {
+    const slot = this.#slotOf(a.exchange, source);
     if (!slot) return [];
     const again = slot.outbox.acknowledge(a.bitmap, now);
-    if (slot.answered && slot.outbox.complete) this.#close(slot);
-    return this.#emit(slot, again);
+    if (isAnswered(slot) && slot.outbox.complete) this.#slots.delete(slot.key);
+    return sent(slot.source, again);
   }
 
   tick(now: Ms): HandshakeAction[] {
-    const actions: HandshakeAction[] = [];
-    for (const slot of this.#slots.values()) {
-      if (now >= slot.started + SLOT_LIFE) this.#close(slot);
-      // K2 and F2 are repeated when asked for: the caller's timer drives. F4 is ours to bring home.
-      else if (slot.answered && slot.outbox.due <= now) actions.push(...this.#emit(slot, slot.outbox.retry(now)));
-    }
-    return actions;
+    this.#slots.expire(now);
+    // K2 and F2 are repeated when asked for: the caller's timer drives. F4 is ours to bring home.
+    const due = this.#slots.values().filter((slot) => isAnswered(slot) && slot.outbox.due <= now);
+    return due.flatMap((slot) => sent(slot.source, slot.outbox.retry(now)));
   }
 
   confirmed(localIndex: number): void {
-    for (const slot of this.#slots.values()) if (slot.localIndex === localIndex) this.#close(slot);
+    for (const slot of this.#slots.values()) if (slot.localIndex === localIndex) this.#slots.delete(slot.key);
   }
 
   forget(id: Uint8Array): void {
     this.#last.delete(toHex(id));
-    for (const slot of this.#slots.values()) if (slot.peerId && equal(slot.peerId, id)) this.#close(slot);
+    for (const s of this.#slots.values()) if (s.peerId && equal(s.peerId, id)) this.#slots.delete(s.key);
   }
 
   /** Takes a whole message; undefined when it does not authenticate. */
@@ -156,8 +150,10 @@ export class Responder {
     if (!opened) return undefined;
     const peer = this.#directory.byCertificateHash(opened.certificateHash);
     if (!peer) {
-      meter.count("handshake.drop.unknown-certificate");
-      return []; // the caller falls back to first contact, where it can show who it is
+      meter.count("handshake.unknown-certificate");
+      const payload = createUnknown(crypto, opened);
+      const name = { message: MESSAGE.unknown, exchange: f.exchange };
+      return sent(source, split(crypto, name, payload, opened.macKey, NO_COOKIE));
     }
     const index = this.#freeIndex();
     const reply = await createReply(crypto, random, { rates: local.rates, index }, peer.keys, opened);
@@ -172,38 +168,37 @@ export class Responder {
         aead: AEAD_ID[reply.aead],
       },
       f.exchange,
+      source,
       now,
     );
     wipe(saved);
     reply.chain.wipe();
-    const message = new Uint8Array(reply.body.length + biscuit.length);
-    message.set(reply.body);
-    message.set(biscuit, reply.body.length);
-    return this.#open(f, source, MESSAGE.k2, message, opened.macKey, now, undefined);
+    return this.#open(f, source, MESSAGE.k2, concat(reply.body, biscuit), opened.macKey, now, undefined);
   }
 
   #receiveConfirmation(f: Fragment, payload: Uint8Array, source: Endpoint, now: Ms): HandshakeAction[] | undefined {
     const { crypto, meter, isFree } = this.#deps;
     const message = payload.length === InitConf.size ? InitConf.decode(payload) : undefined;
-    const biscuit = message && this.#biscuits.open(message.biscuit, f.exchange, now);
+    const biscuit = message && this.#biscuits.open(message.biscuit, f.exchange, source, now);
     const aead = biscuit && aeadOf(biscuit.aead);
     if (!message || !biscuit || !aead) return undefined;
-    const peer = this.#directory.byCertificateHash(biscuit.certificateHash);
-    if (!peer) return undefined; // revoked since
-    const last = this.#last.get(toHex(peer.id));
-    if (last && biscuit.number <= last.number) {
-      meter.count("handshake.drop.replay");
-      return last.localIndex === biscuit.responder ? [{ type: "repeated", localIndex: last.localIndex }] : [];
-    }
     const chain = KdfChain.resume(crypto, biscuit.chain);
     wipe(biscuit.chain);
     const secrets = consumeConfirmation(crypto, chain, message.sealed);
     chain.wipe();
-    if (!secrets || !isFree(biscuit.responder)) return undefined;
+    const peer = this.#directory.byCertificateHash(biscuit.certificateHash);
+    const last = peer && this.#last.get(toHex(peer.id));
+    const isReplay = last !== undefined && biscuit.number <= last.number;
+    if (!secrets || !peer || isReplay || !isFree(biscuit.responder)) {
+      if (secrets) wipeSession(secrets);
+      if (!secrets || !isReplay) return undefined; // not the exchange's, or revoked since
+      meter.count("handshake.drop.replay");
+      return last.localIndex === biscuit.responder ? [{ type: "repeated", localIndex: last.localIndex }] : [];
+    }
     this.#last.set(toHex(peer.id), { number: biscuit.number, localIndex: biscuit.responder });
-    const slot = this.#slots.get(toHex(f.exchange));
+    const slot = this.#slotOf(f.exchange, source);
     const took = slot ? now - slot.started : 0;
-    if (slot) this.#close(slot);
+    if (slot) this.#slots.delete(slot.key);
     const indices = { localIndex: biscuit.responder, remoteIndex: biscuit.initiator, aead };
     return [{ type: "established", session: established("known-peer", peer, source, indices, secrets, took, true) }];
   }
@@ -215,17 +210,9 @@ export class Responder {
     now: Ms,
   ): Promise<HandshakeAction[] | undefined> {
     const { crypto, random, local } = this.#deps;
-    const state = await createFirstReply(
-      crypto,
-      random,
-      { ...this.#membership, id: local.keys.id },
-      payload,
-      f.exchange,
-    );
-    const hello = FirstHello.decode(payload);
-    if (!state || !hello) return undefined;
-    const first = { state, ephemeral: hello.ephemeralX25519.slice() };
-    return this.#open(f, source, MESSAGE.f2, state.payload, state.replyMacKey, now, first);
+    const self = { ...this.#membership, id: local.keys.id };
+    const first = await createFirstReply(crypto, random, self, payload, f.exchange);
+    return first && this.#open(f, source, MESSAGE.f2, first.payload, first.replyMacKey, now, first);
   }
 
   async #receiveIdentity(
@@ -234,76 +221,46 @@ export class Responder {
     source: Endpoint,
     now: Ms,
   ): Promise<HandshakeAction[] | undefined> {
-    const { crypto, random, local } = this.#deps;
-    const slot = this.#slots.get(toHex(f.exchange));
-    if (!slot?.first || slot.answered) return undefined;
-    const { state, ephemeral } = slot.first;
-    const opened = await consumePurpose(crypto, local.keys, state, ephemeral, payload);
-    if (!opened) return undefined;
-    const caller = await this.#identify(opened, source, now);
-    if (!caller) return undefined;
-    const { peer, verdict } = await this.#decide(caller, opened, source);
-    const answer = await createAnswer(crypto, random, local.keys, peer.keys, state.ephemeral, opened.state, verdict);
-    if (!answer) return undefined;
-    slot.message = MESSAGE.f4;
-    slot.macKey = state.macKey;
-    slot.outbox = new Outbox(
-      split(crypto, { message: MESSAGE.f4, exchange: slot.exchange }, answer.payload, state.macKey, NO_COOKIE),
-      now,
-    );
-    slot.answered = true;
-    const actions = this.#emit(slot, [...slot.outbox.datagrams]);
-    if (!verdict.accepted || !peer.member) return actions;
-    slot.peerId = peer.member.id;
-    slot.localIndex = verdict.index;
-    const indices = { localIndex: verdict.index, remoteIndex: state.initiatorIndex, aead: verdict.aead };
-    const took = now - slot.started;
-    const session = established("first-contact", peer.member, source, indices, answer.secrets, took, false);
-    return [{ type: "established", session }, ...actions];
+    const slot = this.#slotOf(f.exchange, source);
+    if (!slot?.first || isAnswered(slot)) return undefined;
+    const answer = await this.#answer(slot, slot.first, payload, now);
+    if (!answer) this.#slots.delete(slot.key); // nobody but the caller can make an F3 of this exchange: it gets one
+    return answer;
   }
 
-  /** Who calls, when it has the secret and the signature holds. A wrong secret is paid for by its source alone. */
-  async #identify(opened: OpenedPurpose, source: Endpoint, now: Ms): Promise<OpenedIdentity | undefined> {
-    const { crypto, admission, meter } = this.#deps;
-    const joins = opened.purpose === "join";
-    const secret = joins ? admission?.secretOf(opened.inviteId) : undefined;
-    const identity = joins && !secret ? undefined : consumeIdentity(crypto, opened, secret);
-    if (!identity) {
-      this.#guesses.spend(source, now);
-      meter.count("handshake.drop.secret");
+  /** F4, and the session when it is accepted; undefined for who gets no answer. */
+  async #answer(
+    slot: Slot,
+    first: FirstReplyState,
+    payload: Uint8Array,
+    now: Ms,
+  ): Promise<HandshakeAction[] | undefined> {
+    const { crypto, random, local } = this.#deps;
+    const opened = await consumePurpose(crypto, local.keys, first, payload);
+    const heard = await this.#reception.hear(opened, slot.source, now);
+    if (!opened || !heard) {
+      opened?.state.wipe();
       return undefined;
     }
-    if (identity.purpose === "join") return (await identity.verify()) ? identity : undefined;
-    const member = await this.#directory.admit(identity.chain);
-    return member && (await identity.verify(member.keys)) ? identity : undefined;
-  }
-
-  async #decide(
-    caller: OpenedIdentity,
-    opened: OpenedPurpose,
-    source: Endpoint,
-  ): Promise<{ peer: { keys: RemoteMember["keys"]; member: RemoteMember | undefined }; verdict: Verdict }> {
-    const { admission, local } = this.#deps;
-    const aead = chooseAead(opened.rates, local.rates);
-    if (caller.purpose === "member") {
-      const member = (await this.#directory.admit(caller.chain)) as RemoteMember;
-      return {
-        peer: { keys: member.keys, member },
-        verdict: { accepted: true, index: this.#freeIndex(), aead, chain: undefined },
-      };
+    const { keys, member, verdict } = heard;
+    const answer = await createAnswer(crypto, random, local.keys, keys, first.ephemeral, opened.state, verdict);
+    if (!answer) return undefined;
+    const name = { message: MESSAGE.f4, exchange: slot.exchange };
+    slot.message = MESSAGE.f4;
+    slot.macKey = first.macKey;
+    slot.outbox = new Outbox(split(crypto, name, answer.payload, first.macKey, NO_COOKIE), now);
+    wipeSlot(slot);
+    const actions = sent(slot.source, slot.outbox.datagrams);
+    if (!verdict.accepted || !member) {
+      wipeSession(answer.secrets);
+      return actions;
     }
-    const { keys, name } = caller;
-    const answer = await admission?.admit({ inviteId: opened.inviteId, keys, name, source });
-    const member = answer?.accepted ? await this.#directory.admit(answer.chain) : undefined;
-    if (!answer?.accepted || !member) {
-      const refusal =
-        answer && !answer.accepted ? answer : { code: "invite/failed", message: "the gateway could not admit" };
-      return {
-        peer: { keys, member: undefined },
-        verdict: { accepted: false, code: refusal.code, message: refusal.message },
-      };
-    }
-    return { peer: { keys, member }, verdict: { accepted: true, index: this.#freeIndex(), aead, chain: answer.chain } };
+    slot.peerId = member.id;
+    slot.localIndex = verdict.index;
+    const indices = { localIndex: verdict.index, remoteIndex: first.initiatorIndex, aead: verdict.aead };
+    const took = now - slot.started;
+    const session = established("first-contact", member, slot.source, indices, answer.secrets, took, false);
+    return [{ type: "established", session }, ...actions];
   }
 
   #open(
@@ -315,10 +272,9 @@ export class Responder {
     now: Ms,
     first: Slot["first"],
   ): HandshakeAction[] {
-    this.#makeRoom(source);
     const datagrams = split(this.#deps.crypto, { message, exchange: f.exchange }, payload, macKey, NO_COOKIE);
     const slot: Slot = {
-      key: toHex(f.exchange),
+      key: keyOf(f.exchange, source),
       exchange: f.exchange.slice(),
       source,
       started: now,
@@ -329,30 +285,22 @@ export class Responder {
       first,
       peerId: undefined,
       localIndex: undefined,
-      answered: false,
     };
-    this.#slots.set(slot.key, slot);
-    return this.#emit(slot, datagrams);
-  }
-
-  /** The oldest of the same source goes first, then the oldest of all. */
-  #makeRoom(source: Endpoint): void {
-    const own = [...this.#slots.values()].filter((s) => s.source.address === source.address);
-    const oldest = own.length >= SLOTS_PER_SOURCE ? own[0] : undefined;
-    if (oldest) this.#close(oldest);
-    else if (this.#slots.size >= SLOTS) this.#close(this.#slots.values().next().value as Slot);
-  }
-
-  #close(slot: Slot): void {
-    slot.first?.state.chain.wipe();
-    slot.first?.state.ephemeral.fill(0);
-    this.#slots.delete(slot.key);
-  }
-
-  #emit(slot: Slot, payloads: readonly Uint8Array[]): HandshakeAction[] {
-    return payloads.map((payload) => ({ type: "send", datagram: { endpoint: slot.source, payload } }));
+    this.#slots.set(slot.key, source, slot, now);
+    return sent(source, datagrams);
   }
 }
+
+/** An exchange is its number and who began it: somebody elsewhere who uses the same number disturbs nobody. */
+const keyOf = (exchange: Uint8Array, source: Endpoint): string => `${toHex(exchange)} ${endpointKey(source)}`;
+
+function wipeSlot({ first }: Slot): void {
+  first?.chain.wipe();
+  if (first) wipe(first.ephemeral);
+}
+
+const sent = (endpoint: Endpoint, payloads: readonly Uint8Array[]): HandshakeAction[] =>
+  payloads.map((payload) => ({ type: "send", datagram: { endpoint, payload } }));
 
 function established(
   pattern: Established["pattern"],

@@ -1,5 +1,5 @@
 /** Steps of the key schedule that both patterns share (SPEC.md, "Key schedule"). */
-import { concat } from "../../base/bytes.ts";
+import { concat, wipe } from "../../base/bytes.ts";
 import { KdfChain } from "../../crypto/kdf-chain.ts";
 import { LABEL, STEP } from "../../crypto/labels.ts";
 import type { AeadName, CryptoProvider } from "../../crypto/provider.ts";
@@ -25,6 +25,7 @@ export function startChain(
 export function sealStep(crypto: CryptoProvider, chain: KdfChain, step: Uint8Array, plaintext: Uint8Array): Uint8Array {
   const key = chain.deriveKey(step, 32);
   const sealed = crypto.aead["aes-256-gcm"].seal(key, ZERO_NONCE, chain.transcript, plaintext);
+  wipe(key);
   chain.mixHash(sealed);
   return sealed;
 }
@@ -38,6 +39,7 @@ export function openStep(
 ): Uint8Array | undefined {
   const key = chain.deriveKey(step, 32);
   const plaintext = crypto.aead["aes-256-gcm"].open(key, ZERO_NONCE, chain.transcript, sealed);
+  wipe(key);
   if (plaintext) chain.mixHash(sealed);
   return plaintext;
 }
@@ -51,6 +53,10 @@ export interface SessionSecrets {
   readonly hopResponder: Uint8Array;
   readonly sessionId: Uint8Array;
 }
+
+/** For an exchange that ends without a session. */
+export const wipeSession = (s: SessionSecrets): void =>
+  wipe(s.dataInitiator, s.dataResponder, s.controlInitiator, s.controlResponder);
 
 /** The session's keys; ends the chain. */
 export function finish(chain: KdfChain): SessionSecrets {

@@ -18,7 +18,7 @@ describe("lines", () => {
       fc.property(fc.array(fc.string({ unit: "grapheme" })), fc.integer({ min: 1, max: 7 }), (texts, step) => {
         const lines = texts.map((t) => t.replaceAll("\n", ""));
         const stream = bytes(lines.map((l) => `${l}\n`).join(""));
-        const reader = new LineReader();
+        const reader = new LineReader(LINE_MAX);
         const got: string[] = [];
         for (let at = 0; at < stream.length; at += step) got.push(...reader.push(stream.subarray(at, at + step)));
         // The decoder takes a byte order mark at the very beginning away.
@@ -28,7 +28,7 @@ describe("lines", () => {
   });
 
   test("without an end are refused, so that a client cannot fill the memory", () => {
-    const reader = new LineReader();
+    const reader = new LineReader(LINE_MAX);
     reader.push(bytes("x".repeat(LINE_MAX)));
     expect(() => reader.push(bytes("x"))).toThrow(expect.objectContaining({ code: "api/line-too-long" }));
   });
@@ -71,6 +71,45 @@ describe("requests", () => {
         parseReply(text);
       }),
     );
+  });
+});
+
+describe("nasty lines", () => {
+  const deep = (open: string, close: string): string => open.repeat(100_000) + close.repeat(100_000);
+  test.each([
+    ["nothing", ""],
+    ["white space", " \t\r "],
+    ["lists in each other", deep("[", "]")],
+    ["objects in each other", `{"id":1,"method":"x","params":${deep('{"a":', "1}").replaceAll("1}1}", "}}")}`],
+    ["an unfinished object", '{"id":1,"method":"status"'],
+    ["two objects", '{"id":1,"method":"a"}{"id":2,"method":"b"}'],
+    ["an id that is a list", '{"id":[1],"method":"a"}'],
+    ["an id that is not a number", '{"id":null,"method":"a"}'],
+    ["a method that is an object", '{"id":1,"method":{}}'],
+    ["params that are null twice", '{"id":1,"method":"a","params":"x"}'],
+    ["not-a-number", '{"id":NaN,"method":"a"}'],
+    ["a byte order mark inside", '{"id":1,\uFEFF"method":"a"}'],
+    ["a control character in a string", '{"id":1,"method":"a\u0000'],
+  ])("are no requests and do not throw: %s", (_, line) => {
+    expect(parseRequest(line)).toBeUndefined();
+    expect(parseReply(line)).toBeUndefined();
+  });
+
+  test("that set prototypes set none", () => {
+    const request = parseRequest(
+      '{"id":1,"method":"a","params":{"__proto__":{"admin":true}},"__proto__":{"params":{}}}',
+    );
+    expect(request?.params).not.toHaveProperty("admin", true);
+    expect(({} as { admin?: boolean }).admin).toBeUndefined();
+  });
+
+  test("of bytes that are no UTF-8 are read as such, cut anywhere", () => {
+    for (let cut = 1; cut < 6; cut++) {
+      const reader = new LineReader(LINE_MAX);
+      const stream = Uint8Array.of(0x7b, 0xff, 0xe2, 0x82, 0x7d, 0x0a);
+      const lines = [...reader.push(stream.subarray(0, cut)), ...reader.push(stream.subarray(cut))];
+      expect(lines).toEqual(["{\uFFFD\uFFFD}"]);
+    }
   });
 });
 

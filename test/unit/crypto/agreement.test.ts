@@ -1,7 +1,7 @@
 /** The providers give the same bytes, and accept and refuse the same input. */
 import { describe, expect, test } from "bun:test";
 import * as fc from "fast-check";
-import { concat } from "../../../runtime/base/bytes.ts";
+import { concat, fromHex } from "../../../runtime/base/bytes.ts";
 import { native } from "../../../runtime/crypto/native.ts";
 import { noble } from "../../../runtime/crypto/noble.ts";
 import type { AeadName, CryptoProvider } from "../../../runtime/crypto/provider.ts";
@@ -71,6 +71,34 @@ test("X25519: both derive the same public key and secret, and refuse the same po
       same((p) => p.x25519.agree(secret, point));
     }),
   );
+});
+
+/** u coordinates of the points whose order divides eight, on the curve and its twist, in every encoding (RFC 7748 §6.1). */
+const P = 2n ** 255n - 19n;
+const ORDER_8 = [
+  325606250916557431795983626356110631294008115727848805560023387167927233504n,
+  39382357235489614581723060781553021112529911719440698176882885853963445705823n,
+];
+const LOW_ORDER = [0n, 1n, P - 1n, ...ORDER_8, P, P + 1n];
+const le = (n: bigint): Uint8Array => (fromHex(n.toString(16).padStart(64, "0")) as Uint8Array).reverse();
+const TOP_BIT = 2n ** 255n; // masked away by RFC 7748 §5
+
+test("X25519: both refuse every point of low order, however it is encoded", async () => {
+  const encodings = LOW_ORDER.flatMap((u) => [u, u | TOP_BIT].map(le));
+  await fc.assert(
+    fc.property(bytes(32), (secret) => {
+      for (const p of [native, noble]) for (const u of encodings) expect(p.x25519.agree(secret, u)).toBeUndefined();
+    }),
+    FEW,
+  );
+});
+
+test("X25519: both read coordinates beyond the prime, and with the top bit set, as the same point", () => {
+  const secret = pattern(32);
+  const nine = native.x25519.agree(secret, le(9n));
+  expect(nine).toBeDefined();
+  for (const p of [native, noble])
+    for (const u of [9n, 9n | TOP_BIT, 9n + P, (9n + P) | TOP_BIT]) expect(p.x25519.agree(secret, le(u))).toEqual(nine);
 });
 
 test.each([
@@ -146,8 +174,15 @@ test.each([
   ["too long", pattern(1185)],
   ["empty", pattern(0)],
   ["with coefficients of 4095", new Uint8Array(1184).fill(0xff)],
+  ["with a first coefficient of q", new Uint8Array(1184).with(0, 0x01).with(1, 0x0d)],
+  ["with a last coefficient of q", new Uint8Array(1184).with(1150, 0x10).with(1151, 0xd0)],
 ])("ML-KEM: both refuse a key that is %s", async (_, key) => {
   for (const p of [native, noble]) expect(await p.mlKem768.encapsulate(key, pattern(32))).toBeUndefined();
+});
+
+test("ML-KEM: both take a key whose coefficients are q - 1 or zero", async () => {
+  for (const key of [new Uint8Array(1184), new Uint8Array(1184).with(0, 0x00).with(1, 0x0d)])
+    for (const p of [native, noble]) expect(await p.mlKem768.encapsulate(key, pattern(32))).toBeDefined();
 });
 
 test.each([[0], [1087], [1089]])("ML-KEM: both refuse a ciphertext of %d bytes", async (length) => {

@@ -16,6 +16,7 @@ const HOST: HostFacts = {
   bpf: "",
   libcrypto: "OpenSSL 3.0.19",
   libbpf: "v1.1",
+  ipsecMbLacks: "",
   cpu: ["aes", "vaes"],
 };
 
@@ -24,7 +25,11 @@ const FULL: Facts = {
   addonReason: "",
   host: HOST,
   tunDevice: true,
-  rates: { aes256Gcm: 2400, chacha20Poly1305: 900 },
+  offers: [
+    { aead: "aes-256-gcm", library: "libipsec-mb 1.3.0", rate: 3200.4 },
+    { aead: "aes-256-gcm", library: "libcrypto 3.0.19", rate: 1900 },
+    { aead: "chacha20-poly1305", library: "libcrypto 3.0.19", rate: 900 },
+  ],
   ingress: { built: true, refusal: "" },
   relay: { built: true, refusal: "" },
   provider: { name: "native", fast: true },
@@ -52,7 +57,7 @@ describe("the capability table", () => {
     }
   });
 
-  const WITHOUT_ADDON: Facts = { ...FULL, addonReason: "no such file", host: undefined, rates: undefined };
+  const WITHOUT_ADDON: Facts = { ...FULL, addonReason: "no such file", host: undefined, offers: [] };
   test.each<[string, Facts, string[]]>([
     ["an old kernel without USO", withHost({ tunUso: "EINVAL" }), ["tun-uso"]],
     [
@@ -75,7 +80,8 @@ describe("the capability table", () => {
       { ...FULL, ingress: { built: false, refusal: "" }, relay: { built: false, refusal: "" } },
       ["ingress-filter", "kernel-relay"],
     ],
-    ["an AEAD that cannot be run", { ...FULL, rates: { aes256Gcm: 0, chacha20Poly1305: 0 } }, ["aead"]],
+    ["an AEAD that cannot be run", { ...FULL, offers: [] }, ["aead"]],
+    ["no libipsec-mb", withHost({ ipsecMbLacks: "not installed" }), ["libipsec-mb"]],
     ["the portable crypto provider", { ...FULL, provider: { name: "noble", fast: false } }, ["crypto-provider"]],
     ["no service manager", { ...FULL, serviceManager: false }, ["systemd-notify"]],
     ["its root key in the clear", { ...FULL, rootKey: "plain" }, ["root-key"]],
@@ -108,7 +114,9 @@ describe("the capability table", () => {
   test("tells why the addon is missing and how fast the ciphers are", () => {
     const detail = (facts: Facts, id: string): string => capabilities(facts).find((row) => row.id === id)?.detail ?? "";
     expect(detail(WITHOUT_ADDON, "addon")).toBe("no such file");
-    expect(detail(FULL, "aead")).toBe("AES-256-GCM 2400 MB/s, ChaCha20-Poly1305 900 MB/s (aes vaes)");
+    expect(detail(FULL, "aead")).toBe(
+      "AES-256-GCM 3200 MB/s by libipsec-mb 1.3.0 (libcrypto 3.0.19: 1900), ChaCha20-Poly1305 900 MB/s by libcrypto 3.0.19 [aes vaes]",
+    );
     expect(detail(withHost({ capNetAdmin: false }), "cap-net-admin")).toContain("effective set");
   });
 });

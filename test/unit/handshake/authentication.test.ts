@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { native } from "../../../runtime/crypto/native.ts";
+import { generateKeys } from "../../../runtime/identity/keys.ts";
 import { instanceOf } from "../../../runtime/mesh/handshake/fragment.ts";
 import { firstMacKey, setMac } from "../../../runtime/mesh/handshake/mac.ts";
 import { MESSAGE } from "../../../runtime/mesh/handshake/message.ts";
@@ -31,6 +32,29 @@ describe("a responder", () => {
     net.perform(a, await a.machine.join(target, "a", b.endpoint, net.now));
     await net.run(2000);
     expect(asked).toBe(0);
+  });
+
+  test.each([
+    ["x25519", new Uint8Array(32)],
+    ["mlKem768", new Uint8Array(1184).fill(0xff)],
+  ] as const)("spends no invite on a joiner whose %s key nobody could answer", async (half, key) => {
+    for (const bad of [false, true]) {
+      const net = new Net(native, seededRandom(`unanswerable ${half}`));
+      let asked = 0;
+      const admit = async () => {
+        asked++;
+        return { accepted: false, code: "invite/used", message: "used up" } as const;
+      };
+      const secret = new Uint8Array(16).fill(2);
+      const b = await net.add("b", { admission: { secretOf: () => secret, admit } });
+      const keys = await generateKeys(native, net.random);
+      const shown = { ...keys, public: { ...keys.public, ...(bad ? { [half]: key } : {}) } };
+      const a = await net.add("a", { member: false, keys: shown });
+      const target = { meshId: MESH_ID, issuerId: b.keys.id, inviteId: new Uint8Array(8), secret };
+      net.perform(a, await a.machine.join(target, "a", b.endpoint, net.now));
+      await net.run(2000);
+      expect([asked, b.meter.get("handshake.drop.keys")]).toEqual(bad ? [0, 1] : [1, 0]);
+    }
   });
 
   test("takes no K3 whose confirmation is not the exchange's, though its biscuit is", async () => {

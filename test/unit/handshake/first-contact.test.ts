@@ -1,7 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { toHex } from "../../../runtime/base/bytes.ts";
 import { native } from "../../../runtime/crypto/native.ts";
-import type { CryptoProvider } from "../../../runtime/crypto/provider.ts";
 import { generateKeys, keysFromSecrets, type NodeKeys } from "../../../runtime/identity/keys.ts";
 import {
   consumeAnswer,
@@ -49,8 +48,7 @@ async function furthest(i: NodeKeys, r: NodeKeys, held: Holders = {}): Promise<s
   const caller = { purpose: "join", inviteId: INVITE_ID, secret: held.secret ?? SECRET, name: "a" } as const;
   const who = { keys: initiator, rates: RATES };
   const f3 = await createIdentity(native, random, who, caller, r.public, shown.state, hello.ephemeral);
-  const ephemeral = native.x25519.publicKey(hello.ephemeral.x25519);
-  const opened = f3 && (await consumePurpose(native, responder, reply, ephemeral, f3));
+  const opened = f3 && (await consumePurpose(native, responder, reply, f3));
   if (!opened) return "shown";
   const identity = consumeIdentity(native, opened, SECRET);
   if (identity?.purpose !== "join") return "purpose";
@@ -92,43 +90,6 @@ describe("a first contact", () => {
   test("cannot be had with another invite's secret", async () => {
     const [i, r] = [await generateKeys(native, random), await generateKeys(native, random)];
     expect(await furthest(i, r, { secret: new Uint8Array(16) })).toBe("purpose");
-  });
-});
-
-/** The native provider, keeping hold of every KEM seed and X25519 secret that a public key was computed from. */
-function watching(): { crypto: CryptoProvider; secrets: Uint8Array[] } {
-  const secrets: Uint8Array[] = [];
-  const { x25519, mlKem768 } = native;
-  const keep = (s: Uint8Array): Uint8Array => {
-    secrets.push(s);
-    return s;
-  };
-  const crypto: CryptoProvider = {
-    ...native,
-    x25519: { ...x25519, publicKey: (s) => x25519.publicKey(keep(s)) },
-    mlKem768: { ...mlKem768, publicKey: (s) => mlKem768.publicKey(keep(s)) },
-  };
-  return { crypto, secrets };
-}
-
-describe("ephemeral secrets", () => {
-  test.each(["known peer", "first contact"] as const)("of a finished exchange are zero: %s", async (pattern) => {
-    const { crypto, secrets } = watching();
-    const net = new Net(crypto, seededRandom(`wiped ${pattern}`));
-    const a = await net.add("a");
-    const b = await net.add("b");
-    if (pattern === "known peer") net.introduce(a, b);
-    const lasting = secrets.length;
-    const start =
-      pattern === "known peer"
-        ? a.machine.connect(b.member, b.endpoint, net.now)
-        : a.machine.contact(b.member.id, b.endpoint, net.now);
-    net.perform(a, await start);
-    await net.run(2000);
-    expect(b.sessions).toHaveLength(1);
-    const ephemeral = secrets.slice(lasting);
-    expect(ephemeral).toHaveLength(3);
-    expect(ephemeral.map((s) => s.every((x) => x === 0))).toEqual([true, true, true]);
   });
 });
 

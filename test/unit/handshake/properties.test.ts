@@ -147,6 +147,7 @@ describe("the wire", () => {
     net.perform(a, await a.machine.connect(b.member, b.endpoint, net.now));
     await net.run(25);
     b.known.clear();
+    b.ended.set(toHex(a.keys.id), "revoked");
     b.machine.forget(a.keys.id);
     await net.run(5000);
     expect(b.sessions).toHaveLength(0);

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from "bun:test";
 import * as fc from "fast-check";
 import { type CertificateBody, signCertificate } from "../../../runtime/identity/certificate.ts";
-import { decodeChain, encodeChain, type Mesh, verifyChain } from "../../../runtime/identity/chain.ts";
+import { decodeChain, encodeChain, type Mesh, SHOWN_MAX, verifyChain } from "../../../runtime/identity/chain.ts";
 import { issueByMember, issueByRoot, type MemberIssuer } from "../../../runtime/identity/issue.ts";
 import type { RootKey } from "../../../runtime/identity/root.ts";
 import { NOTHING_REVOKED, TIMELESS } from "../../../runtime/identity/trust.ts";
@@ -117,6 +117,33 @@ describe("a chain", () => {
     expect(await verify(await forcedBy(b, { keys: a.keys.public, issuer: b.keys.id }))).toEqual({
       refused: "chain/exceeds-issuer",
     });
+  });
+});
+
+describe("a chain too large for a handshake", () => {
+  test("is not issued, and refused when it comes from elsewhere", async () => {
+    const world = await createMesh(5, 4);
+    const signing = world.roots.slice(0, 4);
+    const issuing = { firstSerial: 2, lastSerial: 9, nameSpace: "", depth: 1 };
+    const first = await memberByRoot(world.mesh, signing, { capabilities: ["issue"], issuing });
+    const second = await memberBy(world.mesh, first, { capabilities: ["issue"], issuing: { ...issuing, depth: 0 } });
+    await expect(memberBy(world.mesh, second, { name: "c", serial: 3 })).rejects.toMatchObject({
+      code: "issue/too-large",
+    });
+    const leaf = { ...second.chain.leaf, keys: (await newKeys()).public, issuer: second.keys.id, issuing: undefined };
+    const signer = { keyId: second.keys.id, secrets: second.keys.secrets };
+    const certificate = await signCertificate(crypto, { ...leaf, capabilities: [] }, [signer]);
+    const chain = encodeChain([certificate, ...[second.chain.leaf, first.chain.leaf].map((c) => c.encoded)]);
+    expect(chain.length + world.mesh.encoded.length).toBeGreaterThan(SHOWN_MAX);
+    expect(await verify(chain, 0, world.mesh)).toEqual({ refused: "chain/too-large" });
+  });
+
+  test("does not come about where three of five root keys sign, three certificates deep", async () => {
+    const world = await createMesh(5, 3);
+    const issuing = { firstSerial: 2, lastSerial: 9, nameSpace: "", depth: 1 };
+    const first = await memberByRoot(world.mesh, world.roots.slice(0, 3), { capabilities: ["issue"], issuing });
+    const second = await memberBy(world.mesh, first, { capabilities: ["issue"], issuing: { ...issuing, depth: 0 } });
+    expect((await memberBy(world.mesh, second, { name: "c", serial: 3 })).chain.issuers).toHaveLength(2);
   });
 });
 

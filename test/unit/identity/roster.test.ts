@@ -2,7 +2,7 @@ import { beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import * as fc from "fast-check";
 import type { Mesh } from "../../../runtime/identity/chain.ts";
 import type { MemberIssuer } from "../../../runtime/identity/issue.ts";
-import { issueByMember } from "../../../runtime/identity/issue.ts";
+import { issueByMember, issueByRoot } from "../../../runtime/identity/issue.ts";
 import {
   type RevocationClaim,
   revokeByMember,
@@ -65,6 +65,81 @@ describe("a roster", () => {
     expect(roster.byCertificateHash(b.chain.leaf.hash)).toBeUndefined();
     expect((await roster.admit(b.chain.encoded))?.certificate.serial).toBe(50);
   });
+
+  test("lets no issuer rename or demote whom another admitted; the member itself may change over", async () => {
+    const grant = { keys: b.keys.public, name: "evil.s", serial: 150 };
+    const foreign = await issueByMember(crypto, mesh, site, grant);
+    expect((await roster.admit(foreign))?.name).toBe("b");
+    expect(roster.byCertificateHash(b.chain.leaf.hash)?.name).toBe("b");
+    expect((await roster.admit(foreign, true))?.name).toBe("evil.s");
+    expect((await roster.admit(b.chain.encoded))?.name).toBe("evil.s");
+    expect((await roster.admit(b.chain.encoded, true))?.name).toBe("b");
+  });
+
+  test("takes the root's certificate in place of an issuer's, by whatever way it comes, and then no issuer's", async () => {
+    const renewed = { ...FIRST, keys: b.keys.public, name: "by-root", serial: 1 };
+    expect((await roster.admit(await issueByRoot(crypto, mesh, roots, renewed)))?.name).toBe("by-root");
+    expect((await roster.admit(b.chain.encoded, true))?.name).toBe("by-root");
+  });
+
+  test("goes by serials among certificates of one issuer, the root included, whoever shows them", async () => {
+    const older = { ...FIRST, keys: other.keys.public, name: "older", serial: 1 };
+    const newer = { ...FIRST, keys: other.keys.public, name: "newer", serial: 9 };
+    expect((await roster.admit(await issueByRoot(crypto, mesh, roots, older), true))?.name).toBe("o");
+    expect((await roster.admit(await issueByRoot(crypto, mesh, roots, newer)))?.name).toBe("newer");
+    const delegated = await issueByMember(crypto, mesh, a, { keys: other.keys.public, name: "d", serial: 99 });
+    expect((await roster.admit(delegated))?.name).toBe("newer");
+  });
+
+  test("takes the certificate of another issuer when the old one no longer counts", async () => {
+    const grant = { keys: leaf.keys.public, name: "again", serial: 60 };
+    const anew = await issueByMember(crypto, mesh, a, grant);
+    expect((await roster.admit(anew))?.name).toBe("x.s");
+    await roster.applyRevocation(await revokeByMember(crypto, mesh, a, claim(site)));
+    expect((await roster.admit(anew))?.name).toBe("again");
+  });
+
+  test("says whose chain it is when it was signed, though it counts no more, and remembers nobody", async () => {
+    const empty = new Roster(crypto, mesh);
+    const whose = (chain: Uint8Array) => empty.identify(chain);
+    const who = { id: b.keys.id, keys: b.keys.public };
+    expect(await whose(b.chain.encoded)).toEqual({ ...who, ended: undefined });
+    const short = await memberBy(mesh, a, { name: "c", serial: 7, expires: 1000 });
+    empty.time.raise(1000);
+    expect((await whose(short.chain.encoded))?.ended).toBe("expired");
+    await empty.applyRevocation(await revokeByRoot(crypto, mesh, roots, claim(b)));
+    expect(await whose(b.chain.encoded)).toEqual({ ...who, ended: "revoked" });
+    await empty.applyRevocation(await revokeByRoot(crypto, mesh, roots, claim(site)));
+    expect((await whose(leaf.chain.encoded))?.ended).toBe("revoked");
+    expect(empty.list()).toEqual([]);
+    for (const at of [40, 3000, b.chain.encoded.length - 1])
+      expect(await whose(flipped(b.chain.encoded, at))).toBeUndefined();
+  });
+
+  test("verifies the signatures of a chain once, good or bad, for the last 1024 chains", async () => {
+    let verified = 0;
+    const verify: typeof crypto.ed25519.verify = (...x) => {
+      verified++;
+      return crypto.ed25519.verify(...x);
+    };
+    const counting = new Roster({ ...crypto, ed25519: { ...crypto.ed25519, verify } }, mesh);
+    const [good, bad] = [b.chain.encoded, flipped(b.chain.encoded, b.chain.leaf.encoded.length - 3000)];
+    const work = async (chain: Uint8Array): Promise<number> => {
+      const before = verified;
+      await counting.admit(chain);
+      return verified - before;
+    };
+    expect(await counting.accept(bad)).toEqual({ refused: "chain/signature" });
+    expect([await work(bad), await work(good), await work(good)]).toEqual([0, 2, 0]);
+    expect(await counting.identify(good)).toBeDefined();
+    expect(await counting.identify(bad)).toBeUndefined();
+    for (let i = 0; i < 1023; i++) {
+      const at = b.chain.leaf.encoded.length - 3000 + (i % 1000);
+      await counting.identify(flipped(b.chain.encoded, at, 2 + Math.floor(i / 1000)));
+    }
+    expect(await work(good)).toBe(0);
+    expect(await work(bad)).toBeGreaterThan(0);
+  }, 20_000);
 
   test("no longer returns who has expired", async () => {
     const c = await memberBy(mesh, a, { name: "c", serial: 7, expires: 1000 });

@@ -27,7 +27,7 @@ describe("a stream message", () => {
   test.each([
     ["have", { kind: "have", hashes: [HASH, HASH] }],
     ["member", { kind: "member", data: ID, endpoint: "192.0.2.1:51820" }],
-    ["hints", { kind: "hints", hints: [{ id: ID, endpoint: "[2001:db8::1]:51820" }] }],
+    ["neighbours", { kind: "neighbours", neighbours: [{ id: ID, endpoint: "[2001:db8::1]:51820" }] }],
     ["payload", { kind: "payload", protocol: "transfer", data: HASH }],
   ] as const)("%s survives its encoding", (_, message) => {
     expect(decodeStreamMessage(encodeStreamMessage(message))).toEqual(expect.objectContaining(message));

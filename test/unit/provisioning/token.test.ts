@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import * as fc from "fast-check";
 import { encode as encodeQr } from "uqr";
 import { decodeBase45, encodeBase45 } from "../../../runtime/base/base45.ts";
-import { utf8 } from "../../../runtime/base/bytes.ts";
+import { concat, utf8 } from "../../../runtime/base/bytes.ts";
 import { TrellisError } from "../../../runtime/base/errors.ts";
 import { formatIp } from "../../../runtime/base/ip.ts";
 import { native as crypto } from "../../../runtime/crypto/native.ts";
@@ -125,8 +125,49 @@ describe("an invite token", () => {
       { numRuns: 500 },
     );
   });
+  test("of any text is read or refused with a code, and what is read comes back", async () => {
+    const good = encodeToken(crypto, SAMPLE);
+    const alphabet = fc.constantFrom(..."0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:");
+    const changed = fc
+      .array(fc.tuple(fc.nat(good.length), alphabet), { maxLength: 3 })
+      .map((list) => list.reduce((t, [at, c]) => t.slice(0, at) + c + t.slice(at + 1), good));
+    const text = fc.oneof(
+      changed,
+      fc.string(),
+      fc.string({ unit: "grapheme" }).map((t) => `TR2:${t}`),
+      fc.uint8Array({ maxLength: 200 }).map((b) => `TR2:${encodeBase45(b)}`),
+    );
+    await fc.assert(
+      fc.property(text, (t) => {
+        const code = codeOf(t);
+        if (code === undefined) expect(encodeToken(crypto, parseToken(crypto, t))).toBe(t.trim().toUpperCase());
+        else expect(code).toMatch(/^invite\/(not-a-token|other-version|truncated|damaged)$/);
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  const body = (over: { shape?: number; uses?: number; port?: number }): string => {
+    const data = Buffer.from(decodeBase45(encodeToken(crypto, SAMPLE).slice(4)) as Uint8Array).subarray(0, -4);
+    if (over.shape !== undefined) data[1] = over.shape;
+    if (over.uses !== undefined) data.writeUInt16BE(over.uses, 2);
+    if (over.port !== undefined) data.writeUInt16BE(over.port, data.length - 2);
+    const sum = crypto.sha256(utf8("trellis/1 invite-token"), data).subarray(0, 4);
+    return `TR2:${encodeBase45(concat(data, sum))}`;
+  };
+  test("with a right checksum is refused all the same when a value means nothing", () => {
+    expect(codeOf(body({}))).toBeUndefined();
+    for (const over of [{ uses: 0 }, { port: 0 }, { shape: 0x80 }, { shape: 0x40 }, { shape: 0x08 }])
+      expect([over, codeOf(body(over))]).toEqual([over, "invite/damaged"]);
+  });
+
   test("needs one to four endpoints that others can reach", () => {
-    for (const endpoints of [[], Array(5).fill(SAMPLE.endpoints[0]), [{ address: "fe80::1%eth0", port: 1 }]])
+    const at = (port: number) => [{ address: "192.0.2.1", port }];
+    for (const port of [1, 65_535])
+      expect(codeOf(encodeToken(crypto, { ...SAMPLE, endpoints: at(port) }))).toBeUndefined();
+    const scoped = [{ address: "fe80::1%eth0", port: 1 }];
+    const impossible = [at(0), at(65_536), at(1.5), at(-1), [{ address: "somewhere", port: 1 }], scoped];
+    for (const endpoints of [[], Array(5).fill(SAMPLE.endpoints[0]), ...impossible])
       expect(() => encodeToken(crypto, { ...SAMPLE, endpoints })).toThrow(TrellisError);
   });
 });

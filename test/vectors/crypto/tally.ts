@@ -31,6 +31,9 @@ export async function run(file: string, cases: readonly Case[], subject: Subject
 
 const sum = (numbers: Iterable<number>): number => [...numbers].reduce((a, b) => a + b, 0);
 
+/** Width of the column of subjects. */
+const SUBJECT = 11;
+
 /** One row per file and subject: `run / not offered (reason)`. */
 export function table(source: string, tallies: readonly Tally[]): string {
   const width = Math.max(...tallies.map((t) => t.file.length));
@@ -39,10 +42,10 @@ export function table(source: string, tallies: readonly Tally[]): string {
     const counts = [t.passed, t.failures.length, sum(t.notOffered.values())]
       .map((n) => String(n).padStart(6))
       .join(" ");
-    return `${t.file.padEnd(width)} ${t.subject.padEnd(7)}${counts}${reasons && `  (${reasons})`}`;
+    return `${t.file.padEnd(width)} ${t.subject.padEnd(SUBJECT)}${counts}${reasons && `  (${reasons})`}`;
   });
   const total = (pick: (t: Tally) => number): string => String(sum(tallies.map(pick))).padStart(6);
-  const head = `${source.padEnd(width)} subject ${"passed failed not offered"}`;
-  const foot = `${"total".padEnd(width + 8)}${total((t) => t.passed)} ${total((t) => t.failures.length)} ${total((t) => sum(t.notOffered.values()))}`;
+  const head = `${source.padEnd(width)} ${"subject".padEnd(SUBJECT)} ${"passed failed not offered"}`;
+  const foot = `${"total".padEnd(width + 1 + SUBJECT)}${total((t) => t.passed)} ${total((t) => t.failures.length)} ${total((t) => sum(t.notOffered.values()))}`;
   return ["", head, ...rows, foot, ""].join("\n");
 }

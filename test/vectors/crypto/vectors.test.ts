@@ -3,7 +3,7 @@ import { acvpCases, PROMPT } from "./acvp.ts";
 import type { Case } from "./case.ts";
 import { files, IS_WHOLE } from "./published.ts";
 import type { Subject } from "./subject.ts";
-import { addonSubject } from "./subject-addon.ts";
+import { addonSubjects } from "./subject-addon.ts";
 import { nativeSubject } from "./subject-native.ts";
 import { nobleSubject } from "./subject-noble.ts";
 import { run, type Tally, table } from "./tally.ts";
@@ -49,11 +49,11 @@ describe.each([
   );
 });
 
-const addon = addonSubject();
-if (typeof addon === "string") console.log(`SKIP AEAD vectors through the addon: ${addon}`);
-describe.skipIf(typeof addon === "string")("addon", () => {
-  test.each(ADDON_FILES)("agrees with %s", async (file, cases) => {
-    const tally = await agrees(addon as Subject, file, cases());
+const { subjects, lacks } = addonSubjects();
+if (lacks !== "") console.log(`SKIP AEAD vectors through a library of the addon: ${lacks}`);
+describe.each(subjects.length > 0 ? subjects : [undefined])("the addon by $name", (subject) => {
+  test.skipIf(!subject).each(ADDON_FILES)("agrees with %s", async (file, cases) => {
+    const tally = await agrees(subject as Subject, file, cases());
     expect(tally.passed).toBeGreaterThan(0);
   });
 });

@@ -1,0 +1,41 @@
+/** Every command, in the order in which help lists them. */
+import type { Command } from "./command.ts";
+import { completion } from "./completion.ts";
+import { config } from "./config.ts";
+import { doctor } from "./doctor.ts";
+import { down } from "./down.ts";
+import { init } from "./init.ts";
+import { invite } from "./invite.ts";
+import { join } from "./join.ts";
+import { keys } from "./keys.ts";
+import { peers } from "./peers.ts";
+import { ping } from "./ping.ts";
+import { receive } from "./receive.ts";
+import { rekey } from "./rekey.ts";
+import { revoke } from "./revoke.ts";
+import { root } from "./root.ts";
+import { run } from "./run.ts";
+import { send } from "./send.ts";
+import { service } from "./service.ts";
+import { status } from "./status.ts";
+
+export const COMMANDS: readonly Command[] = [
+  init,
+  run,
+  invite,
+  join,
+  status,
+  peers,
+  ping,
+  send,
+  receive,
+  rekey,
+  revoke,
+  root,
+  doctor,
+  config,
+  completion,
+  service,
+  keys,
+  down,
+];

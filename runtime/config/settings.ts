@@ -1,0 +1,98 @@
+/**
+ * Everything that can be set, once: command line (`--port`), environment (`TRELLIS_PORT`), file (`port = 51820`) and help
+ * are read from these rows, so they cannot disagree.
+ */
+import { LEVELS, type Level } from "../base/log.ts";
+import { deviceName, flag, integer, interfaceName, oneOf, type Parser, path } from "./parsers.ts";
+
+export interface Setting<T> {
+  /** The same word in all three places. */
+  readonly key: string;
+  readonly fallback: T;
+  /** How the fallback is called where its value says nothing. */
+  readonly shown?: string;
+  /** Empty where there is none. */
+  readonly unit: string;
+  readonly doc: string;
+  readonly parse: Parser<T>;
+}
+
+export const setting = <T>(row: Setting<T>): Setting<T> => row;
+
+/** What every command takes. */
+export const GLOBAL = {
+  json: setting({ key: "json", fallback: false, unit: "", doc: "print JSON", parse: flag }),
+  stateDir: setting({
+    key: "state-dir",
+    fallback: "",
+    shown: "/var/lib/trellis, or ~/.local/state/trellis without root",
+    unit: "",
+    doc: "where keys and state lie",
+    parse: path,
+  }),
+  logLevel: setting<Level>({
+    key: "log-level",
+    fallback: "info",
+    unit: "",
+    doc: "how much to log",
+    parse: oneOf(...LEVELS),
+  }),
+};
+
+/** What the daemon takes. */
+export const RUN = {
+  port: setting({
+    key: "port",
+    fallback: 51_820,
+    unit: "",
+    doc: "UDP port of the underlay; 0 lets the kernel choose",
+    parse: integer(0, 65_535),
+  }),
+  interface: setting<string | undefined>({
+    key: "interface",
+    fallback: undefined,
+    shown: "all of them",
+    unit: "",
+    doc: "bind the underlay to this interface",
+    parse: interfaceName,
+  }),
+  device: setting<string | undefined>({
+    key: "device",
+    fallback: "mesh0",
+    unit: "",
+    doc: "TUN device; none: control traffic only",
+    parse: deviceName,
+  }),
+  mtu: setting({
+    key: "mtu",
+    fallback: 1388,
+    unit: "bytes",
+    doc: "largest inner packet", // IPv6 needs 1280 (RFC 8200 §5)
+    parse: integer(1280, 65_535),
+  }),
+  workers: setting({
+    key: "workers",
+    fallback: 0,
+    unit: "threads",
+    doc: "workers of the data path; 0 chooses by cores",
+    parse: integer(0, 64),
+  }),
+  relay: setting<"auto" | "xdp" | "userspace">({
+    key: "relay",
+    fallback: "auto",
+    unit: "",
+    doc: "where frames of others are relayed: in the kernel by tc; there in XDP too, where the driver takes it; or by the daemon alone",
+    parse: oneOf("auto", "xdp", "userspace"),
+  }),
+};
+
+export const SETTINGS = { ...GLOBAL, ...RUN };
+
+export type Rows = Readonly<Record<string, Setting<unknown>>>;
+export type Settled<R extends Rows> = { readonly [K in keyof R]: R[K]["fallback"] };
+
+/** `state-dir` is `TRELLIS_STATE_DIR`. */
+export const variableOf = (key: string): string => `TRELLIS_${key.toUpperCase().replaceAll("-", "_")}`;
+
+/** The fallback, for people. */
+export const shownFallback = ({ fallback, shown }: Setting<unknown>): string => shown ?? String(fallback);

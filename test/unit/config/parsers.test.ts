@@ -1,0 +1,74 @@
+import { describe, expect, test } from "bun:test";
+import {
+  deviceName,
+  duration,
+  flag,
+  type Given,
+  integer,
+  interfaceName,
+  list,
+  oneOf,
+  type Parser,
+  path,
+  remark,
+  text,
+} from "../../../runtime/config/parsers.ts";
+
+type Case = readonly [name: string, parser: Parser<unknown>, given: Given, value: unknown];
+
+describe("a value is read from", () => {
+  test.each<Case>([
+    ["a whole number in text", integer(0, 65_535), "4500", 4500],
+    ["a whole number of a file", integer(0, 65_535), 0, 0],
+    ["the limits of a range", list(integer(1, 9)), "1,9", [1, 9]],
+    ["a word of a choice", oneOf("warn", "info"), "info", "info"],
+    ["a flag of a file", flag, true, true],
+    ["a flag in text", flag, "false", false],
+    ["a flag as 1", flag, "1", true],
+    ["a path", path, "/a b", "/a b"],
+    ["an interface name of 15 characters", interfaceName, "abcdefghijklmno", "abcdefghijklmno"],
+    ["a device", deviceName, "mesh1", "mesh1"],
+    ["the word none", deviceName, "none", undefined],
+    ["false for no device", deviceName, false, undefined],
+    ["text, empty too", text, "", ""],
+    ["90s", duration, "90s", 90],
+    ["30m", duration, "30m", 1800],
+    ["24h", duration, "24h", 86_400],
+    ["7d", duration, "7d", 604_800],
+    ["a remark", remark(5), "12 45", "12 45"],
+    ["several values with commas", list(text), "a,b", ["a", "b"]],
+  ])("%s", (_, parser, given, value) => {
+    expect(parser.parse(given)).toEqual({ value });
+  });
+});
+
+describe("no value is read from", () => {
+  test.each<readonly [string, Parser<unknown>, Given]>([
+    ["a number out of its range", integer(0, 65_535), 65_536],
+    ["a negative number", integer(0, 9), "-1"],
+    ["a fraction", integer(0, 9), 1.5],
+    ["a fraction in text", integer(0, 9), "1.5"],
+    ["hexadecimal text", integer(0, 99), "0x10"],
+    ["empty text for a number", integer(0, 9), ""],
+    ["true for a number", integer(0, 9), true],
+    ["a word that is no choice", oneOf("warn", "info"), "inf"],
+    ["a flag that is neither", flag, "yes"],
+    ["a number for a flag", flag, 1],
+    ["an empty path", path, ""],
+    ["a path with a zero byte", path, "a\0b"],
+    ["an interface name of 16 characters", interfaceName, "abcdefghijklmnop"],
+    ["an interface name with a slash", interfaceName, "a/b"],
+    ["an interface name with a blank", interfaceName, "a b"],
+    ["the directory itself as a device", deviceName, "."],
+    ["true for a device", deviceName, true],
+    ["a number for text", text, 1],
+    ["a remark that is too long", remark(5), "123456"],
+    ["a remark with a control character", remark(5), "a\nb"],
+    ["a list with one bad value", list(integer(1, 9)), "1,10"],
+    ...["", "h", "24", "1.5h", "-1h", "24 h", "1w", "24hours", "9999999999s"].map(
+      (t) => [`the duration "${t}"`, duration, t] as const,
+    ),
+  ])("%s", (_, parser, given) => {
+    expect(parser.parse(given)).toBeUndefined();
+  });
+});
