@@ -180,9 +180,9 @@ export class World {
     this.#schedule(to);
   }
 
-  /** Delivers a datagram that no gateway sent, now. */
-  inject(packet: Packet): Promise<void> {
-    return this.#arrive(packet);
+  /** Delivers a datagram that no gateway sent, now; no partition can be got around by it. */
+  async inject(packet: Packet): Promise<void> {
+    if (!this.network.isSplit(packet.from.address, packet.to.address)) await this.#arrive(packet);
   }
 
   /** Runs something at a moment of the virtual clock. */

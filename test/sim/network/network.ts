@@ -75,7 +75,7 @@ export class Network<H> {
   /** When the packet comes out at the other end, once per copy. */
   cross(packet: Packet, now: Ms): readonly Arrival[] {
     const { from, to } = packet;
-    if (this.#isSplit(from.address, to.address)) {
+    if (this.isSplit(from.address, to.address)) {
       this.counts.unreachable++;
       return [];
     }
@@ -97,7 +97,8 @@ export class Network<H> {
     return { host: site.host, packet: inner };
   }
 
-  #isSplit(a: string, b: string): boolean {
+  /** Whether a partition lies between two outer addresses. */
+  isSplit(a: string, b: string): boolean {
     if (this.#groups.size === 0) return false;
     const [one, other] = [this.#groups.get(a), this.#groups.get(b)];
     return one !== undefined && other !== undefined && one !== other;
