@@ -115,13 +115,18 @@ napi_value js_load(napi_env env, napi_callback_info info) {
   return out;
 }
 
-/** etherDevices() -> string[] */
+/** etherDevices() -> {name, index}[] */
 napi_value js_devices(napi_env env, napi_callback_info) {
-  std::vector<std::string> devices;
+  std::vector<EtherDevice> devices;
   if (const Status status = ether_devices(devices); !status.ok()) return convert::throw_status(env, status);
   napi_value out;
   napi_create_array_with_length(env, devices.size(), &out);
-  for (uint32_t i = 0; i < devices.size(); i++) napi_set_element(env, out, i, convert::to_js(env, std::string_view(devices[i])));
+  for (uint32_t i = 0; i < devices.size(); i++) {
+    napi_value device = convert::object(env);
+    convert::set(env, device, "name", std::string_view(devices[i].name));
+    convert::set(env, device, "index", double(devices[i].index));
+    napi_set_element(env, out, i, device);
+  }
   return out;
 }
 

@@ -11,7 +11,7 @@
 
 namespace trellis {
 
-Status ether_devices(std::vector<std::string>& out) {
+Status ether_devices(std::vector<EtherDevice>& out) {
   out.clear();
   const Descriptor control(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   if (!control.open()) return failed("socket");
@@ -21,7 +21,7 @@ Status ether_devices(std::vector<std::string>& out) {
     ifreq request{};
     std::strncpy(request.ifr_name, each->if_name, IFNAMSIZ - 1);
     if (ioctl(control.get(), SIOCGIFHWADDR, &request) != 0 || request.ifr_hwaddr.sa_family != ARPHRD_ETHER) continue;
-    if (ioctl(control.get(), SIOCGIFFLAGS, &request) == 0 && (request.ifr_flags & IFF_UP) != 0) out.emplace_back(each->if_name);
+    if (ioctl(control.get(), SIOCGIFFLAGS, &request) == 0 && (request.ifr_flags & IFF_UP) != 0) out.push_back({each->if_name, each->if_index});
   }
   if_freenameindex(names);
   return {};

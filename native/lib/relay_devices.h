@@ -7,7 +7,12 @@
 
 namespace trellis {
 
-/** Ethernet devices of this network namespace that are up. */
-Status ether_devices(std::vector<std::string>& names);
+/** An Ethernet device of this network namespace that is up. One that goes and comes back keeps its name and gets a new index. */
+struct EtherDevice {
+  std::string name;
+  unsigned index;
+};
+
+Status ether_devices(std::vector<EtherDevice>& out);
 
 }  // namespace trellis

@@ -6,6 +6,8 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
+#include <ctime>
+
 #include "endpoint.h"
 
 #ifndef BPF_F_TEST_SKB_CHECKSUM_COMPLETE  // kernel headers before 6.13
@@ -16,6 +18,7 @@ namespace trellis {
 namespace {
 
 constexpr uint32_t TCX_INGRESS = 46;  // BPF_TCX_INGRESS: newer than the headers of Debian 12
+constexpr int64_t LOOK_AGAIN = 10;    // s
 constexpr uint32_t FILTER_HANDLE = 1, FILTER_PRIORITY = 0x7472;
 
 /** In the order in which the second object takes them over. */
@@ -204,14 +207,24 @@ Status KernelRelay::run(const RelayTrial& trial, std::vector<uint8_t>& frame, ui
   return {};
 }
 
-/** Writes what is new or has changed. */
+/** Our own addresses change without anybody telling: they are asked for again when something else has changed, not too often. */
+bool KernelRelay::time_to_look() {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  if (now.tv_sec - looked_ < LOOK_AGAIN) return false;
+  looked_ = now.tv_sec;
+  return true;
+}
+
+/** Writes what is new or has changed; with `look` also what follows from the machine's addresses alone. */
 template <typename Table>
-Status KernelRelay::follow(const char* name, const Table& wanted, Table& there) {
+Status KernelRelay::follow(const char* name, const Table& wanted, Table& there, bool look) {
   for (const auto& [key, value] : wanted) {
     const auto old = there.find(key);
-    if (old != there.end() && same(old->second, value)) continue;
+    if (old != there.end() && same(old->second, value) && !look) continue;
     auto entry = value;
     complete(entry);
+    if (old != there.end() && std::memcmp(&old->second, &entry, sizeof entry) == 0) continue;
     const int error = LibBpf::get()->map_update_elem(map(name), &key, &entry, BPF_ANY);
     if (error != 0) return {-error, "bpf_map_update_elem"};
     there[key] = entry;
@@ -246,7 +259,7 @@ void KernelRelay::publish(const RelayTables& tables) {
       status = {-error, "bpf_map_update_elem"};
     }
   }
-  if (status.ok()) status = follow("relay_neighbours", tables.neighbours, neighbours_);
+  if (status.ok()) status = follow("relay_neighbours", tables.neighbours, neighbours_, time_to_look());
   if (status.ok()) status = follow("relay_sessions", tables.sessions, sessions_);
   if (status.ok()) status = follow("relay_targets", tables.destinations, destinations_);
   if (status.ok()) status = remove("relay_targets", tables.destinations, destinations_);

@@ -162,8 +162,8 @@ export interface Addon {
   loadIngressFilter(object: Uint8Array): IngressFilter;
   /** For the tunnel on this port; without `xdp` that hook is not offered. Throws with the verifier's log when the kernel refuses. */
   loadRelay(port: number, tc: Uint8Array, xdp: Uint8Array | undefined): KernelRelay;
-  /** Names of the Ethernet devices of this network namespace that are up. */
-  etherDevices(): string[];
+  /** Ethernet devices of this network namespace that are up. One that goes and comes back gets a new index. */
+  etherDevices(): { readonly name: string; readonly index: number }[];
 }
 
 export type AddonOutcome =

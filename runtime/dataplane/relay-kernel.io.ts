@@ -51,7 +51,7 @@ export class RelayInKernel {
   readonly #forwarding: LoopbackForwarding;
   readonly #hooks: HookGroups;
   readonly #interface: string | undefined;
-  readonly #attached = new Map<string, readonly RelayHook[]>();
+  readonly #attached = new Map<number, { readonly device: string; readonly hooks: readonly RelayHook[] }>();
   #refusal = "";
   #counted: RelayCounters | undefined; // once it is closed
 
@@ -97,14 +97,13 @@ export class RelayInKernel {
     return started;
   }
 
-  /** Attaches to devices that were not there before. */
+  /** Attaches to devices that were not there before, and forgets those that went. */
   attach(): void {
-    for (const device of this.#addon.etherDevices()) {
-      if (this.#attached.has(device) || (this.#interface !== undefined && device !== this.#interface)) continue;
-      this.#attached.set(
-        device,
-        this.#hooks.flatMap((group) => this.#attachOne(device, group)),
-      );
+    const there = this.#addon.etherDevices();
+    for (const index of this.#attached.keys()) if (!there.some((d) => d.index === index)) this.#attached.delete(index);
+    for (const { name: device, index } of there) {
+      if (this.#attached.has(index) || (this.#interface !== undefined && device !== this.#interface)) continue;
+      this.#attached.set(index, { device, hooks: this.#hooks.flatMap((group) => this.#attachOne(device, group)) });
     }
   }
 
@@ -123,7 +122,8 @@ export class RelayInKernel {
 
   /** Devices and the hooks they have. */
   get attached(): Readonly<Record<string, readonly RelayHook[]>> {
-    return Object.fromEntries([...this.#attached].filter(([, hooks]) => hooks.length > 0));
+    const used = [...this.#attached.values()].filter(({ hooks }) => hooks.length > 0);
+    return Object.fromEntries(used.map(({ device, hooks }) => [device, hooks]));
   }
 
   /** Empty while the kernel relays on at least one device. */

@@ -12,7 +12,7 @@ import { RELAY_TTL, RelayHeader } from "../../runtime/mesh/frame.ts";
 import { Child } from "../help/child.ts";
 import { indexOf, onward, overlay, relayFrame } from "../help/relay-frames.ts";
 import { able } from "../help/require.ts";
-import { must } from "../help/shell.ts";
+import { must, until } from "../help/shell.ts";
 import { checksumAt, ethernetFrame, sum } from "../help/underlay-packet.ts";
 import { CASES, FOREIGN } from "./relay-cases.ts";
 import type { LabAnswers, LabRequest } from "./relay-lab.ts";
@@ -30,6 +30,7 @@ import {
   MTU,
   type Name,
   NETNS,
+  ON_WIRE,
   OWN,
 } from "./relay-wire.ts";
 
@@ -44,6 +45,7 @@ function canRun(): boolean {
   return reason === undefined;
 }
 
+const NEIGHBOUR_B = [ON_WIRE.b.address, "lladdr", ON_WIRE.b.mac, "dev", "r1", "nud", "permanent"];
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
 
 const CODE = { tc: { pass: -1, drop: 2, redirect: 7 }, xdp: { pass: 2, drop: 1, redirect: 4 } };
@@ -316,6 +318,22 @@ describe.skipIf(!canRun())("the relay", () => {
       await lab.ask({ call: "silence", peer: "b", deadMs: 0 });
       expect(await nextHops(from)).toEqual([overlay("b"), overlay("b")]);
     });
+
+    test("frames leave from the address that the machine has now", async () => {
+      const [old, now] = [DEVICE.r1.v4, "10.2.0.253"];
+      await must(["ip", "-n", NETNS, "address", "add", `${now}/24`, "dev", "r1"]);
+      await must(["ip", "-n", NETNS, "address", "del", `${old}/24`, "dev", "r1"]);
+      await must(["ip", "-n", NETNS, "address", "replace", `${now}/24`, "dev", "r1"]);
+      await must(["ip", "-n", NETNS, "neighbour", "replace", ...NEIGHBOUR_B]);
+      const payload = flow("a", "b");
+      const want = leaving("b", onward(payload, { from: OWN, to: "b" }), { from: now });
+      const got = await until("the new address", 30_000, async () => {
+        await lab.ask({ call: "route", destination: "b", primary: "b" }); // any change will do
+        const { frame } = await run("tc", ethernetFrame(arriving("a", payload)));
+        return frame === hex(ethernetFrame(want)) ? frame : undefined;
+      });
+      expect((await run("xdp", ethernetFrame(arriving("a", payload)))).frame).toBe(got);
+    }, 40_000);
 
     test("a session that was replaced admits nothing more, its successor does", async () => {
       await lab.ask({ call: "replaceSession", peer: "a", localIndex: 0x7777 });

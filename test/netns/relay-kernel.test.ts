@@ -135,6 +135,20 @@ describe.skipIf(!canRun())("a relay between two gateways", () => {
       expect(still).toBe(true);
     });
 
+    test("a device that comes is taken, also when it went and came back under its name", async () => {
+      const meet = (other: string) =>
+        line.at("e").ask({ call: "meet", other, address: "10.78.9.1", port: 5000, aead: "aes-256-gcm" });
+      for (const other of ["c", "d"]) {
+        await must(line.inside("e", "ip", "link", "add", "late", "type", "veth", "peer", "name", "late-end"));
+        await must(line.inside("e", "ip", "link", "set", "late", "up"));
+        await meet(other); // a new neighbour is when it looks
+        expect((await line.status("e")).kernel.attached).toMatchObject({ late: attached });
+        const shown = await must(line.inside("e", "ip", "-d", "link", "show", "late"));
+        if (withXdp) expect(shown).toContain("prog/xdp");
+        await must(line.inside("e", "ip", "link", "delete", "late"));
+      }
+    });
+
     test("nothing of it is left in the kernel after a stop, or a kill", async () => {
       const { pid } = await line.status("e");
       const ids = held(pid);
