@@ -66,6 +66,7 @@ export async function openRoot(
   const plain = crypto.aead["aes-256-gcm"].open(key, file.nonce, AAD, file.sealed);
   wipe(key);
   const keys = plain && decodeAs(KEYS, plain);
+  if (plain) wipe(plain);
   if (!keys) throw new TrellisError("root/passphrase", "the passphrase does not open the root file");
   return keys;
 }

@@ -304,6 +304,30 @@ describe("a sealed root", () => {
     const changed = { ...file, sealed: flipped(file.sealed, 9) };
     await expect(openRoot(crypto, "caf\u00e9 au lait", changed)).rejects.toMatchObject({ code: "root/passphrase" });
   });
+  test("leaves neither its key nor a copy of what was in it, sealed or opened", async () => {
+    const aes = crypto.aead["aes-256-gcm"];
+    const seen: Uint8Array[] = [];
+    const watch = (...list: (Uint8Array | undefined)[]): void => {
+      for (const bytes of list) if (bytes) seen.push(bytes);
+    };
+    const watched: typeof aes = {
+      seal: (key, nonce, aad, plain) => {
+        watch(key, plain);
+        return aes.seal(key, nonce, aad, plain);
+      },
+      open: (key, nonce, aad, sealed) => {
+        const plain = aes.open(key, nonce, aad, sealed);
+        watch(key, plain);
+        return plain;
+      },
+    };
+    const provider = { ...crypto, aead: { ...crypto.aead, "aes-256-gcm": watched } };
+    const file = await sealRoot(provider, random, "x", [roots[0]?.secrets as RootKey["secrets"]], 10);
+    expect(await openRoot(provider, "x", file)).toHaveLength(1);
+    await expect(openRoot(provider, "y", file)).rejects.toThrow();
+    expect(seen).toHaveLength(5);
+    expect(seen.every((bytes) => bytes.every((b) => b === 0))).toBe(true);
+  });
   test("costs 2^17 unless told otherwise", async () => {
     const file = await sealRoot(crypto, random, "x", [roots[0]?.secrets as RootKey["secrets"]]);
     expect(file.cost).toBe(17);
