@@ -1,12 +1,12 @@
 /** Handshake machines on a small virtual network: datagrams take 10 ms, and a test may lose, change or copy them. */
-import { toHex } from "../../runtime/base/bytes.ts";
+import { concat, toHex } from "../../runtime/base/bytes.ts";
 import { type Endpoint, endpointKey } from "../../runtime/base/endpoint.ts";
 import { Meter } from "../../runtime/base/meter.ts";
 import type { RandomBytes } from "../../runtime/base/random.ts";
 import { type Ms, seconds } from "../../runtime/base/time.ts";
 import type { CryptoProvider } from "../../runtime/crypto/provider.ts";
 import { generateKeys, type NodeKeys } from "../../runtime/identity/keys.ts";
-import { FRAME, SealedHeader } from "../../runtime/mesh/frame.ts";
+import { FRAME, FragmentHeader, SealedHeader } from "../../runtime/mesh/frame.ts";
 import { Handshakes } from "../../runtime/mesh/handshake/machine.ts";
 import type {
   Admission,
@@ -18,6 +18,7 @@ import type {
 } from "../../runtime/mesh/handshake/ports.ts";
 import { ControlSession } from "../../runtime/mesh/session/control.ts";
 import type { Datagram } from "../../runtime/mesh/types.ts";
+import { seededRandom } from "./seeded.ts";
 
 export interface Party {
   readonly name: string;
@@ -31,6 +32,8 @@ export interface Party {
   readonly known: Map<string, RemoteMember>;
   /** Whom this party holds to be a member no more, by node id. */
   readonly ended: Map<string, "revoked" | "expired">;
+  /** Whose chains it took, and whether the member itself had proven that it is its own. */
+  readonly admitted: string[];
   /** Whether it has no room for members. */
   full: boolean;
   /** The control side of its sessions, by own index: as in the mesh, an empty sealed frame confirms. */
@@ -116,8 +119,9 @@ export class Net {
       [...this.parties.values()].map((p) => p.member).find((m) => toHex(m.id) === toHex(id.subarray(0, 32)));
     const directory: Directory = {
       byCertificateHash: (hash) => known.get(toHex(hash)),
-      admit: async (bytes) => {
+      admit: async (bytes, proven = false) => {
         const found = everyone(bytes);
+        if (found) party.admitted.push(`${found.name}${proven ? ", proven" : ""}`);
         if (!found || party.full || ended.has(toHex(found.id))) return undefined;
         known.set(toHex(found.certificateHash), found);
         return found;
@@ -160,6 +164,7 @@ export class Net {
       failures: [],
       known,
       ended,
+      admitted: [],
       full: false,
       controls: new Map(),
     };
@@ -236,4 +241,46 @@ export class Net {
       this.perform(party, await party.machine.receive(datagram, this.now));
     }
   }
+}
+
+/** Whether a packet is a fragment of the message with this number. */
+export const isMessage = (p: Packet, message: number): boolean =>
+  p.payload[0] === FRAME.handshake && p.payload[2] === message;
+
+/** What actions put on the wire. */
+export const sends = (actions: readonly HandshakeAction[]): Uint8Array[] =>
+  actions.flatMap((x) => (x.type === "send" ? [x.datagram.payload] : []));
+
+/** A message of at most two fragments, from what was sent. */
+export const whole = (sent: readonly Packet[], message: number): Uint8Array =>
+  concat(
+    ...[0, 1].map((n) => {
+      const part = sent.find((p) => isMessage(p, message) && p.payload[3] === n);
+      return part ? part.payload.slice(FragmentHeader.size) : new Uint8Array(0);
+    }),
+  );
+
+export const PATTERNS = ["known peer", "first contact"] as const;
+
+/** `from` calls `to`, at its own or another endpoint. */
+export async function call(
+  net: Net,
+  pattern: (typeof PATTERNS)[number],
+  from: Party,
+  to: Party,
+  at = to.endpoint,
+): Promise<void> {
+  const calling =
+    pattern === "known peer"
+      ? from.machine.connect(to.member, at, net.now)
+      : from.machine.contact(to.member.id, at, net.now);
+  net.perform(from, await calling);
+}
+
+/** Two members who know each other. */
+export async function pairOn(crypto: CryptoProvider, seed: string): Promise<{ net: Net; a: Party; b: Party }> {
+  const net = new Net(crypto, seededRandom(seed));
+  const [a, b] = [await net.add("a"), await net.add("b")];
+  net.introduce(a, b);
+  return { net, a, b };
 }

@@ -6,8 +6,7 @@ import { acknowledgement } from "../../../runtime/mesh/handshake/acknowledgement
 import { type Fragment, parseFragment } from "../../../runtime/mesh/handshake/fragment.ts";
 import { firstMacKey, hasMac, setMac } from "../../../runtime/mesh/handshake/mac.ts";
 import { Acknowledge, CookieReply, MESSAGE } from "../../../runtime/mesh/handshake/message.ts";
-import type { HandshakeAction } from "../../../runtime/mesh/handshake/ports.ts";
-import { isHandshake, MESH_ID, Net, type Packet, type Party } from "../../help/handshake-pair.ts";
+import { isHandshake, isMessage, MESH_ID, Net, type Packet, type Party, sends } from "../../help/handshake-pair.ts";
 import { mutationsOf } from "../../help/nasty.ts";
 import { seededRandom } from "../../help/seeded.ts";
 
@@ -27,9 +26,6 @@ async function pair(seed: string, pattern: Pattern) {
     );
   return { net, a, b, call };
 }
-const sends = (actions: readonly HandshakeAction[]): Uint8Array[] =>
-  actions.flatMap((x) => (x.type === "send" ? [x.datagram.payload] : []));
-const isMessage = (p: Packet, message: number): boolean => p.payload[0] === 1 && p.payload[2] === message;
 const other = (p: Packet, { a, b }: { a: Party; b: Party }): Party => (p.to === a.endpoint ? a : b);
 
 describe("machines", () => {

@@ -16,22 +16,11 @@ import { consumeHello, createHello } from "../../../runtime/mesh/handshake/known
 import { firstMacKey, setMac } from "../../../runtime/mesh/handshake/mac.ts";
 import { MESSAGE } from "../../../runtime/mesh/handshake/message.ts";
 import { ControlSession } from "../../../runtime/mesh/session/control.ts";
-import { MESH_ID, Net, type Packet, type Party } from "../../help/handshake-pair.ts";
+import { call, isMessage, MESH_ID, Net, PATTERNS, type Packet, type Party } from "../../help/handshake-pair.ts";
 import { seededRandom } from "../../help/seeded.ts";
 import { DataModel } from "../../sim/data-model.ts";
 
-type Pattern = "known peer" | "first contact";
-const PATTERNS = ["known peer", "first contact"] as const;
-
-async function call(net: Net, pattern: Pattern, from: Party, to: Party, at = to.endpoint): Promise<void> {
-  const calling =
-    pattern === "known peer"
-      ? from.machine.connect(to.member, at, net.now)
-      : from.machine.contact(to.member.id, at, net.now);
-  net.perform(from, await calling);
-}
 const peers = (p: Party): string[] => p.sessions.map((s) => s.peer.name);
-const isMessage = (p: Packet, message: number): boolean => p.payload[0] === 1 && p.payload[2] === message;
 
 describe("a thief of all static keys", () => {
   const CASES = PATTERNS.flatMap((pattern) => [

@@ -1,23 +1,28 @@
 /** The table of exchanges: what begins, repeats, ends and is forgotten, and what does not touch its neighbours. */
 import { describe, expect, test } from "bun:test";
-import { concat, toHex } from "../../../runtime/base/bytes.ts";
+import { toHex } from "../../../runtime/base/bytes.ts";
 import { native } from "../../../runtime/crypto/native.ts";
 import { sipHash24 } from "../../../runtime/crypto/siphash.ts";
 import { generateKeys } from "../../../runtime/identity/keys.ts";
 import { acknowledgement } from "../../../runtime/mesh/handshake/acknowledgement.ts";
-import { createFirstReply } from "../../../runtime/mesh/handshake/first-contact.ts";
-import { type Fragment, instanceOf, parseFragment, split } from "../../../runtime/mesh/handshake/fragment.ts";
-import { consumeHello } from "../../../runtime/mesh/handshake/known-peer.ts";
+import { type Fragment, instanceOf, parseFragment } from "../../../runtime/mesh/handshake/fragment.ts";
 import { firstMacKey, nonceMacKey, setMac } from "../../../runtime/mesh/handshake/mac.ts";
 import { CookieReply, MESSAGE } from "../../../runtime/mesh/handshake/message.ts";
-import type { HandshakeAction } from "../../../runtime/mesh/handshake/ports.ts";
-import { MESH_ID, Net, type Packet, type Party } from "../../help/handshake-pair.ts";
+import {
+  call,
+  isMessage,
+  MESH_ID,
+  Net,
+  PATTERNS,
+  type Packet,
+  type Party,
+  pairOn,
+  sends,
+  whole,
+} from "../../help/handshake-pair.ts";
 import { seededRandom } from "../../help/seeded.ts";
 import { standIn } from "../../help/stand-in-provider.ts";
 
-const isMessage = (p: Packet, message: number): boolean => p.payload[0] === 1 && p.payload[2] === message;
-const sends = (actions: readonly HandshakeAction[]): Uint8Array[] =>
-  actions.flatMap((x) => (x.type === "send" ? [x.datagram.payload] : []));
 async function party(seed: string, names: readonly string[]): Promise<{ net: Net; parties: Party[] }> {
   const net = new Net(native, seededRandom(seed));
   const parties: Party[] = [];
@@ -25,25 +30,7 @@ async function party(seed: string, names: readonly string[]): Promise<{ net: Net
   net.introduce(...parties);
   return { net, parties };
 }
-const PATTERNS = ["known peer", "first contact"] as const;
-async function call(net: Net, pattern: (typeof PATTERNS)[number], from: Party, to: Party): Promise<void> {
-  const calling =
-    pattern === "known peer"
-      ? from.machine.connect(to.member, to.endpoint, net.now)
-      : from.machine.contact(to.member.id, to.endpoint, net.now);
-  net.perform(from, await calling);
-}
-const pair = async (seed: string): Promise<{ net: Net; a: Party; b: Party }> => {
-  const { net, parties } = await party(seed, ["a", "b"]);
-  return { net, a: parties[0] as Party, b: parties[1] as Party };
-};
-
-const whole = (sent: readonly Packet[], message: number): Uint8Array =>
-  concat(
-    ...[0, 1].map(
-      (n) => sent.find((p) => isMessage(p, message) && p.payload[3] === n)?.payload.slice(32) ?? new Uint8Array(0),
-    ),
-  );
+const pair = (seed: string) => pairOn(native, seed);
 
 describe("a machine", () => {
   test("that has nothing to do has no deadline", async () => {
@@ -276,62 +263,30 @@ describe("a callee", () => {
   });
 });
 
-describe("a false answer of the callee's own, under the right mac", () => {
-  test.each([
-    ["K2", MESSAGE.k2, 2373],
-    ["`unknown`", MESSAGE.unknown, 16],
-  ] as const)("instead of K2 is dropped, and the true K2 still counts: %s", async (_, message, length) => {
-    const { net, a, b } = await pair("false K2");
-    net.wire = (p) => (p.from === b.endpoint && isMessage(p, MESSAGE.k2) ? [] : [p]);
-    await call(net, "known peer", a, b);
-    await net.run(45);
-    const exchange = (net.sent[0] as Packet).payload.slice(8, 16);
-    const at = { meshId: MESH_ID, keys: b.keys };
-    const opened = await consumeHello(native, at, whole(net.sent, MESSAGE.k1), exchange);
-    const key = opened?.macKey as Uint8Array;
-    for (const payload of split(native, { message, exchange }, net.random(length), key, new Uint8Array(8)))
-      expect(sends(await a.machine.receive({ endpoint: b.endpoint, payload }, net.now))).toEqual([]);
-    expect(a.meter.get("handshake.drop.authentication")).toBe(1);
-    net.wire = (p) => [p];
-    await net.run(1000);
-    expect(a.sessions.map((s) => s.pattern)).toEqual(["known-peer"]);
+describe("a caller", () => {
+  test.each(PATTERNS)("whose keys are malformed is not answered: %s", async (pattern) => {
+    for (const bad of [{ x25519: new Uint8Array(32) }, { mlKem768: new Uint8Array(1184).fill(0xff) }]) {
+      const net = new Net(native, seededRandom(`malformed caller ${pattern}`));
+      const keys = await generateKeys(native, net.random);
+      const a = await net.add("a", { keys: { ...keys, public: { ...keys.public, ...bad } } });
+      const b = await net.add("b");
+      net.introduce(a, b);
+      await call(net, pattern, a, b);
+      await net.run(500);
+      expect([a.sessions, b.sessions]).toEqual([[], []]);
+      expect(b.meter.get("handshake.drop.authentication")).toBe(1);
+    }
   });
 
-  test("instead of F2 or F4 is dropped, and the true ones still count", async () => {
-    const { net, a, b } = await pair("false F2");
-    const held: Packet[] = [];
-    net.wire = (p) => {
-      const isAnswer = isMessage(p, MESSAGE.f2) || isMessage(p, MESSAGE.f4);
-      if (isAnswer) held.push(p);
-      return isAnswer ? [] : [p];
-    };
-    await call(net, "first contact", a, b);
-    await net.run(45);
-    const exchange = (net.sent[0] as Packet).payload.slice(8, 16);
-    const f1 = whole(net.sent, MESSAGE.f1);
-    const nonceKey = nonceMacKey(native, MESH_ID, b.keys.id, f1.slice(1220));
-    const feed = async (message: number, key: Uint8Array, length: number): Promise<void> => {
-      for (const payload of split(native, { message, exchange }, net.random(length), key, new Uint8Array(8)))
-        await a.machine.receive({ endpoint: b.endpoint, payload }, net.now);
-    };
-    await feed(MESSAGE.f2, nonceKey, 1500);
-    await feed(MESSAGE.f2, nonceKey, 1136);
-    expect(a.meter.get("handshake.drop.authentication")).toBe(2);
-    // A callee of our own making, so that F4's key is known.
-    const own = { meshId: MESH_ID, id: b.keys.id, genesis: Uint8Array.of(1), chain: b.keys.id };
-    const reply = await createFirstReply(native, net.random, own, f1, exchange);
-    if (!reply) throw new Error("no F2");
-    for (const payload of split(
-      native,
-      { message: MESSAGE.f2, exchange },
-      reply.payload,
-      reply.replyMacKey,
-      new Uint8Array(8),
-    ))
-      net.perform(a, await a.machine.receive({ endpoint: b.endpoint, payload }, net.now));
-    await feed(MESSAGE.f4, reply.macKey, 5000);
-    expect(a.meter.get("handshake.drop.authentication")).toBe(3);
-    expect(a.failures).toEqual([]);
+  test("is not sent K2 or F2 again unless it asks", async () => {
+    for (const pattern of PATTERNS) {
+      const { net, a, b } = await pair(`unasked ${pattern}`);
+      net.wire = (p) => (p.from === a.endpoint && net.now > 1025 ? [] : [p]);
+      await call(net, pattern, a, b);
+      await net.run(45);
+      expect(b.machine.load.responder).toBe(1);
+      for (const later of [60, 300, 5000]) expect(b.machine.tick(net.now + later)).toEqual([]);
+    }
   });
 });
 
