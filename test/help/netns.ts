@@ -91,6 +91,14 @@ export class TestGateway {
     return await this.#daemon?.exited;
   }
 
+  /** Until the kernel calls its devices running, up to a second after they have come up: an invite names no address of others. */
+  untilRunning(): Promise<true> {
+    return until(`the devices of ${this.name}`, async () => {
+      const links = JSON.parse(await must(this.inside("ip", "-json", "link"))) as { operstate: string }[];
+      return links.every((l) => l.operstate !== "DOWN") ? true : undefined;
+    });
+  }
+
   async devices(): Promise<string[]> {
     const links = JSON.parse(await must(this.inside("ip", "-json", "link"))) as { ifname: string }[];
     return links.map((l) => l.ifname);
@@ -119,6 +127,7 @@ export class TestNet {
       await must(["ip", "-n", ns, "link", "set", "lo", "up"]);
       await must(["ip", "-n", ns, "link", "set", "eth0", "up"]);
     }
+    for (const g of this.gateways) await g.untilRunning();
   }
 
   /**
@@ -142,6 +151,7 @@ export class TestNet {
         await must(["ip", "-n", ns, "link", "set", device, "up"]);
       }
     }
+    for (const g of this.gateways) await g.untilRunning();
   }
 
   async remove(): Promise<void> {
