@@ -75,6 +75,12 @@ export interface LinkSettings {
   readonly alias?: string;
 }
 
+export interface InterfaceAddress {
+  readonly interface: string;
+  readonly address: string;
+  readonly loopback: boolean;
+}
+
 export interface OwnedLink {
   readonly name: string;
   readonly alias: string;
@@ -153,6 +159,8 @@ export interface Addon {
   deleteLink(name: string): boolean;
   /** Links of this network namespace whose alias starts so. */
   findLinks(aliasPrefix: string): OwnedLink[];
+  /** Addresses of interfaces that are up, with a carrier or without. */
+  interfaceAddresses(): InterfaceAddress[];
   /** Who connected a Unix socket. Throws `ENOTCONN` when `fd` is no connected Unix socket. */
   peerCredentials(fd: number): PeerCredentials;
   /** sd_notify(3); false when no service manager listens (`NOTIFY_SOCKET` is not set). */
