@@ -112,6 +112,8 @@ static __always_inline __u32 check(const struct __sk_buff *skb)
 		return size < sizeof(struct sealed_header) + SEALED_TAG_SIZE ? INGRESS_SHORT : INGRESS_PASS;
 	case FRAME_RELAY:
 		return check_relay(skb, size);
+	case FRAME_HELLO:
+		return size < sizeof(struct hello_frame) ? INGRESS_SHORT : size > sizeof(struct hello_frame) ? INGRESS_OVERSIZE : INGRESS_PASS;
 	default:
 		return INGRESS_TYPE;
 	}

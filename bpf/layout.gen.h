@@ -20,7 +20,11 @@
 #define FRAME_DATA 4
 #define FRAME_CONTROL 5
 #define FRAME_RELAY 6
+#define FRAME_HELLO 7
 #define SEALED_FLAG_PARTIAL_CHECKSUM 1
+#define HELLO_ASK 1
+#define HELLO_ANSWER 2
+#define HELLO_CONFIRM 3
 #define INGRESS_PASS 0
 #define INGRESS_SHORT 1
 #define INGRESS_TYPE 2
@@ -38,10 +42,15 @@
 #define RELAY_VERDICT_EXPIRED 6
 #define RELAY_VERDICT_NO_ROUTE 7
 #define RELAY_VERDICT_LOOP 8
-#define RELAY_VERDICT_UNRESOLVED 9
-#define RELAY_VERDICT_OTHER_FAMILY 10
-#define RELAY_VERDICT_MIXED 11
-#define RELAY_VERDICTS 12
+#define RELAY_VERDICT_REPLY 9
+#define RELAY_VERDICT_HEARD 10
+#define RELAY_VERDICT_STALE 11
+#define RELAY_VERDICT_ELSEWHERE 12
+#define RELAY_VERDICT_LEASE_OVER 13
+#define RELAY_VERDICT_UNRESOLVED 14
+#define RELAY_VERDICT_OTHER_FAMILY 15
+#define RELAY_VERDICT_MIXED 16
+#define RELAY_VERDICTS 17
 #define RELAY_MAX_SESSIONS 16384
 #define RELAY_MAX_NEIGHBOURS 4096
 #define RELAY_MAX_DESTINATIONS 16384
@@ -80,6 +89,24 @@ LAYOUT_ASSERT(offsetof(struct relay_header, link) == 4, "relay_header.link");
 LAYOUT_ASSERT(offsetof(struct relay_header, destination) == 8, "relay_header.destination");
 LAYOUT_ASSERT(offsetof(struct relay_header, source) == 16, "relay_header.source");
 LAYOUT_ASSERT(offsetof(struct relay_header, tag) == 24, "relay_header.tag");
+
+struct hello_frame {
+	__u8 type;
+	__u8 kind;
+	__u16 patience;
+	__u32 link;
+	__u64 asked;
+	__u64 answered;
+	__u8 tag[8];
+};
+LAYOUT_ASSERT(sizeof(struct hello_frame) == 32, "hello_frame");
+LAYOUT_ASSERT(offsetof(struct hello_frame, type) == 0, "hello_frame.type");
+LAYOUT_ASSERT(offsetof(struct hello_frame, kind) == 1, "hello_frame.kind");
+LAYOUT_ASSERT(offsetof(struct hello_frame, patience) == 2, "hello_frame.patience");
+LAYOUT_ASSERT(offsetof(struct hello_frame, link) == 4, "hello_frame.link");
+LAYOUT_ASSERT(offsetof(struct hello_frame, asked) == 8, "hello_frame.asked");
+LAYOUT_ASSERT(offsetof(struct hello_frame, answered) == 16, "hello_frame.answered");
+LAYOUT_ASSERT(offsetof(struct hello_frame, tag) == 24, "hello_frame.tag");
 
 struct fragment_header {
 	__u8 type;
@@ -145,13 +172,15 @@ LAYOUT_ASSERT(offsetof(struct cookie_reply, mac) == 24, "cookie_reply.mac");
 
 struct relay_config {
 	__u64 label;
+	__u64 clock;
 	__be16 port;
 	__u8 reserved[6];
 };
-LAYOUT_ASSERT(sizeof(struct relay_config) == 16, "relay_config");
+LAYOUT_ASSERT(sizeof(struct relay_config) == 24, "relay_config");
 LAYOUT_ASSERT(offsetof(struct relay_config, label) == 0, "relay_config.label");
-LAYOUT_ASSERT(offsetof(struct relay_config, port) == 8, "relay_config.port");
-LAYOUT_ASSERT(offsetof(struct relay_config, reserved) == 10, "relay_config.reserved");
+LAYOUT_ASSERT(offsetof(struct relay_config, clock) == 8, "relay_config.clock");
+LAYOUT_ASSERT(offsetof(struct relay_config, port) == 16, "relay_config.port");
+LAYOUT_ASSERT(offsetof(struct relay_config, reserved) == 18, "relay_config.reserved");
 
 struct relay_session {
 	__u64 key_low;
@@ -188,16 +217,20 @@ LAYOUT_ASSERT(offsetof(struct relay_neighbour, family) == 58, "relay_neighbour.f
 LAYOUT_ASSERT(offsetof(struct relay_neighbour, reserved) == 59, "relay_neighbour.reserved");
 
 struct relay_state {
-	__u64 heard;
-	__u64 dead;
+	__u64 until;
+	__u64 asked;
+	__u64 round_trip;
 	__u64 frames;
 	__u64 bytes;
+	__u8 reserved[24];
 };
-LAYOUT_ASSERT(sizeof(struct relay_state) == 32, "relay_state");
-LAYOUT_ASSERT(offsetof(struct relay_state, heard) == 0, "relay_state.heard");
-LAYOUT_ASSERT(offsetof(struct relay_state, dead) == 8, "relay_state.dead");
-LAYOUT_ASSERT(offsetof(struct relay_state, frames) == 16, "relay_state.frames");
-LAYOUT_ASSERT(offsetof(struct relay_state, bytes) == 24, "relay_state.bytes");
+LAYOUT_ASSERT(sizeof(struct relay_state) == 64, "relay_state");
+LAYOUT_ASSERT(offsetof(struct relay_state, until) == 0, "relay_state.until");
+LAYOUT_ASSERT(offsetof(struct relay_state, asked) == 8, "relay_state.asked");
+LAYOUT_ASSERT(offsetof(struct relay_state, round_trip) == 16, "relay_state.round_trip");
+LAYOUT_ASSERT(offsetof(struct relay_state, frames) == 24, "relay_state.frames");
+LAYOUT_ASSERT(offsetof(struct relay_state, bytes) == 32, "relay_state.bytes");
+LAYOUT_ASSERT(offsetof(struct relay_state, reserved) == 40, "relay_state.reserved");
 
 struct relay_destination {
 	__u32 primary;

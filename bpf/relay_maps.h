@@ -97,6 +97,14 @@ RELAY_RULE __u64 relay_own_label(const struct relay_tables *tables)
 	return config ? config->label : 0;
 }
 
+RELAY_RULE __u64 relay_own_clock(const struct relay_tables *tables)
+{
+	const struct relay_config *config = relay_own();
+
+	(void)tables;
+	return config ? config->clock : 0;
+}
+
 RELAY_RULE const struct relay_session *relay_find_session(const struct relay_tables *tables, __u32 link)
 {
 	(void)tables;
@@ -115,7 +123,7 @@ RELAY_RULE const struct relay_neighbour *relay_find_neighbour(const struct relay
 	return bpf_map_lookup_elem(&relay_neighbours, &number);
 }
 
-RELAY_RULE const struct relay_state *relay_find_state(const struct relay_tables *tables, __u32 number)
+RELAY_RULE struct relay_state *relay_find_state(const struct relay_tables *tables, __u32 number)
 {
 	(void)tables;
 	return bpf_map_lookup_elem(&relay_states, &number);

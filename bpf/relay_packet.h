@@ -62,6 +62,35 @@ static __always_inline __u32 find_udp(void *data, void *end, __be16 port)
 	return 0;
 }
 
+/* Whether the packet comes from where the neighbour is. */
+static __always_inline int is_from(void *data, void *end, __u32 udp, const struct relay_neighbour *neighbour)
+{
+	const struct words32 *there = (const void *)neighbour->address, *source;
+	const struct udphdr *header = data + udp;
+	const struct ipv6hdr *v6 = data + ETH_HLEN;
+	const struct iphdr *v4 = data + ETH_HLEN;
+
+	if ((void *)(header + 1) > end || header->source != neighbour->port || (neighbour->family == 4) != (udp == V4_UDP))
+		return 0;
+	if (udp == V4_UDP)
+		return (void *)(v4 + 1) <= end && v4->saddr == there->at[3];
+	source = (const void *)&v6->saddr;
+	return (void *)(v6 + 1) <= end && source->at[0] == there->at[0] && source->at[1] == there->at[1] &&
+	       source->at[2] == there->at[2] && source->at[3] == there->at[3];
+}
+
+/* What becomes of a hello in a packet; with RELAY_VERDICT_REPLY, `onward` is the reply. */
+static __always_inline __u32 take_hello(void *data, void *end, struct relayed *relayed)
+{
+	__u32 verdict = hello_sender(0, &relayed->words, &relayed->hop);
+
+	if (verdict != RELAY_VERDICT_HEARD)
+		return verdict;
+	if (!is_from(data, end, relayed->udp, relayed->hop.to))
+		return RELAY_VERDICT_ELSEWHERE;
+	return hello_take(0, &relayed->words, bpf_ktime_get_ns(), &relayed->hop, &relayed->onward);
+}
+
 /* Whether the packet goes to somebody else, as far as routing knows: then it is not for us to drop. */
 static __always_inline int is_foreign(void *context, void *data, void *end, __u32 udp)
 {
@@ -151,11 +180,10 @@ static __always_inline __u16 fold16(__u64 sum)
 	return (__u16)(sum + (sum >> 16));
 }
 
-/* Writes the header of one relayed frame: only what differs, since the labels stay. */
+/* Writes the header of one frame. */
 static __always_inline void write_words(void *at, const struct relay_words *onward)
 {
-	*(__u64 *)at = onward->head;
-	*(__u64 *)(at + offsetof(struct relay_words, tag)) = onward->tag;
+	*(struct relay_words *)at = *onward;
 }
 
 /* Ethernet, IP and UDP headers of the hop to the neighbour; `data` has room up to the UDP header's end. UDP's checksum is the caller's. */
@@ -190,5 +218,6 @@ static __always_inline void write_headers(void *data, __u32 udp, const struct re
 			change->addresses += replace32(&source->at[i], fib->ipv6_src[i]) + replace32(&destination->at[i], fib->ipv6_dst[i]);
 	}
 	change->payload = replace32(data + udp, own_port | (__u32)to->port << 16);
-	change->payload += difference64(before->head, after->head) + difference64(before->tag, after->tag);
+	change->payload += difference64(before->head, after->head) + difference64(before->destination, after->destination) +
+			   difference64(before->source, after->source) + difference64(before->tag, after->tag);
 }

@@ -117,6 +117,7 @@ static __always_inline int look(struct __sk_buff *skb, const struct relay_config
 {
 	__u32 payload, size, wanted;
 	void *data, *end;
+	__u8 type;
 
 	relayed->udp = find_ours(skb, own->port);
 	if (relayed->udp == 0)
@@ -135,13 +136,18 @@ static __always_inline int look(struct __sk_buff *skb, const struct relay_config
 		return -1;
 	data = start_of(skb);
 	end = end_of(skb);
-	if (data + payload + 1 > end || *(__u8 *)(data + payload) != FRAME_RELAY)
+	if (data + payload + 1 > end)
 		return -1;
-	if (wanted == 1)
+	type = *(__u8 *)(data + payload);
+	if (type != FRAME_RELAY && type != FRAME_HELLO)
+		return -1;
+	if (type == FRAME_HELLO ? size != sizeof(struct relay_words) : wanted == 1)
 		return RELAY_VERDICT_SHORT;
 	if (data + payload + sizeof(struct relay_words) > end)
 		return -1;
 	__builtin_memcpy(&relayed->words, data + payload, sizeof(relayed->words));
+	if (type == FRAME_HELLO)
+		return skb->gso_size ? RELAY_VERDICT_MIXED : take_hello(data, end, relayed);
 	return relay_decide(0, &relayed->words, bpf_ktime_get_ns(), &relayed->hop);
 }
 
@@ -157,8 +163,11 @@ static __always_inline int on_link(struct __sk_buff *skb, const struct relay_nei
 	return length <= mtu;
 }
 
-/* Sends the frame or superpacket on; false, with the packet as it was, when that is for the daemon. */
-static __always_inline int forward(struct __sk_buff *skb, const struct relay_config *own, struct relayed *relayed, __u32 segments)
+/*
+ * Sends the frame or superpacket on, with the header `onward`. Passes it, as it was, when that is for the daemon: then its verdict is
+ * counted, otherwise it is the caller's.
+ */
+static __always_inline int send_on(struct __sk_buff *skb, const struct relay_config *own, struct relayed *relayed, __u32 segments)
 {
 	const struct relay_neighbour *to = relayed->hop.to;
 	__u32 length, *device, udp = relayed->udp;
@@ -181,15 +190,11 @@ static __always_inline int forward(struct __sk_buff *skb, const struct relay_con
 		relay_count(RELAY_VERDICT_UNRESOLVED, segments);
 		return PASS;
 	}
-	relayed->onward = relayed->words;
-	relay_address(&relayed->onward, relay_ttl(&relayed->words) - 1, to);
 	write_headers(data, udp, relayed, &fib, own->port, &change);
 	if (segments == 1)
 		write_words(data + udp + sizeof(struct udphdr), &relayed->onward);
 	else
 		write_all(skb, udp + sizeof(struct udphdr), skb->gso_size, &relayed->onward);
-	relay_count(RELAY_VERDICT_FORWARD, segments);
-	relay_sent_on(relayed->hop.number, segments, relayed->size);
 
 	/* Superpackets have a partial checksum always, others sometimes: these helpers know, and leave an absent one alone. */
 	udp += offsetof(struct udphdr, check);
@@ -203,6 +208,29 @@ static __always_inline int forward(struct __sk_buff *skb, const struct relay_con
 	next.nh_family = FAMILY_V6;
 	__builtin_memcpy(next.ipv6_nh, to->address, sizeof(next.ipv6_nh));
 	return bpf_redirect_neigh(fib.ifindex, &next, sizeof(next), 0); /* the kernel asks for its Ethernet address if it must */
+}
+
+static __always_inline int forward(struct __sk_buff *skb, const struct relay_config *own, struct relayed *relayed, __u32 segments)
+{
+	int action;
+
+	relayed->onward = relayed->words;
+	relay_address(&relayed->onward, relay_ttl(&relayed->words) - 1, relayed->hop.to);
+	action = send_on(skb, own, relayed, segments);
+	if (action == PASS)
+		return PASS;
+	relay_count(RELAY_VERDICT_FORWARD, segments);
+	relay_sent_on(relayed->hop.number, segments, relayed->size);
+	return action;
+}
+
+static __always_inline int reply(struct __sk_buff *skb, const struct relay_config *own, struct relayed *relayed)
+{
+	int action = send_on(skb, own, relayed, 1);
+
+	if (action != PASS)
+		relay_count(RELAY_VERDICT_REPLY, 1);
+	return action;
 }
 
 SEC("tc")
@@ -222,7 +250,9 @@ int relay_tc(struct __sk_buff *skb)
 		relay_count(verdict, 1);
 		return PASS;
 	}
-	segments = count_segments(skb, &relayed);
+	if (verdict == RELAY_VERDICT_REPLY)
+		return reply(skb, own, &relayed);
+	segments = verdict == RELAY_VERDICT_MIXED ? 0 : count_segments(skb, &relayed);
 	if (segments == 0) {
 		relay_count(RELAY_VERDICT_MIXED, 1);
 		return PASS;

@@ -96,7 +96,8 @@ static __always_inline int write_checksum(void *data, void *end, __u32 udp, __u1
 	return 1;
 }
 
-static __always_inline int forward(struct xdp_md *xdp, const struct relay_config *own, struct relayed *relayed)
+/* Sends the frame on, with the header `onward`. XDP_PASS, with the packet as it was and its verdict counted, when that is for the daemon. */
+static __always_inline int send_on(struct xdp_md *xdp, const struct relay_config *own, struct relayed *relayed)
 {
 	void *data = (void *)(long)xdp->data, *end = (void *)(long)xdp->data_end;
 	const struct relay_neighbour *to = relayed->hop.to;
@@ -117,16 +118,35 @@ static __always_inline int forward(struct xdp_md *xdp, const struct relay_config
 	}
 	if (data + udp + sizeof(struct udphdr) + sizeof(struct relay_words) > end)
 		return XDP_PASS;
-	relayed->onward = relayed->words;
-	relay_address(&relayed->onward, relay_ttl(&relayed->words) - 1, to);
 	was_pseudo = pseudo_sum(data, udp, ((struct udphdr *)(data + udp))->len);
 	write_headers(data, udp, relayed, &fib, own->port, &change);
 	write_words(data + udp + sizeof(struct udphdr), &relayed->onward);
 	if (!write_checksum(data, end, udp, was_pseudo, &change))
 		return XDP_ABORTED; /* longer than any frame of a device: look() has seen all its bytes */
+	return bpf_redirect(fib.ifindex, 0);
+}
+
+static __always_inline int forward(struct xdp_md *xdp, const struct relay_config *own, struct relayed *relayed)
+{
+	int action;
+
+	relayed->onward = relayed->words;
+	relay_address(&relayed->onward, relay_ttl(&relayed->words) - 1, relayed->hop.to);
+	action = send_on(xdp, own, relayed);
+	if (action != XDP_REDIRECT)
+		return action;
 	relay_count(RELAY_VERDICT_FORWARD, 1);
 	relay_sent_on(relayed->hop.number, 1, relayed->size);
-	return bpf_redirect(fib.ifindex, 0);
+	return action;
+}
+
+static __always_inline int reply(struct xdp_md *xdp, const struct relay_config *own, struct relayed *relayed)
+{
+	int action = send_on(xdp, own, relayed);
+
+	if (action == XDP_REDIRECT)
+		relay_count(RELAY_VERDICT_REPLY, 1);
+	return action;
 }
 
 SEC("xdp")
@@ -144,19 +164,22 @@ int relay_xdp(struct xdp_md *xdp)
 	if (relayed.udp == 0)
 		return XDP_PASS;
 	payload = data + relayed.udp + sizeof(struct udphdr);
-	if ((void *)(payload + 1) > end || *payload != FRAME_RELAY)
+	if ((void *)(payload + 1) > end || (*payload != FRAME_RELAY && *payload != FRAME_HELLO))
 		return XDP_PASS;
 	relayed.size = bpf_ntohs(((struct udphdr *)(data + relayed.udp))->len) - sizeof(struct udphdr);
 	if (relayed.size == 0 || relayed.size > (__u64)(end - (void *)payload))
 		return XDP_PASS; /* no frame, or cut off: the stack knows what to do */
-	if (relayed.size <= sizeof(struct relay_words)) {
+	if (*payload == FRAME_HELLO ? relayed.size != sizeof(struct relay_words) : relayed.size <= sizeof(struct relay_words)) {
 		verdict = RELAY_VERDICT_SHORT;
 	} else {
 		if ((void *)(payload + sizeof(struct relay_words)) > end)
 			return XDP_PASS;
 		__builtin_memcpy(&relayed.words, payload, sizeof(relayed.words));
-		verdict = relay_decide(0, &relayed.words, bpf_ktime_get_ns(), &relayed.hop);
+		verdict = *payload == FRAME_HELLO ? take_hello(data, end, &relayed) :
+						    relay_decide(0, &relayed.words, bpf_ktime_get_ns(), &relayed.hop);
 	}
+	if (verdict == RELAY_VERDICT_REPLY)
+		return reply(xdp, own, &relayed);
 	if (verdict == RELAY_VERDICT_FORWARD)
 		return forward(xdp, own, &relayed);
 	if (verdict != RELAY_VERDICT_DELIVER && is_foreign(xdp, data, end, relayed.udp))

@@ -63,9 +63,9 @@ napi_value control_array(napi_env env, const std::vector<ControlFrame>& frames) 
 
 napi_value event_object(napi_env env, const Event& event) {
   napi_value object = event.type == EventType::moved ? endpoint_object(env, event.endpoint) : convert::object(env);
-  constexpr const char* NAMES[] = {"moved", "exhausted", "wanted"};
+  constexpr const char* NAMES[] = {"moved", "exhausted", "wanted", "silent", "alive"};
   convert::set(env, object, "type", NAMES[static_cast<size_t>(event.type)]);
-  if (event.type == EventType::wanted) convert::set(env, object, "peer", std::string_view(event.peer));
+  if (!event.peer.empty()) convert::set(env, object, "peer", std::string_view(event.peer));
   else convert::set(env, object, "localIndex", double(event.local_index));
   return object;
 }
@@ -107,14 +107,18 @@ napi_value session_object(napi_env env, const SessionCount& session) {
   return object;
 }
 
-napi_value relayed_to_array(napi_env env, const std::vector<RelayedTo>& relayed) {
+napi_value neighbours_array(napi_env env, const std::vector<Neighbour>& neighbours) {
   napi_value array;
-  napi_create_array_with_length(env, relayed.size(), &array);
-  for (size_t i = 0; i < relayed.size(); i++) {
+  napi_create_array_with_length(env, neighbours.size(), &array);
+  for (size_t i = 0; i < neighbours.size(); i++) {
+    const Neighbour& neighbour = neighbours[i];
     napi_value entry = convert::object(env);
-    convert::set(env, entry, "peer", std::string_view(relayed[i].peer));
-    convert::set(env, entry, "frames", double(relayed[i].frames));
-    convert::set(env, entry, "bytes", double(relayed[i].bytes));
+    convert::set(env, entry, "peer", std::string_view(neighbour.peer));
+    convert::set(env, entry, "frames", double(neighbour.frames));
+    convert::set(env, entry, "bytes", double(neighbour.bytes));
+    const bool answered = neighbour.round_trip != 0;
+    convert::set(env, entry, "roundTripMs", answered ? convert::to_js(env, double(neighbour.round_trip) / 1e6) : convert::undefined(env));
+    convert::set(env, entry, "silent", neighbour.silent);
     napi_set_element(env, array, static_cast<uint32_t>(i), entry);
   }
   return array;
@@ -133,7 +137,7 @@ napi_value stats_object(napi_env env, const TunnelStats& stats) {
   convert::set(env, object, "received", counts(env, stats.received_packets, stats.received_bytes));
   convert::set(env, object, "drops", drops);
   convert::set(env, object, "relay", convert::numbers(env, stats.relay));
-  convert::set(env, object, "relayedTo", relayed_to_array(env, stats.relayed_to));
+  convert::set(env, object, "neighbours", neighbours_array(env, stats.neighbours));
   convert::set(env, object, "sessions", sessions);
   return object;
 }
@@ -312,24 +316,13 @@ napi_value set_route(napi_env env, napi_callback_info info) {
   return status.ok() ? nullptr : convert::throw_status(env, status);
 }
 
-/** watch(peer, deadMs) */
-napi_value watch(napi_env env, napi_callback_info info) {
-  const Arguments<2> arguments(env, info);
-  Tunnel* tunnel = tunnel_of(env, arguments.self);
-  if (tunnel == nullptr) return nullptr;
-  const auto peer = convert::string(env, arguments[0], "peer");
-  if (!peer) return nullptr;
-  const auto dead = convert::integer(env, arguments[1], 0, MAX_U32, "deadMs");
-  if (dead) tunnel->watch(*peer, static_cast<uint64_t>(*dead));
-  return nullptr;
-}
-
-napi_value heard(napi_env env, napi_callback_info info) {
+/** renewLease(ms) */
+napi_value renew_lease(napi_env env, napi_callback_info info) {
   const Arguments<1> arguments(env, info);
   Tunnel* tunnel = tunnel_of(env, arguments.self);
   if (tunnel == nullptr) return nullptr;
-  const auto peer = convert::string(env, arguments[0], "peer");
-  if (peer) tunnel->heard(*peer);
+  const auto ms = convert::integer(env, arguments[0], 0, MAX_U32, "ms");
+  if (ms) tunnel->renew_lease(static_cast<uint64_t>(*ms));
   return nullptr;
 }
 
@@ -439,8 +432,7 @@ napi_value tunnel_object(napi_env env, const Shared& handle) {
   convert::method(env, object, "removePeer", remove_peer);
   convert::method(env, object, "allow", allow);
   convert::method(env, object, "setRoute", set_route);
-  convert::method(env, object, "watch", watch);
-  convert::method(env, object, "heard", heard);
+  convert::method(env, object, "renewLease", renew_lease);
   convert::method(env, object, "mirror", mirror);
   convert::method(env, object, "stats", stats);
   convert::method(env, object, "sockets", sockets);

@@ -17,7 +17,9 @@ void Inbound::begin(const Tables& tables, int64_t now) {
 void Inbound::frame(uint8_t* frame, size_t size, const Endpoint& from) {
   Endpoint source;
   if (!from.direct()) return counters_.drop(Drop::malformed);  // source port 0: it would pass for an endpoint in the mesh
-  if (size == 0 || frame[0] != FRAME_RELAY || relay_ == nullptr) return take(frame, size, from);
+  if (size == 0 || relay_ == nullptr) return take(frame, size, from);
+  if (frame[0] == FRAME_HELLO) return relay_->hello(frame, size, from);
+  if (frame[0] != FRAME_RELAY) return take(frame, size, from);
   if (relay_->frame(frame, size, source)) take(frame + RELAY_SIZE, size - RELAY_SIZE, source);
 }
 
@@ -71,9 +73,6 @@ void Inbound::release() {
     session_->received_bytes.fetch_add(bytes_, std::memory_order_relaxed);
     session_->last_received.store(now_, std::memory_order_relaxed);
   }
-  const uint32_t number = session_->peer->relay_number.load(std::memory_order_relaxed);
-  if (heard_ && number != 0) heard(tables_->relay->states[number], static_cast<uint64_t>(now_) * 1'000'000);
-  heard_ = false;
   counters_.received_packets.add(packets_);
   counters_.received_bytes.add(bytes_);
   packets_ = bytes_ = 0;
@@ -93,10 +92,7 @@ bool Inbound::open(const SealedHeader& header, uint8_t* frame, size_t size, cons
   uint8_t* data = frame + HEADER_SIZE;
   if (!session_->opener->open(nonce, frame, HEADER_SIZE, data, inner, data + inner)) return refuse(Drop::auth);
   const Arrival arrival = session_->window.accept(header.counter);
-  if (arrival == Arrival::newest && from.direct()) {  // what others relayed says nothing about where the peer is
-    heard_ = true;
-    if (!(from == known_)) follow(from);
-  }
+  if (arrival == Arrival::newest && from.direct() && !(from == known_)) follow(from);  // what others relayed says nothing about it
   packets_++;
   bytes_ += inner;
   return true;

@@ -56,7 +56,6 @@ class Inbound {
   Endpoint known_;              // where its peer was last seen
   uint64_t packets_ = 0;        // authenticated since the lock was taken
   uint64_t bytes_ = 0;
-  bool heard_ = false;          // among them the session's newest, straight from the peer
 };
 
 }  // namespace trellis

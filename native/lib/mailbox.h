@@ -16,13 +16,13 @@ struct ControlFrame {
   std::vector<uint8_t> payload;
 };
 
-enum class EventType : uint8_t { moved, exhausted, wanted };
+enum class EventType : uint8_t { moved, exhausted, wanted, silent, alive };
 
 struct Event {
   EventType type;
   uint32_t local_index = 0;  // moved, exhausted
   Endpoint endpoint;         // moved
-  std::string peer;          // wanted
+  std::string peer;          // wanted, silent, alive
 };
 
 /** `notify` is called, from any worker, when something lies in an empty mailbox. */

@@ -2,8 +2,19 @@
 
 #include <arpa/inet.h>
 
+#include <ctime>
+
 namespace trellis {
 namespace {
+
+/** The exact one: round trips are measured by it. */
+uint64_t clock_ns() {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
+}
+
+}  // namespace
 
 Endpoint endpoint_of(const relay_neighbour& neighbour) {
   Endpoint endpoint;
@@ -12,8 +23,6 @@ Endpoint endpoint_of(const relay_neighbour& neighbour) {
   endpoint.port = ntohs(neighbour.port);
   return endpoint;
 }
-
-}  // namespace
 
 bool find_way(const RelayTables& tables, const Endpoint& wanted, uint64_t now, Way& way) {
   way = {wanted, std::nullopt};
@@ -62,13 +71,39 @@ void Relay::decide(const relay_words& words) {
   to_ = endpoint_of(*hop_.to);
 }
 
-void Relay::forward(const uint8_t* frame, size_t size) {
-  uint8_t* out = batch_.reserve(size);
-  if (out == nullptr) {
-    send_(batch_);
-    batch_.clear();
-    out = batch_.reserve(size);
+void Relay::hello(const uint8_t* frame, size_t size, const Endpoint& from) {
+  uint32_t verdict = RELAY_VERDICT_SHORT;
+  if (size == RELAY_SIZE) {
+    relay_words words;
+    std::memcpy(&words, frame, RELAY_SIZE);
+    verdict = take_hello(words, from);
   }
+  counters_.relay[verdict].add(1);
+}
+
+uint32_t Relay::take_hello(const relay_words& words, const Endpoint& from) {
+  relay_hop hop;
+  if (const uint32_t verdict = hello_sender(tables_, &words, &hop); verdict != RELAY_VERDICT_HEARD) return verdict;
+  if (!(endpoint_of(*hop.to) == from)) return RELAY_VERDICT_ELSEWHERE;
+  relay_words reply;
+  const uint32_t verdict = hello_take(tables_, &words, clock_ns(), &hop, &reply);
+  if (verdict != RELAY_VERDICT_REPLY) return verdict;
+  batch_.part();
+  std::memcpy(reserve(RELAY_SIZE), &reply, RELAY_SIZE);
+  batch_.commit(from, RELAY_SIZE);
+  batch_.part();
+  return verdict;
+}
+
+uint8_t* Relay::reserve(size_t size) {
+  if (uint8_t* out = batch_.reserve(size); out != nullptr) return out;
+  send_(batch_);
+  batch_.clear();
+  return batch_.reserve(size);
+}
+
+void Relay::forward(const uint8_t* frame, size_t size) {
+  uint8_t* out = reserve(size);
   std::memcpy(out, &onward_, RELAY_SIZE);
   std::memcpy(out + RELAY_SIZE, frame + RELAY_SIZE, size - RELAY_SIZE);
   batch_.commit(to_, size);

@@ -25,6 +25,9 @@ struct Way {
   }
 };
 
+/** Where a neighbour is. */
+Endpoint endpoint_of(const relay_neighbour& neighbour);
+
 /** Finds the way to an endpoint, direct or through the mesh; false when there is none now. The tag is made once, here. `now` in ns. */
 bool find_way(const RelayTables& tables, const Endpoint& wanted, uint64_t now, Way& way);
 
@@ -40,12 +43,17 @@ class Relay {
   /** Takes a frame of type FRAME_RELAY. True when it is for us: what is behind its header came from `source`, through the mesh. */
   bool frame(const uint8_t* frame, size_t size, Endpoint& source);
 
+  /** Takes a frame of type FRAME_HELLO, and answers it. */
+  void hello(const uint8_t* frame, size_t size, const Endpoint& from);
+
   /** Sends what is to be sent on. */
   void finish();
 
  private:
   void decide(const relay_words& words);
   void forward(const uint8_t* frame, size_t size);
+  uint32_t take_hello(const relay_words& words, const Endpoint& from);
+  uint8_t* reserve(size_t size);
   void book();
 
   Counters& counters_;

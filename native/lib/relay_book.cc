@@ -1,6 +1,7 @@
 #include "relay_book.h"
 
 #include <arpa/inet.h>
+#include <sys/random.h>
 
 #include <algorithm>
 #include <utility>
@@ -29,6 +30,7 @@ bool to_neighbour(const Target& target, relay_neighbour& out) {
 void RelayBook::own(const in6_addr& address) {
   std::memcpy(prefix_.data(), address.s6_addr, prefix_.size());
   label_ = load64(address.s6_addr + 8);
+  if (getrandom(&clock_, sizeof clock_, 0) != sizeof clock_) clock_ = 0;  // then who asks much learns when this machine started
 }
 
 void RelayBook::mirror(std::shared_ptr<RelayMirror> mirror) {
@@ -51,21 +53,14 @@ Status RelayBook::set_route(const std::string& destination, const std::string& p
   return {};
 }
 
-void RelayBook::watch(const std::string& peer, uint64_t dead, uint64_t now) {
-  dead_[peer] = dead;
-  if (const uint32_t number = number_of(peer); number != 0) std::atomic_ref(states_[number].dead).store(dead, std::memory_order_relaxed);
-  heard(peer, now);
-}
-
-void RelayBook::heard(const std::string& peer, uint64_t now) {
-  if (const uint32_t number = number_of(peer); number != 0) trellis::heard(states_[number], now);
-}
+void RelayBook::lease(uint64_t until) { std::atomic_ref(states_[0].until).store(until, std::memory_order_relaxed); }
 
 std::shared_ptr<const RelayTables> RelayBook::build(const Sessions& sessions) {
   auto tables = std::make_shared<RelayTables>();
   if (label_ == 0) return tables;
   number_peers(sessions);
   tables->label = label_;
+  tables->clock = clock_;
   tables->prefix = prefix_;
   tables->states = states_;
   for (const auto& [index, session] : sessions) {
@@ -106,9 +101,7 @@ void RelayBook::number_peers(const Sessions& sessions) {
     const uint32_t number = free_number();
     if (number == 0) return;
     numbers_[peer->id] = number;
-    const auto dead = dead_.find(peer->id);
     states_[number] = {};
-    states_[number].dead = dead == dead_.end() ? 0 : dead->second;
     peer->relay_number.store(number, std::memory_order_relaxed);
   }
 }
@@ -123,12 +116,11 @@ uint32_t RelayBook::free_number() {
   return 0;
 }
 
-std::vector<RelayedTo> RelayBook::relayed_to() const {
-  std::vector<RelayedTo> out;
+std::vector<Neighbour> RelayBook::neighbours(uint64_t now) const {
+  std::vector<Neighbour> out;
   for (const auto& [peer, number] : numbers_) {
-    const uint64_t frames = std::atomic_ref(states_[number].frames).load(std::memory_order_relaxed);
-    const uint64_t bytes = std::atomic_ref(states_[number].bytes).load(std::memory_order_relaxed);
-    if (frames > 0) out.push_back({peer, frames, bytes});
+    const relay_state& state = states_[number];
+    out.push_back({peer, state_field(state.frames), state_field(state.bytes), state_field(state.round_trip), is_silent(state, now)});
   }
   return out;
 }
@@ -136,7 +128,6 @@ std::vector<RelayedTo> RelayBook::relayed_to() const {
 void RelayBook::clear() {
   numbers_.clear();
   routes_.clear();
-  dead_.clear();
   taken_.assign(RELAY_MAX_NEIGHBOURS, false);
   build({});
   mirror_.reset();

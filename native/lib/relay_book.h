@@ -21,10 +21,12 @@ class RelayMirror {
   virtual void publish(const RelayTables& tables) = 0;
 };
 
-/** What went on to a neighbour, by whoever relayed it. */
-struct RelayedTo {
+/** How a neighbour is, and what went on to it, by whoever relayed it. */
+struct Neighbour {
   std::string peer;
   uint64_t frames, bytes;
+  uint64_t round_trip;  // ns, of its latest answer; 0 before the first
+  bool silent;
 };
 
 class RelayBook {
@@ -41,16 +43,13 @@ class RelayBook {
    */
   Status set_route(const std::string& destination, const std::string& primary, const std::string& backup);
 
-  /** The peer counts as silent when nothing fresh was heard of it for `dead` ns; 0: never. */
-  void watch(const std::string& peer, uint64_t dead, uint64_t now);
-  /** A fresh authenticated frame of the peer has come, by another way than the workers. */
-  void heard(const std::string& peer, uint64_t now);
-  void forget(const std::string& peer) { dead_.erase(peer); }
+  /** Neighbours are answered in our name up to this moment, ns of CLOCK_MONOTONIC: by the kernel also while this process stands still. */
+  void lease(uint64_t until);
 
   /** The tables for these sessions, also shown to the mirror. */
   std::shared_ptr<const RelayTables> build(const Sessions& sessions);
 
-  std::vector<RelayedTo> relayed_to() const;
+  std::vector<Neighbour> neighbours(uint64_t now) const;
 
   void clear();
 
@@ -64,6 +63,7 @@ class RelayBook {
   uint32_t free_number();
 
   uint64_t label_ = 0;
+  uint64_t clock_ = 0;
   std::array<uint8_t, 8> prefix_{};
   std::shared_ptr<relay_state[]> states_ = private_states();
   std::shared_ptr<RelayMirror> mirror_;
@@ -71,7 +71,6 @@ class RelayBook {
   std::vector<bool> taken_ = std::vector<bool>(RELAY_MAX_NEIGHBOURS);
   uint32_t last_ = 0;                        // the number given last: old ones rest before they come again
   std::map<uint64_t, Route> routes_;         // by label
-  std::map<std::string, uint64_t> dead_;     // ns
 };
 
 }  // namespace trellis

@@ -253,7 +253,7 @@ void KernelRelay::publish(const RelayTables& tables) {
   Status status;
   if (label_ != tables.label) {
     label_ = tables.label;
-    const relay_config config{label_, htons(port_), {}};
+    const relay_config config{label_, tables.clock, htons(port_), {}};
     const uint32_t only = 0;
     if (const int error = LibBpf::get()->map_update_elem(map("relay_config"), &only, &config, BPF_ANY); error != 0) {
       status = {-error, "bpf_map_update_elem"};

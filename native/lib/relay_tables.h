@@ -12,6 +12,7 @@
 /** The name is that of the rules. Immutable but for `states`. */
 struct relay_tables {
   uint64_t label = 0;                // ours, as it lies in memory; zero while we relay nothing
+  uint64_t clock = 0;                // what our questions have more than CLOCK_MONOTONIC, ns
   std::array<uint8_t, 8> prefix{};   // what stands before a label in an overlay address
   std::unordered_map<uint32_t, relay_session> sessions;
   std::unordered_map<uint32_t, relay_neighbour> neighbours;  // those that can be sent to
@@ -20,6 +21,7 @@ struct relay_tables {
 };
 
 RELAY_RULE __u64 relay_own_label(const relay_tables* tables) { return tables->label; }
+RELAY_RULE __u64 relay_own_clock(const relay_tables* tables) { return tables->clock; }
 
 template <typename Table, typename Key>
 const typename Table::mapped_type* relay_lookup(const Table& table, Key key) {
@@ -34,7 +36,7 @@ RELAY_RULE const relay_destination* relay_find_destination(const relay_tables* t
 RELAY_RULE const relay_neighbour* relay_find_neighbour(const relay_tables* tables, __u32 number) {
   return relay_lookup(tables->neighbours, number);
 }
-RELAY_RULE const relay_state* relay_find_state(const relay_tables* tables, __u32 number) {
+RELAY_RULE relay_state* relay_find_state(const relay_tables* tables, __u32 number) {
   return number < RELAY_MAX_NEIGHBOURS && tables->states != nullptr ? &tables->states[number] : nullptr;
 }
 
@@ -51,8 +53,13 @@ inline uint64_t load64(const uint8_t* bytes) {
   return value;
 }
 
-/** A fresh authenticated frame of this neighbour has come, at `now` ns. */
-inline void heard(relay_state& state, uint64_t now) { std::atomic_ref(state.heard).store(now, std::memory_order_relaxed); }
+/** A field of a state, which the kernel and other threads write. */
+inline uint64_t state_field(const __u64& field) { return std::atomic_ref(const_cast<__u64&>(field)).load(std::memory_order_relaxed); }
+
+inline bool is_silent(const relay_state& state, uint64_t now) {
+  const uint64_t until = state_field(state.until);
+  return until != 0 && now > until;
+}
 
 /** Frames sent on to a neighbour. */
 inline void sent_on(relay_state& state, uint64_t frames, uint64_t bytes) {

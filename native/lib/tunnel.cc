@@ -49,6 +49,9 @@ Status Tunnel::open(const TunnelOptions& options) {
       return status;
     }
   }
+  if (options.address.empty()) return {};
+  pulse_ = std::make_unique<Pulse>(published_, mailbox_, workers_[0]->socket());
+  pulse_->start();
   return {};
 }
 
@@ -147,7 +150,6 @@ void Tunnel::remove_peer(const std::string& id) {
   std::erase_if(*sessions, [&](const auto& entry) { return entry.second->peer == gone; });
   tables_.sessions = std::move(sessions);
   std::erase_if(prefixes_, [&](const auto& entry) { return entry.second == gone; });
-  relay_.forget(id);
   rebuild_relay();
   rebuild_routes();
 }
@@ -203,9 +205,7 @@ Status Tunnel::set_route(const std::string& destination, const std::string& prim
   return {};
 }
 
-void Tunnel::watch(const std::string& peer, uint64_t dead_ms) { relay_.watch(peer, dead_ms * 1'000'000, now_ns()); }
-
-void Tunnel::heard(const std::string& peer) { relay_.heard(peer, now_ns()); }
+void Tunnel::renew_lease(uint64_t ms) { relay_.lease(now_ns() + ms * 1'000'000); }
 
 void Tunnel::mirror(std::shared_ptr<RelayMirror> mirror) {
   relay_.mirror(std::move(mirror));
@@ -241,7 +241,7 @@ TunnelStats Tunnel::stats() const {
     for (size_t i = 0; i < stats.relay.size(); i++) stats.relay[i] += counters.relay[i].get();
   }
   stats.drops[static_cast<size_t>(Drop::send_failed)] += control_failed_.get();
-  stats.relayed_to = relay_.relayed_to();
+  stats.neighbours = relay_.neighbours(now_ns());
   const int64_t now = now_ms();
   for (const auto& [index, session] : *tables_.sessions) {
     const int64_t last = session->last_received.load(std::memory_order_relaxed);
@@ -257,12 +257,14 @@ void Tunnel::stop() {
 }
 
 void Tunnel::join() {
+  if (pulse_ != nullptr) pulse_->stop();
   for (const auto& worker : workers_) worker->join();
 }
 
 void Tunnel::close() {
   stop();
   join();
+  pulse_.reset();
   workers_.clear();
   for (const auto& [id, peer] : peers_) peer->use(nullptr);  // peer and session hold each other
   peers_.clear();

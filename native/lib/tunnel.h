@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "mailbox.h"
+#include "pulse.h"
 #include "relay_book.h"
 #include "stats.h"
 #include "tables.h"
@@ -43,7 +44,7 @@ struct TunnelStats {
   std::array<uint64_t, static_cast<size_t>(Drop::count)> drops{};
   std::array<uint64_t, RELAY_VERDICTS> relay{};  // frames by verdict
   std::vector<SessionCount> sessions;
-  std::vector<RelayedTo> relayed_to;
+  std::vector<Neighbour> neighbours;
 };
 
 class Tunnel {
@@ -73,9 +74,8 @@ class Tunnel {
 
   /** What goes through the mesh to the overlay address `destination` goes to the peer `primary` or `backup`; see RelayBook. */
   Status set_route(const std::string& destination, const std::string& primary, const std::string& backup);
-  /** Silent for longer than `dead_ms` a peer is passed over where there is a backup; 0: never. */
-  void watch(const std::string& peer, uint64_t dead_ms);
-  void heard(const std::string& peer);
+  /** Neighbours are answered in our name for so long, also while this process stands still. Before the first lease nobody is. */
+  void renew_lease(uint64_t ms);
   /** Shows the relay's tables to the kernel, now and whenever they change. */
   void mirror(std::shared_ptr<RelayMirror> mirror);
 
@@ -108,6 +108,7 @@ class Tunnel {
   Published published_;
   Waiting waiting_;
   std::vector<std::unique_ptr<Worker>> workers_;
+  std::unique_ptr<Pulse> pulse_;
   uint16_t port_ = 0;
   std::string device_;
   Counter control_failed_;

@@ -106,6 +106,26 @@ bool UdpSocket::send(const Endpoint& to, const uint8_t* data, size_t size) const
   return sendto(fd_.get(), data, size, MSG_DONTWAIT, reinterpret_cast<sockaddr*>(&address), length) == static_cast<ssize_t>(size);
 }
 
+bool UdpSocket::send_urgent(const Endpoint& to, const uint8_t* data, size_t size) const {
+  constexpr int CS6 = 0xc0;
+  sockaddr_storage address;
+  iovec piece{const_cast<uint8_t*>(data), size};
+  alignas(cmsghdr) std::array<uint8_t, CMSG_SPACE(sizeof(int))> control{};
+  msghdr message{};
+  message.msg_name = &address;
+  if (!to_socket(to, family_, address, message.msg_namelen)) return false;
+  message.msg_iov = &piece;
+  message.msg_iovlen = 1;
+  message.msg_control = control.data();
+  message.msg_controllen = control.size();
+  cmsghdr* header = CMSG_FIRSTHDR(&message);
+  header->cmsg_level = to.is_v4() ? IPPROTO_IP : IPPROTO_IPV6;
+  header->cmsg_type = to.is_v4() ? IP_TOS : IPV6_TCLASS;
+  header->cmsg_len = CMSG_LEN(sizeof(int));
+  std::memcpy(CMSG_DATA(header), &CS6, sizeof CS6);
+  return sendmsg(fd_.get(), &message, MSG_DONTWAIT) == static_cast<ssize_t>(size);
+}
+
 size_t UdpSocket::send(const Batch& batch) {
   size_t failures = 0;
   for (size_t next = 0; next < batch.bursts();) next += send_bursts(batch, next, batch.bursts() - next, failures);

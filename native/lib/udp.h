@@ -62,6 +62,9 @@ class UdpSocket {
   /** Sends one datagram; false when it could not be sent. Thread-safe. */
   bool send(const Endpoint& to, const uint8_t* data, size_t size) const;
 
+  /** The same as network control (RFC 4594): nothing joins it with datagrams of another class on its way. */
+  bool send_urgent(const Endpoint& to, const uint8_t* data, size_t size) const;
+
   /** Receives without waiting; calls `take(Received&)` for each message. Gives the number of messages. */
   template <typename Take>
   int receive(ReceiveRing& ring, Take take) {

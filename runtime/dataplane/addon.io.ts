@@ -20,7 +20,7 @@ export interface AddonDatagram {
 export type AddonEvent =
   | { readonly type: "moved"; readonly localIndex: number; readonly address: string; readonly port: number }
   | { readonly type: "exhausted"; readonly localIndex: number }
-  | { readonly type: "wanted"; readonly peer: string };
+  | { readonly type: "wanted" | "silent" | "alive"; readonly peer: string };
 
 export interface AddonSession {
   readonly peer: string;
@@ -38,8 +38,18 @@ export interface AddonSession {
 export interface AddonStats extends DataPlaneStats {
   /** Frames of others by verdict of the userspace forwarder, in the order of `RELAY_VERDICTS`. */
   readonly relay: readonly number[];
-  /** What went on to each neighbour, from the kernel and from here; `bytes` are UDP payload. */
-  readonly relayedTo: readonly { readonly peer: string; readonly frames: number; readonly bytes: number }[];
+  readonly neighbours: readonly Neighbour[];
+}
+
+export interface Neighbour {
+  readonly peer: string;
+  /** What went on to it, from the kernel and from here; `bytes` are UDP payload. */
+  readonly frames: number;
+  readonly bytes: number;
+  /** Of the last question that it has answered. */
+  readonly roundTripMs: number | undefined;
+  /** It has stopped to answer. */
+  readonly silent: boolean;
 }
 
 export interface Tunnel {
@@ -56,8 +66,8 @@ export interface Tunnel {
   allow(peer: string, prefix: string): void;
   /** Throws `EADDRNOTAVAIL` when `destination` is no overlay address of our mesh, `ENOSPC` when there are too many. */
   setRoute(destination: string, primary: string | undefined, backup: string | undefined): void;
-  watch(peer: string, deadMs: number): void;
-  heard(peer: string): void;
+  /** For so long neighbours are answered in our name, also while this process stands still. Before the first lease they are not. */
+  renewLease(ms: number): void;
   /** From now on the kernel has this tunnel's relay tables too, until the tunnel closes. */
   mirror(relay: KernelRelay): void;
   stats(): AddonStats;

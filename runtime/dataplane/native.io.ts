@@ -1,6 +1,7 @@
 /** The data path over the addon: TUN and workers are native; JavaScript sees control frames and rare events only. */
 import { existsSync } from "node:fs";
 import { TrellisError } from "../base/errors.ts";
+import { seconds } from "../base/time.ts";
 import type { AeadRates, DataPlaneEvent } from "../mesh/types.ts";
 import type { Addon, AddonEvent, AddonStats, IngressFilter, RelayHook, Tunnel } from "./addon.io.ts";
 import { INGRESS_VERDICTS, type IngressCounters } from "./ingress.ts";
@@ -22,13 +23,13 @@ export interface NativeDataPlane extends DataPlane {
     readonly reason: string;
     readonly relayed: RelayCounters | undefined;
   };
-  /** What went on to each neighbour, here and in the kernel. */
-  relayedTo(): AddonStats["relayedTo"];
-  /** Silent for longer than `deadMs`, a neighbour is passed over by routes that have a backup; 0, as at first: never. */
-  watch(peer: string, deadMs: number): void;
-  /** A fresh authenticated control frame of this neighbour has come. The data path itself sees data frames only. */
-  heard(peer: string): void;
+  /** How each neighbour is, and what went on to it, here and in the kernel. */
+  neighbours(): AddonStats["neighbours"];
 }
+
+/** Neighbours are answered in our name for so long after this process was last seen to run: by the kernel, when it stands still. */
+const LEASE = seconds(120);
+const LEASE_RENEWAL = seconds(20);
 
 /**
  * Opens the tunnel, configures its device and attaches the ingress filter where the kernel lets us.
@@ -57,6 +58,8 @@ export async function openNative(
     throw opening(error, `the device ${tunnel.device} cannot be configured`);
   }
   OPEN.add(tunnel);
+  tunnel.renewLease(LEASE);
+  const renewal = setInterval(() => tunnel.renewLease(LEASE), LEASE_RENEWAL);
   const { filter, reason } = attachIngress(addon, tunnel, ingressObject);
   const started = RelayInKernel.start(addon, tunnel, relay, options.interface);
   const kernel = started instanceof RelayInKernel ? started : undefined;
@@ -80,15 +83,14 @@ export async function openNative(
     removePeer: (peer) => tunnel.removePeer(peer),
     allow: (peer, prefix) => tunnel.allow(peer, prefix),
     setRoute: (destination, primary, backup) => tunnel.setRoute(destination, primary, backup),
-    watch: (peer, deadMs) => tunnel.watch(peer, deadMs),
-    heard: (peer) => tunnel.heard(peer),
     relayed: () => relayCounters(tunnel.stats().relay),
-    relayedTo: () => tunnel.stats().relayedTo,
+    neighbours: () => tunnel.stats().neighbours,
     get kernelRelay() {
       return { attached: kernel?.attached ?? {}, reason: started.reason, relayed: kernel?.counters() };
     },
     stats: () => statsOf(tunnel, filter, kernel),
     async close() {
+      clearInterval(renewal);
       await tunnel.close();
       kernel?.close();
       OPEN.delete(tunnel);
@@ -154,7 +156,7 @@ function attachIngress(addon: Addon, tunnel: Tunnel, object: Uint8Array | undefi
 
 /** Drops in the kernel are drops: they appear beside the workers' as `ingress.<reason>` and `relay.<reason>`. */
 function statsOf(tunnel: Tunnel, filter: IngressFilter | undefined, kernel: RelayInKernel | undefined): DataPlaneStats {
-  const { relay, relayedTo: _, ...stats } = tunnel.stats();
+  const { relay, neighbours: _, ...stats } = tunnel.stats();
   const relayed = kernel ? [relayCounters(relay), kernel.counters()] : [relayCounters(relay)];
   return { ...stats, drops: { ...stats.drops, ...relayDrops(...relayed), ...ingressDrops(filter) } };
 }

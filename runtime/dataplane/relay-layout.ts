@@ -8,13 +8,19 @@ import { bytes, reserved, struct } from "../base/struct.ts";
 export const RELAY_VERDICTS = [
   "forward", //     to the next hop
   "deliver", //     it is for us
-  "short", //       nothing behind the relay header, or not even that
+  "short", //       nothing behind the relay header, or not even that; or a hello of another length than that
   "malformed", //   a reserved byte is set, or the hops left are none or too many
   "unknownLink", // no session of ours has this index
   "badTag", //      the tag is not by the hop key of that session
   "expired", //     it is not for us and this was its last hop
   "noRoute", //     no neighbour leads to its destination
   "loop", //        the next hop is where it came from
+  // Hellos.
+  "reply", //       a neighbour was answered, or told that it was heard
+  "heard", //       a neighbour has answered
+  "stale", //       it answers a question that is too old, or older than one that was answered already
+  "elsewhere", //   not from where the neighbour is
+  "leaseOver", //   the daemon has not said for long that it lives: nobody is answered in its name
   // Only of the kernel programs: left to the userspace forwarder.
   "unresolved", //  no route, neighbour or device that the program may use, or too large for it
   "otherFamily", // it came over IPv4 and goes on over IPv6, or the other way round
@@ -35,6 +41,9 @@ export const RELAY_DROPS = [
   "expired",
   "noRoute",
   "loop",
+  "stale",
+  "elsewhere",
+  "leaseOver",
 ] as const satisfies readonly RelayVerdict[];
 
 /** Bounds of the tables. Neighbours are numbered from 1; 0 means "none". */
@@ -51,9 +60,10 @@ export const RELAY_DEVICE = { tc: 1, xdp: 2 } as const;
 /** Of this gateway. The label is in wire order, like all labels. */
 export const RelayConfig = struct("relay_config", {
   label: "u64le", //      0
-  port: "u16be", //       8  of our UDP sockets
+  clock: "u64le", //      8  what our questions have more than CLOCK_MONOTONIC, ns: nobody learns when this machine started
+  port: "u16be", //       16 of our UDP sockets
   reserved: reserved(6),
-}); //                   16 bytes
+}); //                   24 bytes
 
 /** By session index (`link`): who sends with this index, and the key that the tag must be made with. */
 export const RelaySession = struct("relay_session", {
@@ -76,13 +86,18 @@ export const RelayNeighbour = struct("relay_neighbour", {
   reserved: reserved(5),
 }); //                   64 bytes
 
-/** By number: what changes with every frame. Shared memory of the kernel, the workers and the control thread. */
+/**
+ * By number: what changes with every frame. Shared memory of the kernel, the workers and the control thread. Times are
+ * CLOCK_MONOTONIC, ns. Number 0 is this gateway: `until` is the end of its lease, up to which others are answered in its name.
+ */
 export const RelayState = struct("relay_state", {
-  heard: "u64le", //      0  CLOCK_MONOTONIC ns of the last fresh authenticated frame
-  dead: "u64le", //       8  silent for longer than this, in ns: use another if there is one; 0 means never
-  frames: "u64le", //     16 sent on to it
-  bytes: "u64le", //      24 the same, UDP payload
-}); //                   32 bytes
+  until: "u64le", //      0  from then on it counts as silent: another is used if there is one; 0 means never
+  asked: "u64le", //      8  our latest question that it has answered
+  roundTrip: "u64le", //  16 ns, of that question
+  frames: "u64le", //     24 sent on to it
+  bytes: "u64le", //      32 the same, UDP payload
+  reserved: reserved(24), // a cache line each
+}); //                   64 bytes
 
 /** By label: the neighbours that lead there, 0 for none. */
 export const RelayDestination = struct("relay_destination", {

@@ -3,10 +3,10 @@
  * for simulations: checks the tag of a frame in transit, finds its next hop, and tags it anew. Reads nothing behind the header.
  */
 import { concat, equal, toHex } from "../base/bytes.ts";
-import type { Endpoint } from "../base/endpoint.ts";
+import { type Endpoint, endpointKey } from "../base/endpoint.ts";
 import { formatIp, parseIp } from "../base/ip.ts";
 import { sipHash24 } from "../crypto/siphash.ts";
-import { FRAME, RELAY_TTL, RelayHeader } from "../mesh/frame.ts";
+import { FRAME, HELLO, HelloFrame, RELAY_TTL, RelayHeader } from "../mesh/frame.ts";
 import type { Datagram, DataSession } from "../mesh/types.ts";
 
 const TAGGED = RelayHeader.offsets.tag;
@@ -15,7 +15,11 @@ export type RelayVerdict =
   /** For us: the frame as if it came from `source`, an overlay address with port 0. */
   | { readonly deliver: Datagram }
   | { readonly forward: Datagram }
-  | { readonly drop: "malformed" | "link" | "tag" | "ttl" | "route" | "loop" };
+  /** To the neighbour who asked. */
+  | { readonly reply: Datagram }
+  /** That a neighbour has heard our answer: we did not ask. */
+  | { readonly heard: true }
+  | { readonly drop: "malformed" | "link" | "tag" | "ttl" | "route" | "loop" | "elsewhere" };
 
 interface Link {
   readonly peer: string;
@@ -87,8 +91,32 @@ export class Relay {
     return tagged(next, RELAY_TTL, label, this.#label, frame);
   }
 
+  /** What becomes of a datagram that has arrived. */
+  take(datagram: Datagram): RelayVerdict {
+    const type = datagram.payload[0];
+    if (type === FRAME.relay) return this.#receive(datagram.payload);
+    return type === FRAME.hello ? this.#greet(datagram) : { deliver: datagram };
+  }
+
+  /** Answers who asks whether we live. By itself this data path asks nobody: the core's own silence is all it has. */
+  #greet({ endpoint, payload }: Datagram): RelayVerdict {
+    const hello = payload.length === HelloFrame.size ? HelloFrame.decode(payload) : undefined;
+    if (!hello || hello.kind < HELLO.ask || hello.kind > HELLO.confirm || hello.patience === 0)
+      return { drop: "malformed" };
+    const link = this.#links.get(hello.link);
+    if (!link) return { drop: "link" };
+    if (!equal(sipHash24(link.session.hopReceiveKey, payload.subarray(0, TAGGED)), hello.tag)) return { drop: "tag" };
+    const neighbour = this.#neighbours.get(link.peer);
+    if (!neighbour?.using || endpointKey(neighbour.endpoint) !== endpointKey(endpoint)) return { drop: "elsewhere" };
+    if (hello.kind !== HELLO.ask) return { heard: true };
+    const { remoteIndex, hopSendKey } = neighbour.using;
+    const answer = HelloFrame.encode({ ...hello, kind: HELLO.answer, link: remoteIndex });
+    answer.set(sipHash24(hopSendKey, answer.subarray(0, TAGGED)), TAGGED);
+    return { reply: { endpoint, payload: answer } };
+  }
+
   /** Takes a datagram of type FRAME.relay. */
-  receive(datagram: Uint8Array): RelayVerdict {
+  #receive(datagram: Uint8Array): RelayVerdict {
     const header = RelayHeader.decode(datagram);
     if (!header || datagram.length === RelayHeader.size) return { drop: "malformed" };
     const { ttl, destination, source } = header;

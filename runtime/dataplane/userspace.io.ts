@@ -31,10 +31,11 @@ export async function openUserspace(options: DataPlaneOptions, handlers: DataPla
   const sessions = new Map<number, string>(); // the peer by our index
   const relay = new Relay(options.address);
   const take = (datagram: Datagram): void => {
-    const verdict = datagram.payload[0] === FRAME.relay ? relay.receive(datagram.payload) : { deliver: datagram };
+    const verdict = relay.take(datagram);
     if ("deliver" in verdict) receive(verdict.deliver, meter, handlers);
     else if ("forward" in verdict) sendOne(socket, verdict.forward, meter);
-    else meter.count(`relay.${verdict.drop}`);
+    else if ("reply" in verdict) sendOne(socket, verdict.reply, meter);
+    else if ("drop" in verdict) meter.count(`relay.${verdict.drop}`);
   };
   const socket = await bind(options, meter, take);
   return {

@@ -226,14 +226,21 @@ export class Mesh {
   }
 
   async #notice(e: DataPlaneEvent, now: Ms): Promise<void> {
-    const peer = e.type === "wanted" ? this.#peers.byAddress(e.peer) : this.#peers.byIndex(e.localIndex);
+    const peer = "peer" in e ? this.#peers.byAddress(e.peer) : this.#peers.byIndex(e.localIndex);
     if (!peer) return;
-    if (e.type === "moved") this.#move(peer, e.endpoint, now);
+    if (e.type === "silent" || e.type === "alive") await this.#hearLink(peer, e.type === "alive", now);
+    else if (e.type === "moved") this.#move(peer, e.endpoint, now);
     else if (e.type === "exhausted" && peer.current?.localIndex === e.localIndex) await this.#dial(peer, now);
     else if (e.type === "wanted" && !peer.current) {
       peer.nextTry = Math.min(peer.nextTry, now);
       await this.#care(peer, now);
     }
+  }
+
+  async #hearLink(peer: Peer, answers: boolean, now: Ms): Promise<void> {
+    peer.answers = answers;
+    this.#noticeSilence(peer, now);
+    await this.#care(peer, now);
   }
 
   async #tick(now: Ms): Promise<void> {
@@ -257,7 +264,7 @@ export class Mesh {
     const s = this.#deps.settings;
     const first = compare(this.#local.keys.id, p.id) < 0;
     const rekey = p.current.created + (first ? s.rekeyAfter : s.rekeyFallback);
-    return Math.max(p.nextTry, Math.min(rekey, p.lastHeard + s.silentAfter));
+    return Math.max(p.nextTry, Math.min(rekey, p.answers === false ? p.nextTry : p.lastHeard + s.silentAfter));
   }
 
   #mayDial(p: Peer): boolean {
@@ -302,9 +309,12 @@ export class Mesh {
       this.#sealTo(p, p.current, new Uint8Array(0), now);
   }
 
-  /** A neighbour that is not heard is none for routing, until it is heard again. */
+  /**
+   * A neighbour that is silent is none for routing. The data path knows best: one whose daemon stands still relays on, and a link
+   * may be dead long before that shows here.
+   */
   #noticeSilence(p: Peer, now: Ms): void {
-    p.silent = p.current !== undefined && now >= p.lastHeard + this.#deps.settings.silentAfter;
+    p.silent = p.current !== undefined && !(p.answers ?? now < p.lastHeard + this.#deps.settings.silentAfter);
     this.#noticeNeighbours();
     if (this.#routesChanged) this.#updateRoutes();
   }
@@ -340,7 +350,7 @@ export class Mesh {
     if ("refused" in opened) return this.#deps.meter.count(`control.drop.${opened.refused}`);
     peer.received++;
     peer.lastHeard = now;
-    peer.silent = false;
+    if (peer.answers === undefined) peer.silent = false;
     if (!isThrough(endpoint)) peer.heardDirectly = now;
     if (opened.newest) this.#move(peer, endpoint, now);
     this.#handshakes.confirmed(session.localIndex);

@@ -23,7 +23,9 @@ export interface Peer {
   direct: Endpoint | undefined;
   /** When something sealed last came over the underlay. */
   heardDirectly: Ms;
-  /** Has a session, and has not been heard for too long. */
+  /** Whether it answers the data path; undefined while that has not said. */
+  answers: boolean | undefined;
+  /** Has a session, and cannot be reached where it is spoken to: no neighbour for routing. */
   silent: boolean;
   /** Node ids, hex, of its neighbours. */
   reaches: ReadonlySet<string>;
@@ -101,6 +103,7 @@ export class PeerTable {
       endpoint: undefined,
       direct: undefined,
       heardDirectly: Number.NEGATIVE_INFINITY,
+      answers: undefined,
       silent: false,
       reaches: new Set(),
       announced: "",
@@ -143,6 +146,7 @@ export class PeerTable {
     if (peer.endpoint && this.byEndpoint(peer.endpoint) === peer) this.#byEndpoint.delete(endpointKey(peer.endpoint));
     peer.endpoint = endpoint;
     if (!isThrough(endpoint)) peer.direct = endpoint;
+    else peer.answers = undefined;
     this.#byEndpoint.set(endpointKey(endpoint), peer);
   }
 
@@ -155,6 +159,7 @@ export class PeerTable {
     peer.sessions.splice(peer.sessions.indexOf(session), 1);
     this.#byIndex.delete(session.localIndex);
     if (peer.current === session) peer.current = peer.sessions.findLast((s) => s.confirmed);
+    if (!peer.current) peer.answers = undefined;
   }
 
   remove(peer: Peer): void {

@@ -51,7 +51,7 @@ export interface MeshSettings {
 export const MESH_SETTINGS: MeshSettings = {
   rekeyAfter: seconds(120),
   rekeyFallback: seconds(130),
-  rejectAfter: seconds(180),
+  rejectAfter: seconds(300), // a daemon that stands still for its lease, 120 s, right before a rekey, relays on for all of it
   keepalive: seconds(10),
   silentAfter: seconds(25),
   retryFirst: seconds(1),

@@ -86,7 +86,9 @@ export type DataPlaneEvent =
   /** The session has sealed so many packets that it wants new keys (2^26 soft limit). */
   | { readonly type: "exhausted"; readonly localIndex: number }
   /** An inner packet for this overlay address found no session. At most one per address per second. */
-  | { readonly type: "wanted"; readonly peer: string };
+  | { readonly type: "wanted"; readonly peer: string }
+  /** A neighbour does not answer the data path's questions; or it does, for the first time or again. */
+  | { readonly type: "silent" | "alive"; readonly peer: string };
 
 /** What an invite token tells the core; `endpoints` are tried in turn. */
 export interface JoinInvite {

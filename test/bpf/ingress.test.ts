@@ -10,6 +10,7 @@ import { countersOf, openNative } from "../../runtime/dataplane/native.io.ts";
 import {
   FRAME,
   FragmentHeader,
+  HelloFrame,
   MAX_DATAGRAM,
   RelayHeader,
   SealedHeader,
@@ -47,6 +48,8 @@ function model(datagram: Uint8Array): IngressVerdict {
     if (datagram.length <= RelayHeader.size) return "short";
     return RelayHeader.decode(datagram) ? "pass" : "reserved";
   }
+  if (type === FRAME.hello)
+    return datagram.length < HelloFrame.size ? "short" : datagram.length > HelloFrame.size ? "oversize" : "pass";
   return type === FRAME.cookie ? exactVerdict(datagram, CookieReply) : "type";
 }
 
@@ -123,7 +126,10 @@ const CASES: readonly (readonly [string, Uint8Array, IngressVerdict])[] = [
   ["a relayed frame", sealed(FRAME.relay, 100), "pass"],
   ["a relay header with nothing behind it", sealed(FRAME.relay, RelayHeader.size), "short"],
   ["a relayed frame with a reserved byte set", withByte(sealed(FRAME.relay, 100), 3, 1), "reserved"],
-  ["type 7, which means nothing yet", sealed(7, 100), "type"],
+  ["a hello", sealed(FRAME.hello, HelloFrame.size), "pass"],
+  ["a hello cut short", sealed(FRAME.hello, HelloFrame.size - 1), "short"],
+  ["a hello and more", sealed(FRAME.hello, HelloFrame.size + 1), "oversize"],
+  ["type 8, which means nothing yet", sealed(8, 100), "type"],
   ["a DNS answer", Uint8Array.of(0x12, 0x34, 0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0), "type"],
 ];
 

@@ -8,6 +8,7 @@ import { writeFileSync } from "node:fs";
 import { loadAddon, relayObjects, type Tunnel } from "../../runtime/dataplane/addon.io.ts";
 import { relayCounters } from "../../runtime/dataplane/relay-counters.ts";
 import { RELAY_VERDICTS, type RelayCounters, type RelayVerdict } from "../../runtime/dataplane/relay-layout.ts";
+import { FRAME, HELLO } from "../../runtime/mesh/frame.ts";
 import { serve } from "../help/child.ts";
 import { indexOf, overlay, sessionOf } from "../help/relay-frames.ts";
 
@@ -27,11 +28,11 @@ export type LabRequest =
       readonly segment: number;
       readonly checksumKnown: boolean;
     }
-  | { readonly call: "userspace"; readonly payload: string }
+  /** Sent by the neighbour `from`, or by nobody's socket. */
+  | { readonly call: "userspace"; readonly payload: string; readonly from?: string }
   | { readonly call: "route"; readonly destination: string; readonly primary?: string; readonly backup?: string }
   | { readonly call: "replaceSession"; readonly peer: string; readonly localIndex: number }
-  | { readonly call: "silence"; readonly peer: string; readonly deadMs: number }
-  | { readonly call: "heard"; readonly peer: string };
+  | { readonly call: "lease"; readonly ms: number };
 
 export interface LabAnswers {
   /** `verdict` is undefined when nothing was counted; `sentOn` tells which neighbour's counters grew, and by how much. */
@@ -80,7 +81,10 @@ async function main({ own, port, devices, neighbours }: LabOptions): Promise<voi
     const socket = createSocket(address.includes(":") ? "udp6" : "udp4");
     socket.bind(0, address.includes(":") ? "::1" : "127.0.0.1");
     await once(socket, "listening");
-    socket.on("message", (payload) => void arrivals.push({ to: name, payload }));
+    socket.on("message", (payload) => {
+      const isQuestion = payload[0] === FRAME.hello && payload[1] === HELLO.ask; // the tunnel asks when it likes
+      if (!isQuestion) arrivals.push({ to: name, payload });
+    });
     sockets.set(name, socket);
   }
   const endpointOf = (tunnel: Tunnel, name: string): { address: string; port: number } => {
@@ -109,25 +113,26 @@ async function main({ own, port, devices, neighbours }: LabOptions): Promise<voi
   };
   const sender = createSocket("udp4");
 
-  async function inUserspace(payload: Uint8Array): Promise<LabAnswers["userspace"]> {
+  async function inUserspace(payload: Uint8Array, from: string | undefined): Promise<LabAnswers["userspace"]> {
     const before = relayCounters(userspace.stats().relay);
     arrivals.length = 0;
-    sender.send(payload, userspace.port, "127.0.0.1");
+    const near = neighbours[from ?? ""]?.address.includes(":") ? "::1" : "127.0.0.1";
+    (sockets.get(from ?? "") ?? sender).send(payload, userspace.port, near);
     for (;;) {
       const [verdict] = grown(before, relayCounters(userspace.stats().relay));
       const [arrival] = arrivals;
-      if (arrival) return { verdict: "forward", to: arrival.to, payload: hex(arrival.payload) };
-      if (verdict && verdict !== "forward") return { verdict };
+      if (verdict && arrival) return { verdict, to: arrival.to, payload: hex(arrival.payload) };
+      if (verdict && verdict !== "forward" && verdict !== "reply") return { verdict };
       await new Promise((resolve) => setImmediate(resolve));
     }
   }
 
   function inKernel(request: Extract<LabRequest, { call: "kernel" }>): LabAnswers["kernel"] {
-    const totals = new Map(kernel.stats().relayedTo.map((each) => [each.peer, each]));
+    const totals = new Map(kernel.stats().neighbours.map((each) => [each.peer, each]));
     const before = relayCounters(relay.counters());
     const { code, frame } = relay.run(fromHex(request.frame), request);
     const [verdict, count] = grown(before, relayCounters(relay.counters()));
-    const [sentOn] = kernel.stats().relayedTo.flatMap(({ peer, frames, bytes }) => {
+    const [sentOn] = kernel.stats().neighbours.flatMap(({ peer, frames, bytes }) => {
       const old = totals.get(peer) ?? { frames: 0, bytes: 0 };
       return frames === old.frames ? [] : [{ peer, frames: frames - old.frames, bytes: bytes - old.bytes }];
     });
@@ -139,7 +144,7 @@ async function main({ own, port, devices, neighbours }: LabOptions): Promise<voi
       case "kernel":
         return inKernel(request);
       case "userspace":
-        return await inUserspace(fromHex(request.payload));
+        return await inUserspace(fromHex(request.payload), request.from);
       case "route": {
         const [primary, backup] = [request.primary, request.backup].map((name) => name && overlay(name));
         for (const tunnel of tunnels) tunnel.setRoute(overlay(request.destination), primary, backup);
@@ -151,11 +156,8 @@ async function main({ own, port, devices, neighbours }: LabOptions): Promise<voi
         for (const tunnel of tunnels) tunnel.removeSession(old);
         return null;
       }
-      case "silence":
-        for (const tunnel of tunnels) tunnel.watch(overlay(request.peer), request.deadMs);
-        return null;
-      case "heard":
-        for (const tunnel of tunnels) tunnel.heard(overlay(request.peer));
+      case "lease":
+        for (const tunnel of tunnels) tunnel.renewLease(request.ms);
         return null;
     }
   });

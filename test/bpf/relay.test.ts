@@ -3,28 +3,23 @@
  * its socket. What they must do is computed here from the layouts and the runtime's hash alone.
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { join } from "node:path";
 import fc from "fast-check";
 import { concat } from "../../runtime/base/bytes.ts";
 import { loadAddon, type RelayObjects, relayObjects } from "../../runtime/dataplane/addon.io.ts";
 import type { RelayVerdict } from "../../runtime/dataplane/relay-layout.ts";
 import { RELAY_TTL, RelayHeader } from "../../runtime/mesh/frame.ts";
-import { Child } from "../help/child.ts";
 import { indexOf, onward, overlay, relayFrame } from "../help/relay-frames.ts";
-import { able } from "../help/require.ts";
 import { must, until } from "../help/shell.ts";
 import { checksumAt, ethernetFrame, sum } from "../help/underlay-packet.ts";
 import { CASES, FOREIGN } from "./relay-cases.ts";
-import type { LabAnswers, LabRequest } from "./relay-lab.ts";
+import { CODE, canRun, codeOf, HOOKS, hex, Lab, WAYS } from "./relay-kit.ts";
 import {
   arriving,
-  build,
   DEVICE,
   flow,
   INNER,
   inner,
   isV4,
-  LAB,
   LINK_LOCAL,
   leaving,
   MTU,
@@ -34,46 +29,17 @@ import {
   OWN,
 } from "./relay-wire.ts";
 
-const FILE = "test/bpf/relay.test.ts";
-
-function canRun(): boolean {
-  if (!able(FILE, "addon", "root", "netns", "command:ip")) return false;
-  const { bpf, libbpf } = loadAddon().addon?.probe() ?? { bpf: "no addon", libbpf: "" };
-  const lack = bpf !== "" ? `BPF is refused (${bpf})` : libbpf === "" ? "libbpf.so.1 is not installed" : undefined;
-  const reason = lack ?? (relayObjects() ? undefined : "the BPF objects are not built (clang)");
-  if (reason) console.log(`SKIP ${FILE}: ${reason}`);
-  return reason === undefined;
-}
-
 const NEIGHBOUR_B = [ON_WIRE.b.address, "lladdr", ON_WIRE.b.mac, "dev", "r1", "nud", "permanent"];
-const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
 
-const CODE = { tc: { pass: -1, drop: 2, redirect: 7 }, xdp: { pass: 2, drop: 1, redirect: 4 } };
-const HANDED_OVER: readonly RelayVerdict[] = ["unresolved", "otherFamily", "mixed"];
-
-type Hook = "tc" | "xdp";
-const HOOKS = ["tc", "xdp"] as const;
-
-function codeOf(hook: Hook, verdict: RelayVerdict | undefined): number {
-  const codes = CODE[hook];
-  if (verdict === "forward") return codes.redirect;
-  return verdict === undefined || verdict === "deliver" || HANDED_OVER.includes(verdict) ? codes.pass : codes.drop;
-}
-
-describe.skipIf(!canRun())("the relay", () => {
-  let lab: Child<LabRequest, LabAnswers>;
+describe.skipIf(!canRun("test/bpf/relay.test.ts"))("the relay", () => {
+  let lab: Lab;
 
   beforeAll(async () => {
-    await build();
-    lab = new Child(NETNS, join(import.meta.dir, "relay-lab.ts"), LAB);
+    lab = await Lab.start();
   });
-  afterAll(async () => {
-    await lab?.end();
-    await must(["ip", "netns", "delete", NETNS]);
-  });
+  afterAll(() => lab?.end());
 
-  const run = (hook: Hook, frame: Uint8Array, segment = 0, checksumKnown = false): Promise<LabAnswers["kernel"]> =>
-    lab.ask({ call: "kernel", frame: hex(frame), xdp: hook === "xdp", segment, checksumKnown });
+  const run: Lab["run"] = (...args) => lab.run(...args);
 
   describe.each(HOOKS)("in the kernel (%s)", (hook) => {
     test.each(CASES.map((c) => [c.name, c] as const))("does what it must with %s", async (_, c) => {
@@ -312,12 +278,14 @@ describe.skipIf(!canRun())("the relay", () => {
       await lab.ask({ call: "route", destination: "8", primary: "b", backup: "a" });
       const from = relayFrame({ from: "d", to: OWN }, "d", "8", INNER);
       expect(await nextHops(from)).toEqual([overlay("b"), overlay("b")]);
-      await lab.ask({ call: "silence", peer: "b", deadMs: 1 });
-      await Bun.sleep(10);
-      expect(await nextHops(from)).toEqual([overlay("a"), overlay("a")]);
-      await lab.ask({ call: "silence", peer: "b", deadMs: 0 });
+      await lab.ask({ call: "lease", ms: 3_600_000 });
+      for (const way of WAYS) await lab.untilHeard(way, "b", 500);
+      await until("the backup", 30_000, async () =>
+        (await nextHops(from)).every((to) => to === overlay("a")) ? true : undefined,
+      );
+      for (const way of WAYS) await lab.untilHeard(way, "b", 60_000);
       expect(await nextHops(from)).toEqual([overlay("b"), overlay("b")]);
-    });
+    }, 90_000);
 
     test("frames leave from the address that the machine has now", async () => {
       const [old, now] = [DEVICE.r1.v4, "10.2.0.253"];

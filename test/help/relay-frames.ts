@@ -2,7 +2,7 @@
 import { concat } from "../../runtime/base/bytes.ts";
 import { parseIp } from "../../runtime/base/ip.ts";
 import { sipHash24 } from "../../runtime/crypto/siphash.ts";
-import { FRAME, RELAY_TTL, RelayHeader } from "../../runtime/mesh/frame.ts";
+import { FRAME, HELLO, HelloFrame, RELAY_TTL, RelayHeader } from "../../runtime/mesh/frame.ts";
 import type { DataSession } from "../../runtime/mesh/types.ts";
 
 /** The overlay address of a gateway in the tests' mesh, by a letter a to f or a hex number. */
@@ -75,4 +75,32 @@ export function onward(frame: Uint8Array, next: Hop): Uint8Array {
   const tagged = header.subarray(0, RelayHeader.offsets.tag);
   header.set(sipHash24(hopKey(next.from, next.to), tagged), RelayHeader.offsets.tag);
   return concat(header, frame.subarray(RelayHeader.size));
+}
+
+/** A hello, as it should be but for what is given. */
+export interface Hello {
+  readonly kind?: number;
+  /** ms */
+  readonly patience?: number;
+  readonly asked?: bigint;
+  readonly answered?: bigint;
+  readonly link?: number;
+  readonly flip?: number;
+}
+
+export function helloFrame(hop: Hop, hello: Hello = {}): Uint8Array {
+  const { kind = HELLO.ask, patience = 60_000, asked = 1n, answered = 0n, link, flip } = hello;
+  const frame = HelloFrame.encode({
+    type: FRAME.hello,
+    kind,
+    patience,
+    link: link ?? indexOf(hop.to, hop.from),
+    asked,
+    answered,
+    tag: new Uint8Array(8),
+  });
+  const { tag } = HelloFrame.offsets;
+  frame.set(sipHash24(hopKey(hop.from, hop.to), frame.subarray(0, tag)), tag);
+  if (flip !== undefined) frame[flip] = (frame[flip] as number) ^ 1;
+  return frame;
 }

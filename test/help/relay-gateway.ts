@@ -4,7 +4,7 @@
  */
 
 import type { AeadName } from "../../runtime/crypto/provider.ts";
-import { loadAddon, type RelayHook, relayObjects } from "../../runtime/dataplane/addon.io.ts";
+import { loadAddon, type Neighbour, type RelayHook, relayObjects } from "../../runtime/dataplane/addon.io.ts";
 import { openNative } from "../../runtime/dataplane/native.io.ts";
 import type { DataPlaneStats } from "../../runtime/dataplane/port.ts";
 import type { HookGroups } from "../../runtime/dataplane/relay-attach.ts";
@@ -43,7 +43,7 @@ export interface GatewayAnswers {
       readonly reason: string;
       readonly relayed?: RelayCounters;
     };
-    readonly relayedTo: readonly { readonly peer: string; readonly frames: number; readonly bytes: number }[];
+    readonly neighbours: readonly Neighbour[];
   };
 }
 
@@ -76,7 +76,7 @@ async function main({ name, hooks, ...options }: GatewayOptions): Promise<void> 
           stats: plane.stats(),
           relayed: plane.relayed(),
           kernel: plane.kernelRelay,
-          relayedTo: plane.relayedTo(),
+          neighbours: plane.neighbours(),
         };
       case "close":
         return await plane.close();

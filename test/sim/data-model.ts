@@ -34,7 +34,7 @@ export class DataModel {
 
   /** What becomes of a datagram that has arrived at the socket. */
   unwrap(datagram: Datagram): RelayVerdict {
-    return datagram.payload[0] === FRAME.relay ? this.#relay.receive(datagram.payload) : { deliver: datagram };
+    return this.#relay.take(datagram);
   }
 
   #applyToRelay(a: MeshAction): void {

@@ -273,7 +273,7 @@ export class World {
     const { host } = arrived;
     const verdict = host.data.unwrap({ endpoint: arrived.packet.from, payload: arrived.packet.payload });
     if ("forward" in verdict) return this.#send(host, verdict.forward);
-    if ("drop" in verdict) return;
+    if (!("deliver" in verdict)) return; // nobody says hello here
     const datagram = verdict.deliver;
     if (datagram.payload[0] !== FRAME.data) return await this.feed(host, { type: "datagrams", batch: [datagram] });
     const { opened, event } = host.data.receive(datagram);

@@ -3,7 +3,7 @@ import * as fc from "fast-check";
 import { concat } from "../../../runtime/base/bytes.ts";
 import { sipHash24 } from "../../../runtime/crypto/siphash.ts";
 import { Relay, type RelayVerdict } from "../../../runtime/dataplane/relay.ts";
-import { RELAY_TTL, RelayHeader } from "../../../runtime/mesh/frame.ts";
+import { HELLO, HelloFrame, RELAY_TTL, RelayHeader } from "../../../runtime/mesh/frame.ts";
 import type { Datagram, DataSession } from "../../../runtime/mesh/types.ts";
 
 const address = (last: string): string => `fd01:203:405:0:a:b:c:${last}`;
@@ -56,6 +56,7 @@ beforeEach(() => {
   b.setRoute(A, R, undefined);
 });
 
+const took = (relay: Relay, payload: Uint8Array, from = at(1)): RelayVerdict => relay.take({ endpoint: from, payload });
 const forwarded = (verdict: RelayVerdict): Datagram => {
   if ("forward" in verdict) return verdict.forward;
   throw new Error(`not forwarded: ${JSON.stringify(verdict)}`);
@@ -73,20 +74,20 @@ describe("a relay", () => {
   test("carries a frame to its destination, which sees who sent it through the mesh", () => {
     const first = a.wrap(B, FRAME) as Datagram;
     expect(first.endpoint).toEqual(at(11));
-    const second = forwarded(r.receive(first.payload));
+    const second = forwarded(took(r, first.payload));
     expect(second.endpoint).toEqual(at(21));
     expect(RelayHeader.decode(second.payload)?.ttl).toBe(RELAY_TTL - 1);
-    expect(b.receive(second.payload)).toEqual({ deliver: { endpoint: { address: A, port: 0 }, payload: FRAME } });
+    expect(took(b, second.payload)).toEqual({ deliver: { endpoint: { address: A, port: 0 }, payload: FRAME } });
   });
 
   test("and the answer goes back the same way", () => {
-    const back = forwarded(r.receive(b.wrap(A, FRAME)?.payload as Uint8Array));
-    expect(a.receive(back.payload)).toEqual({ deliver: { endpoint: { address: B, port: 0 }, payload: FRAME } });
+    const back = forwarded(took(r, b.wrap(A, FRAME)?.payload as Uint8Array));
+    expect(took(a, back.payload)).toEqual({ deliver: { endpoint: { address: B, port: 0 }, payload: FRAME } });
   });
 
   test("takes a replayed frame again: it costs bandwidth, and the ends drop it", () => {
     const frame = sent();
-    expect(r.receive(frame)).toEqual(r.receive(frame));
+    expect(took(r, frame)).toEqual(took(r, frame));
   });
 
   const cases: readonly (readonly [string, () => Uint8Array, string])[] = [
@@ -99,13 +100,13 @@ describe("a relay", () => {
     ["a flipped tag", () => sent().with(TAG, (sent()[TAG] as number) ^ 1), "tag"],
     ["another destination under an old tag", () => sent().with(15, 4), "tag"],
     ["a source that is not under the tag", () => sent().with(23, 77), "tag"],
-    ["what it forwarded itself", () => forwarded(r.receive(sent())).payload, "link"],
+    ["what it forwarded itself", () => forwarded(took(r, sent())).payload, "link"],
     ["its last hop used up", () => retagged(sent(), 1, 1), "ttl"],
     ["a destination that nobody knows", () => retagged(sent(), 15, 99), "route"],
     ["its own origin as the destination", () => retagged(sent(), 15, 1), "loop"],
   ];
   test.each(cases)("drops a frame with %s", (_, make, reason) => {
-    expect(r.receive(make())).toEqual({ drop: reason as "tag" });
+    expect(took(r, make())).toEqual({ drop: reason as "tag" });
   });
 
   test("takes the backup where the primary has no session, and says so when neither has", () => {
@@ -113,15 +114,15 @@ describe("a relay", () => {
     link(r, R, c, C, 30);
     r.setRoute(B, B, C);
     r.remove(20);
-    expect(forwarded(r.receive(sent())).endpoint).toEqual(at(31));
+    expect(forwarded(took(r, sent())).endpoint).toEqual(at(31));
     r.removePeer(C);
-    expect(r.receive(sent())).toEqual({ drop: "route" });
+    expect(took(r, sent())).toEqual({ drop: "route" });
   });
 
   test("knows no session any more that was removed", () => {
     const frame = sent();
     r.remove(11);
-    expect(r.receive(frame)).toEqual({ drop: "link" });
+    expect(took(r, frame)).toEqual({ drop: "link" });
   });
 
   test("has no way to send where no neighbour leads, nor through a peer that is itself behind the mesh", () => {
@@ -134,21 +135,21 @@ describe("a relay", () => {
 
   test("unwraps once: a relay header behind a relay header is malformed", () => {
     const nested = a.wrap(R, concat(sent())) ?? a.wrap(B, sent());
-    expect(b.receive(forwarded(r.receive(nested?.payload as Uint8Array)).payload)).toEqual({ drop: "malformed" });
+    expect(took(b, forwarded(took(r, nested?.payload as Uint8Array)).payload)).toEqual({ drop: "malformed" });
   });
 
   test("never throws, and forwards nothing whose tag does not fit", async () => {
     await fc.assert(
       fc.property(
         fc.uint8Array({ maxLength: 80 }),
-        fc.nat(63),
+        fc.integer({ min: 1, max: 63 }),
         fc.integer({ min: 1, max: 255 }),
         (bytes, offset, flip) => {
           const garbage = Uint8Array.from([6, ...bytes]);
-          expect("drop" in r.receive(garbage)).toBe(true);
+          expect("drop" in took(r, garbage)).toBe(true);
           const frame = sent();
           if (offset < 32) frame[offset] = (frame[offset] as number) ^ flip;
-          expect("drop" in r.receive(frame)).toBe(offset < 32);
+          expect("drop" in took(r, frame)).toBe(offset < 32);
         },
       ),
     );
@@ -156,5 +157,43 @@ describe("a relay", () => {
 
   test("needs an overlay address of its own", () => {
     expect(() => new Relay("192.0.2.1")).toThrow(RangeError);
+  });
+
+  describe("greeted by a neighbour", () => {
+    const question = (fields: Partial<{ kind: number; patience: number; link: number }> = {}, key = 10): Uint8Array => {
+      const hello = { kind: HELLO.ask, patience: 40, link: 11, asked: 77n, answered: 0n, ...fields };
+      const frame = HelloFrame.encode({ type: 7, tag: new Uint8Array(8), ...hello });
+      frame.set(sipHash24(new Uint8Array(16).fill(key), frame.subarray(0, TAG)), TAG);
+      return frame;
+    };
+    const there = at(10); // where the relay reaches it
+
+    test("answers with the question, to where the neighbour is", () => {
+      const verdict = took(r, question(), there);
+      if (!("reply" in verdict)) throw new Error(JSON.stringify(verdict));
+      expect(verdict.reply.endpoint).toEqual(there);
+      const answer = HelloFrame.decode(verdict.reply.payload);
+      expect(answer).toMatchObject({ kind: HELLO.answer, patience: 40, link: 10, asked: 77n, answered: 0n });
+      const tag = sipHash24(new Uint8Array(16).fill(11), verdict.reply.payload.subarray(0, TAG));
+      expect(answer?.tag).toEqual(tag);
+    });
+
+    test.each<[string, () => Uint8Array, string]>([
+      ["half a hello", () => question().subarray(0, 16), "malformed"],
+      ["a hello and more", () => concat(question(), Uint8Array.of(0)), "malformed"],
+      ["no kind", () => question({ kind: 0 }), "malformed"],
+      ["a kind that is not known", () => question({ kind: 4 }), "malformed"],
+      ["no patience", () => question({ patience: 0 }), "malformed"],
+      ["an index of nobody", () => question({ link: 99 }), "link"],
+      ["another key", () => question({}, 12), "tag"],
+      ["a changed question", () => question().with(9, 1), "tag"],
+    ])("does not answer %s", (_, make, reason) => {
+      expect(took(r, make(), there)).toEqual({ drop: reason as "tag" });
+    });
+
+    test("answers nobody elsewhere, and nothing to who has heard its answer", () => {
+      expect(took(r, question(), at(99))).toEqual({ drop: "elsewhere" });
+      expect(took(r, question({ kind: HELLO.confirm }), there)).toEqual({ heard: true });
+    });
   });
 });
