@@ -26,6 +26,8 @@ import type { OwnHome } from "./provisioning/home.io.ts";
 import { systemClock, systemRandom } from "./system.io.ts";
 import { Transfers } from "./transfer/transfers.ts";
 
+/** Own addresses are looked up so often: nothing tells us when they change. */
+const ADDRESSES_AGAIN = seconds(5);
 /** Until a write that failed is tried again. */
 const STORE_AGAIN = seconds(30);
 
@@ -62,6 +64,7 @@ export class Node {
   #starve: () => void = () => {};
   #timer: Timer | undefined;
   #again: Timer | undefined;
+  #addresses: Timer | undefined;
   #stopping: Promise<void> | undefined;
   #nextPing = 1;
   #expelled: string | undefined;
@@ -128,6 +131,8 @@ export class Node {
     const uidOf = (fd: number): number | undefined => addon?.peerCredentials(fd).uid;
     this.#control = serveControl(this.#home.socket, this.#methods(), uidOf, this.#log.part("api"));
     await this.#feed({ type: "tick" });
+    await this.#announce();
+    this.#addresses = setInterval(() => void this.#announce(), ADDRESSES_AGAIN);
     this.#log.info("gateway is up", {
       name: this.#loaded.chain.leaf.name,
       address: this.#address,
@@ -139,6 +144,15 @@ export class Node {
     const period = watchdogPeriod(process.env, process.pid);
     const feed = (): void => this.#tell("WATCHDOG=1");
     if (period !== undefined) this.#starve = feedWatchdog(period, () => this.#queue.busyFor(), feed, this.#log);
+  }
+
+  /** Tells the others where we can be reached: addresses come and go. */
+  #announce(): Promise<void> {
+    const { port, device } = this.#plane as DataPlane;
+    const endpoints = underlayAddresses(this.#options.interface, device)
+      .filter((address) => address !== "127.0.0.1")
+      .map((address) => ({ address, port }));
+    return this.#feed({ type: "command", command: { type: "addresses", endpoints } });
   }
 
   /** The service manager, where there is one. */
@@ -174,7 +188,11 @@ export class Node {
     };
     const handlers: DataPlaneHandlers = {
       control: (batch) => void this.#feed({ type: "datagrams", batch }),
-      event: (event) => void this.#feed({ type: "dataPlane", event }),
+      event: (event) => {
+        if (event.type === "silent" || event.type === "alive")
+          this.#log.debug(`a link is ${event.type}`, { peer: event.peer });
+        void this.#feed({ type: "dataPlane", event });
+      },
     };
     if (options.device === undefined) return await openUserspace(options, handlers);
     const { addon, reason } = loadAddon();
@@ -319,6 +337,7 @@ export class Node {
     this.#tell("STOPPING=1");
     await this.#feed({ type: "command", command: { type: "leave" } });
     clearTimeout(this.#timer);
+    clearInterval(this.#addresses);
     this.#starve();
     this.#control?.close();
     this.#mesh = undefined;

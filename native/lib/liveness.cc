@@ -145,22 +145,29 @@ void Liveness::measure(Watch& watch, const relay_state& state) const {
   watch.smoothed = watch.smoothed ? 0.875 * *watch.smoothed + 0.125 * sample : sample;
 }
 
-/** In ms. Before the first answer nobody knows how far away the neighbour is; nor when it has moved away, so it gets more and more time. */
-uint64_t Liveness::patience(const Watch& watch) const {
-  const double wait = static_cast<double>(watch.wait) * (watch.second ? 1.5 : 1);
-  const double trip = watch.smoothed ? *watch.smoothed + std::max(JITTER_MIN, 4 * watch.variation) : 1e9;
-  const double longer = std::exp2(std::min(8u, watch.unanswered - std::min(watch.unanswered, unsigned{MISSED})));
-  return std::clamp<uint64_t>(static_cast<uint64_t>(std::ceil((MISSED * wait + trip * longer) / MS)), 1, PATIENCE_MAX);
+/** How long an answer may take, ns. Before the first nobody knows how far away the neighbour is. */
+double Liveness::trip(const Watch& watch) const {
+  return watch.smoothed ? *watch.smoothed + std::max(JITTER_MIN, 4 * watch.variation) : 1e9;
 }
 
-/** A question that the other has asked, and that we answered with one of our own, serves as well as ours. */
+/** In ms. One that does not answer may have moved away: it gets more and more time. */
+uint64_t Liveness::patience(const Watch& watch) const {
+  const double wait = static_cast<double>(watch.wait) * (watch.second ? 1.5 : 1);
+  const double longer = std::exp2(std::min(8u, watch.unanswered - std::min(watch.unanswered, unsigned{MISSED})));
+  return std::clamp<uint64_t>(static_cast<uint64_t>(std::ceil((MISSED * wait + trip(watch) * longer) / MS)), 1, PATIENCE_MAX);
+}
+
+/**
+ * A question that the other has asked, and that we answered with one of our own, serves as well as ours. Before what was promised runs
+ * out, perhaps by a pace that is no more, there is another in any case; and when nobody answers, more at growing pauses.
+ */
 uint64_t Liveness::due(const Watch& watch, const relay_state& state, uint64_t now) const {
   const uint64_t wait = watch.second ? watch.wait * 3 / 2 : watch.wait;
   const uint64_t answered = state_field(state.asked), until = state_field(state.until);
   if (until == 0) return watch.asked == 0 ? now : watch.asked + std::min(wait, WAIT_ALONE);
-  if (now > until) return watch.asked + wait;
+  if (now > until) return watch.asked + std::min(wait, WAIT_MIN << std::min(10u, watch.unanswered));
   const uint64_t regular = std::max(watch.asked, answered) + wait;
-  return std::min(regular, std::max(until, watch.asked + WAIT_MIN));
+  return std::min(regular, std::max(until - std::min(until, static_cast<uint64_t>(trip(watch))), watch.asked + WAIT_MIN));
 }
 
 void Liveness::ask(Watch& watch, const RelayTables& relay, const relay_neighbour& neighbour, uint64_t now) const {

@@ -46,6 +46,7 @@ class Liveness {
   void add(const RelayTables& relay, uint32_t number, double rate);
   void pace(Watch& watch, relay_state& state, uint64_t now) const;
   void measure(Watch& watch, const relay_state& state) const;
+  double trip(const Watch& watch) const;
   uint64_t patience(const Watch& watch) const;
   uint64_t due(const Watch& watch, const relay_state& state, uint64_t now) const;
   void ask(Watch& watch, const RelayTables& relay, const relay_neighbour& neighbour, uint64_t now) const;

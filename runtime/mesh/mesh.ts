@@ -11,6 +11,7 @@ import {
   encodeStreamMessage,
   type Hint,
   NEIGHBOURS_MAX,
+  OWN_MAX,
   type StreamMessage,
 } from "./gossip/message.ts";
 import { Handshakes } from "./handshake/machine.ts";
@@ -40,6 +41,8 @@ const PINGS_MAX = 64;
 const NEIGHBOURS_EVERY = 250;
 /** When a peer is not reached over the underlay within this, the mesh is tried beside it. */
 const DIRECT_ALONE = 1500;
+/** Between two places of a peer, and before one that has just been told. */
+const UPGRADE_SOON = 500;
 const UPGRADE_MAX = minutes(10);
 
 export class Mesh {
@@ -48,6 +51,7 @@ export class Mesh {
   readonly #queue = new DueQueue<Peer>();
   readonly #routes = new Routes();
   #routesChanged = false;
+  #own: readonly string[] = [];
   #local: LocalNode;
   #directory: MeshDirectory | undefined;
   #gossip: Gossip | undefined;
@@ -143,7 +147,8 @@ export class Mesh {
     peer.owesNeighbours = false;
     peer.nextNeighbours = now + NEIGHBOURS_EVERY;
     const others = this.#peers.listed.filter((p) => p !== peer);
-    this.#push(peer, { kind: "neighbours", neighbours: neighbourList(others, NEIGHBOURS_MAX) });
+    const own = this.#own.length > 0 ? { own: this.#own } : {};
+    this.#push(peer, { kind: "neighbours", neighbours: neighbourList(others, NEIGHBOURS_MAX), ...own });
   }
 
   #flush(peer: Peer, now: Ms): void {
@@ -208,7 +213,15 @@ export class Mesh {
     } else if (c.type === "join") {
       this.#join = { invite: c.invite, name: c.name, next: 0, exchange: "" };
       await this.#tryJoin("join/no-endpoint", "the invite names no endpoint", now);
-    } else for (const peer of this.#peers.all()) this.#tell(peer, { kind: "goodbye" }, now);
+    } else if (c.type === "addresses") this.#announce(c.endpoints);
+    else for (const peer of this.#peers.all()) this.#tell(peer, { kind: "goodbye" }, now);
+  }
+
+  #announce(endpoints: readonly Endpoint[]): void {
+    const own = endpoints.slice(0, OWN_MAX).map(endpointKey);
+    if (own.join() === this.#own.join()) return;
+    this.#own = own;
+    for (const peer of this.#peers.all()) peer.owesNeighbours = isNeighbour(peer);
   }
 
   async #tryJoin(code: string, message: string, now: Ms): Promise<void> {
@@ -279,7 +292,7 @@ export class Mesh {
   #pathTo(p: Peer): Endpoint | undefined {
     const mesh = this.#isBehind(p) ? through((p.member as RemoteMember).address) : undefined;
     if (p.tries % 2 === 1 && mesh) return mesh;
-    return (p.current ? p.endpoint : p.direct) ?? mesh;
+    return (p.current ? p.endpoint : p.places.current) ?? mesh;
   }
 
   /** Whether another neighbour leads to it. */
@@ -290,14 +303,19 @@ export class Mesh {
 
   /** When to try again whether a peer that is spoken to through the mesh can be reached over the underlay. */
   #upgradeAt(p: Peer): Ms {
-    const wanted = p.current && p.direct && p.endpoint && isThrough(p.endpoint);
+    const wanted = p.current && p.places.size > 0 && p.endpoint && isThrough(p.endpoint);
     return wanted ? p.nextUpgrade : Number.POSITIVE_INFINITY;
   }
 
   async #upgrade(p: Peer, now: Ms): Promise<void> {
-    p.nextUpgrade = now + p.upgradePause;
-    p.upgradePause = Math.min(p.upgradePause * 2, UPGRADE_MAX);
-    if (p.member && p.direct) await this.#apply(await this.#handshakes.connect(p.member, p.direct, now), now);
+    const place = p.places.current;
+    p.places.next();
+    if (++p.upgrades < p.places.size) p.nextUpgrade = now + UPGRADE_SOON;
+    else {
+      p.nextUpgrade = now + p.upgradePause;
+      p.upgradePause = Math.min(p.upgradePause * 2, UPGRADE_MAX);
+    }
+    if (p.member && place) await this.#apply(await this.#handshakes.connect(p.member, place, now), now);
   }
 
   async #care(p: Peer, now: Ms): Promise<void> {
@@ -332,6 +350,7 @@ export class Mesh {
     p.attemptUntil = now + limit;
     p.nextTry = now + limit + (other ? 0 : this.#pauseOf(p.tries));
     p.tries++;
+    if (!p.current && !isThrough(path)) p.places.next();
     const h = this.#handshakes;
     await this.#apply(await (p.member ? h.connect(p.member, path, now) : h.contact(p.id, path, now)), now);
   }
@@ -392,7 +411,7 @@ export class Mesh {
       if (peer.member && m.protocol !== undefined && m.data)
         this.#out.push({ type: "message", peer: peer.member.address, protocol: m.protocol, data: m.data });
     } else if (!gossip) return;
-    else if (m.kind === "neighbours") this.#hearNeighbours(peer, m.neighbours ?? []);
+    else if (m.kind === "neighbours") this.#hearNeighbours(peer, m.neighbours ?? [], m.own ?? [], now);
     else if (m.kind === "want") for (const item of gossip.wanted(m)) this.#pushItem(peer, item);
     else if (m.kind === "member" || m.kind === "revocation") await this.#takeItem(peer, m, now);
     else for (const answer of gossip.compare(peer.gossip, m, now)) this.#push(peer, answer);
@@ -440,14 +459,27 @@ export class Mesh {
     if (!holds) peer.gossip.spoil(now);
   }
 
-  #hearNeighbours(peer: Peer, neighbours: readonly Hint[]): void {
+  #hearNeighbours(peer: Peer, neighbours: readonly Hint[], own: readonly string[], now: Ms): void {
+    this.#hearPlaces(peer, own, now);
+    if (own.join() !== peer.own.join())
+      for (const other of this.#peers.all()) other.owesNeighbours = isNeighbour(other);
+    peer.own = own;
     peer.reaches = new Set(neighbours.map((n) => toHex(n.id)));
     this.#routesChanged = true;
-    for (const { id, endpoint } of neighbours) {
+    for (const { id, endpoint, others } of neighbours) {
       const other = this.#peers.byId(id);
-      const place = parseEndpoint(endpoint);
-      // Never believed over what we know ourselves: only for one that we cannot reach by that.
-      if (other?.member && place && (!other.direct || (!other.current && other.tries > 0))) other.direct = place;
+      if (other) this.#hearPlaces(other, [endpoint, ...(others ?? [])], now);
+    }
+  }
+
+  /** Never believed over what we know ourselves: where it may be tried, no more. */
+  #hearPlaces(peer: Peer, told: readonly string[], now: Ms): void {
+    if (!peer.member) return;
+    for (const text of told) {
+      const place = parseEndpoint(text);
+      if (!place || isThrough(place) || !peer.places.tell(place)) continue;
+      peer.upgrades = 0;
+      peer.nextUpgrade = Math.min(peer.nextUpgrade, now + UPGRADE_SOON);
     }
   }
 
@@ -461,7 +493,7 @@ export class Mesh {
     const peer = this.#peers.of(member.id, now);
     this.#peers.name(peer, member);
     this.#routesChanged = true; // a neighbour may have told before that it leads there
-    peer.direct ??= hint;
+    if (hint) peer.places.tell(hint);
     return true;
   }
 
@@ -584,8 +616,9 @@ export class Mesh {
     else {
       peer.upSince = now;
       peer.gossip.nextDigest = now;
-      peer.nextUpgrade = now + UPGRADE_FIRST;
+      peer.nextUpgrade = now + UPGRADE_SOON;
       peer.upgradePause = UPGRADE_FIRST;
+      peer.upgrades = 0;
       const { name, address } = session.keys.peer;
       this.#say({ kind: "sessionUp", peer: address, name, took: session.keys.took, pattern: session.keys.pattern });
     }

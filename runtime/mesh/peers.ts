@@ -4,13 +4,17 @@ import { type Endpoint, endpointKey } from "../base/endpoint.ts";
 import { type Ms, seconds } from "../base/time.ts";
 import { GossipPeer } from "./gossip/gossip.ts";
 import type { RemoteMember } from "./handshake/ports.ts";
+import { Places } from "./places.ts";
 import { isThrough } from "./routes.ts";
 import type { ControlSession } from "./session/control.ts";
 import type { Stream } from "./stream/stream.ts";
 
 export const SESSIONS_MAX = 4; // of one peer: the one in use, its successor, and two of simultaneous starts
 
-/** First pause between attempts to reach a peer over the underlay that is spoken to through the mesh; doubled each time. */
+/**
+ * First pause between attempts to reach a peer over the underlay that is spoken to through the mesh, once each of its places was
+ * tried; doubled each time.
+ */
 export const UPGRADE_FIRST = seconds(10);
 
 export interface Peer {
@@ -20,7 +24,9 @@ export interface Peer {
   /** Where it is spoken to; with port 0 through the mesh. */
   endpoint: Endpoint | undefined;
   /** Where it may be reached over the underlay. */
-  direct: Endpoint | undefined;
+  readonly places: Places;
+  /** Where it says itself that it can be reached. */
+  own: readonly string[];
   /** When something sealed last came over the underlay. */
   heardDirectly: Ms;
   /** Whether it answers the data path; undefined while that has not said. */
@@ -35,6 +41,7 @@ export interface Peer {
   nextNeighbours: Ms;
   nextUpgrade: Ms;
   upgradePause: Ms;
+  upgrades: number;
   /** Oldest first. */
   readonly sessions: ControlSession[];
   current: ControlSession | undefined;
@@ -101,7 +108,8 @@ export class PeerTable {
       id,
       member: undefined,
       endpoint: undefined,
-      direct: undefined,
+      places: new Places(),
+      own: [],
       heardDirectly: Number.NEGATIVE_INFINITY,
       answers: undefined,
       silent: false,
@@ -111,6 +119,7 @@ export class PeerTable {
       nextNeighbours: now,
       nextUpgrade: now,
       upgradePause: UPGRADE_FIRST,
+      upgrades: 0,
       sessions: [],
       current: undefined,
       upSince: undefined,
@@ -145,7 +154,7 @@ export class PeerTable {
   place(peer: Peer, endpoint: Endpoint): void {
     if (peer.endpoint && this.byEndpoint(peer.endpoint) === peer) this.#byEndpoint.delete(endpointKey(peer.endpoint));
     peer.endpoint = endpoint;
-    if (!isThrough(endpoint)) peer.direct = endpoint;
+    if (!isThrough(endpoint)) peer.places.settle(endpoint);
     else peer.answers = undefined;
     this.#byEndpoint.set(endpointKey(endpoint), peer);
   }

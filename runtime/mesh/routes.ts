@@ -19,7 +19,11 @@ export const neighbourList = (peers: readonly Peer[], max: number): Hint[] =>
   peers
     .filter(isNeighbour)
     .slice(0, max)
-    .map((p) => ({ id: p.id, endpoint: endpointKey(p.endpoint as Endpoint) }));
+    .map((p) => ({
+      id: p.id,
+      endpoint: endpointKey(p.endpoint as Endpoint),
+      ...(p.own.length > 0 && { others: p.own }),
+    }));
 
 export interface Route {
   /** Overlay addresses of neighbours. */

@@ -114,6 +114,8 @@ export type MeshCommand =
   | { readonly type: "admit"; readonly chain: Uint8Array }
   /** Sends up to 128 KiB to the same protocol at a peer with a session, in order and repeated until it arrives. */
   | { readonly type: "post"; readonly peer: string; readonly protocol: string; readonly data: Uint8Array }
+  /** Where this gateway can be reached, as far as it knows; all neighbours are told. */
+  | { readonly type: "addresses"; readonly endpoints: readonly Endpoint[] }
   /** Says goodbye to every peer; for a clean stop. */
   | { readonly type: "leave" };
 

@@ -29,6 +29,11 @@ export class TestGateway {
     this.underlay = `10.78.0.${index}`;
   }
 
+  /** The daemon's process, while one runs. */
+  get pid(): number | undefined {
+    return this.#daemon?.pid;
+  }
+
   inside(...command: readonly string[]): string[] {
     return ["ip", "netns", "exec", this.namespace, ...command];
   }
@@ -131,27 +136,54 @@ export class TestNet {
   }
 
   /**
-   * A line instead: gateway i has `right` = 10.78.i.1/24 (from 1), its neighbour `left` = 10.78.i.2/24, and nobody forwards
-   * IP: whoever is further away is reached through the mesh only.
+   * Wires instead, each between two gateways by name, and nobody forwards IP: who is further away is reached through the mesh only.
+   * The nth wire is 10.78.n.1 at the first and 10.78.n.2 at the second, on a device named after the other end.
    */
-  async buildLine(): Promise<void> {
+  async buildWires(...wires: readonly (readonly [string, string])[]): Promise<void> {
+    await must(["ip", "netns", "add", SWITCH]);
     for (const g of this.gateways) {
       await must(["ip", "netns", "add", g.namespace]);
       await must(["ip", "-n", g.namespace, "link", "set", "lo", "up"]);
     }
-    for (const [i, g] of this.gateways.slice(0, -1).entries()) {
-      const next = (this.gateways[i + 1] as TestGateway).namespace;
-      const pair = ["type", "veth", "peer", "name", "left", "netns", next];
-      await must(["ip", "-n", g.namespace, "link", "add", "right", ...pair]);
-      for (const [ns, device, last] of [
-        [g.namespace, "right", 1],
-        [next, "left", 2],
-      ] as const) {
-        await must(["ip", "-n", ns, "address", "add", `10.78.${i + 1}.${last}/24`, "dev", device]);
-        await must(["ip", "-n", ns, "link", "set", device, "up"]);
+    for (const [i, wire] of wires.entries()) {
+      const bridge = `wire${i + 1}`;
+      await must(["ip", "-n", SWITCH, "link", "add", bridge, "type", "bridge", "mcast_snooping", "0"]);
+      await must(["ip", "-n", SWITCH, "link", "set", bridge, "up"]);
+      for (const [end, name] of wire.entries()) {
+        const { namespace } = this.at(name);
+        const device = `to-${wire[1 - end]}`;
+        const port = `${bridge}-${end + 1}`;
+        const address = `10.78.${i + 1}.${end + 1}/24`;
+        await must([
+          ...["ip", "-n", SWITCH, "link", "add", port, "type", "veth"],
+          ...["peer", "name", device, "netns", namespace],
+        ]);
+        await must(["ip", "-n", SWITCH, "link", "set", port, "master", bridge, "up"]);
+        await must(["ip", "-n", namespace, "address", "add", address, "dev", device]);
+        await must(["ip", "-n", namespace, "link", "set", device, "up"]);
       }
     }
     for (const g of this.gateways) await g.untilRunning();
+  }
+
+  at(name: string): TestGateway {
+    const found = this.gateways.find((g) => g.name === name);
+    if (!found) throw new Error(`no gateway ${name}`);
+    return found;
+  }
+
+  /** The nth wire carries nothing any more, and neither end is told; `mend` undoes it. */
+  cut(wire: number): Promise<string> {
+    return must(["ip", "-n", SWITCH, "link", "set", `wire${wire}-1`, "nomaster"]);
+  }
+
+  mend(wire: number): Promise<string> {
+    return must(["ip", "-n", SWITCH, "link", "set", `wire${wire}-1`, "master", `wire${wire}`]);
+  }
+
+  /** A command where the wires are: the devices there are `wireN-1` and `wireN-2`, towards the first and the second gateway. */
+  onWires(...command: readonly string[]): string[] {
+    return ["ip", "netns", "exec", SWITCH, ...command];
   }
 
   async remove(): Promise<void> {

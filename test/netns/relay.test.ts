@@ -18,7 +18,7 @@ const ready = able("test/netns/relay.test.ts", "root", "netns", "command:ip");
 /** Founds a mesh at the middle one, which the other two join; `options` for every `trellis run`. */
 async function joined(net: TestNet, ...options: readonly string[]): Promise<void> {
   const [a, r, b] = net.gateways as [TestGateway, TestGateway, TestGateway];
-  await net.buildLine();
+  await net.buildWires(["a", "r"], ["r", "b"]);
   await r.json("init", "--name", "r");
   await r.start(...options);
   for (const [g, name] of [

@@ -17,12 +17,15 @@ export interface Hint {
   readonly id: Uint8Array;
   /** Where the sender has a session with it; never believed over what was authenticated. */
   readonly endpoint: string;
+  /** Where it says itself that it can be reached, which the sender passes on. */
+  readonly others?: readonly string[] | undefined;
 }
 
 export interface StreamMessage {
   /**
    * have: the hashes of all that the sender knows. offer: of what it thinks we lack. want: of what it lacks.
-   * member, revocation: one such thing. neighbours: all that the sender has a session with over the underlay, and where. payload: of a protocol above the mesh.
+   * member, revocation: one such thing. neighbours: all that the sender has a session with over the underlay, and where; and where
+   * the sender itself may be reached. payload: of a protocol above the mesh.
    */
   readonly kind: "have" | "offer" | "want" | "member" | "revocation" | "neighbours" | "payload";
   /** have, offer, want: the first HASH_BYTES of SHA-256 of chains and revocation records. */
@@ -32,6 +35,8 @@ export interface StreamMessage {
   /** member: as in a hint. */
   readonly endpoint?: string | undefined;
   readonly neighbours?: readonly Hint[] | undefined;
+  /** neighbours: addresses of the sender's own. */
+  readonly own?: readonly string[] | undefined;
   /** payload: which protocol it belongs to. */
   readonly protocol?: string | undefined;
 }
@@ -39,10 +44,13 @@ export interface StreamMessage {
 export const HASH_BYTES = 16;
 export const HASHES_MAX = 8192;
 export const NEIGHBOURS_MAX = 256;
+/** Addresses of its own that a gateway tells. */
+export const OWN_MAX = 4;
 export const DATA_MAX = 128 * 1024;
 
 const ENDPOINT = text((t) => t.length <= 64 && parseEndpoint(t) !== undefined);
-const HINT = record<Hint>({ id: field(1, bytesOf(32)), endpoint: field(2, ENDPOINT) });
+const OWN = listOf(ENDPOINT, OWN_MAX);
+const HINT = record<Hint>({ id: field(1, bytesOf(32)), endpoint: field(2, ENDPOINT), others: optional(3, OWN) });
 const SHAPE = record<StreamMessage>({
   kind: field(1, oneOf("have", "offer", "want", "member", "revocation", "neighbours", "payload")),
   hashes: optional(2, listOf(bytesOf(HASH_BYTES), HASHES_MAX)),
@@ -53,6 +61,7 @@ const SHAPE = record<StreamMessage>({
     6,
     text((t) => /^[a-z0-9-]{1,16}$/.test(t)),
   ),
+  own: optional(7, OWN),
 });
 
 export const encodeStreamMessage = (message: StreamMessage): Uint8Array => encodeAs(SHAPE, message);
