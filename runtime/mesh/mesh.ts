@@ -395,6 +395,7 @@ export class Mesh {
     const event = peer.stream.receive(frame, now);
     if (event.kind === "drop") return this.#deps.meter.count(`stream.drop.${event.reason}`);
     if (event.kind === "reset") {
+      peer.owesNeighbours = isNeighbour(peer); // what it was told before it began anew is lost
       if (peer.member) this.#say({ kind: "streamReset", peer: peer.member.address });
       return;
     }
