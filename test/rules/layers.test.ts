@@ -7,7 +7,7 @@ const LAYERS = [
   ["base"],
   ["config", "crypto", "store"],
   ["identity"],
-  ["mesh", "transfer"],
+  ["mesh", "transfer", "policy"],
   ["provisioning"],
   ["dataplane"],
   ["api"],
