@@ -13,6 +13,7 @@ const LAYERS = [
   ["api"],
   ["system.io.ts", "membership.ts"],
   ["methods.ts"],
+  ["policing.io.ts"],
   ["node.ts"],
   ["joining.io.ts"],
   ["cli"],
