@@ -36,7 +36,8 @@ export type Fate = "pass" | MeshDrop;
 
 export class MeshLab {
   readonly filter: MeshFilter;
-  readonly #self: string;
+  /** Our overlay address, from the next table on. */
+  self: string;
   #generation = 0;
 
   constructor(self: string) {
@@ -44,14 +45,14 @@ export class MeshLab {
     const object = meshObject();
     if (!addon || !object) throw new Error("neither addon nor object");
     this.filter = addon.loadMeshFilter(object);
-    this.#self = self;
+    this.self = self;
   }
 
   /** A new table, with fresh counters. */
   enforce(policy: Policy | undefined, members: readonly Identity[], times?: FlowTimes): void {
     this.#generation++;
-    this.filter.clearRuleCounters(0, (policy?.rules.length ?? 0) + 1);
-    const terms = { policy, members, self: this.#self, generation: this.#generation, counterBase: 0 };
+    this.filter.clearRuleCounters(0, 32);
+    const terms = { policy, members, self: this.self, generation: this.#generation, counterBase: 0 };
     this.filter.replace(compilePolicy(times ? { ...terms, times } : terms));
   }
 
