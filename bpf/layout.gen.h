@@ -57,6 +57,30 @@
 #define RELAY_MAX_DEVICES 256
 #define RELAY_DEVICE_TC 1
 #define RELAY_DEVICE_XDP 2
+#define MESH_IN 0
+#define MESH_OUT 1
+#define MESH_DROP_RULE 1
+#define MESH_DROP_DEFAULT 2
+#define MESH_DROP_STRANGER 3
+#define MESH_DROP_FRAGMENT 4
+#define MESH_DROP_TRUNCATED 5
+#define MESH_DROP_HEADERS 6
+#define MESH_DROP_MALFORMED 7
+#define MESH_DROPS 7
+#define MESH_MAX_FLOWS 32768
+#define MESH_MAX_DENIED 2048
+#define MESH_MAX_FRAGMENTS 1024
+#define MESH_MAX_EVENT_BYTES 131072
+#define MESH_MAX_COUNTERS 32768
+#define MESH_STATE_ANSWERED 1
+#define MESH_STATE_CLOSING 2
+#define POLICY_FLAG_ENFORCE 1
+#define POLICY_FLAG_DEFAULT_ALLOW 2
+#define POLICY_PROBES_MAX 8
+#define POLICY_ROW_WORDS 16
+#define POLICY_LEAF 2147483648u
+#define POLICY_LEAF_ALLOWS 1073741824u
+#define POLICY_LEAF_NUMBER 1073741823u
 
 struct sealed_header {
 	__u8 type;
@@ -239,3 +263,125 @@ struct relay_destination {
 LAYOUT_ASSERT(sizeof(struct relay_destination) == 8, "relay_destination");
 LAYOUT_ASSERT(offsetof(struct relay_destination, primary) == 0, "relay_destination.primary");
 LAYOUT_ASSERT(offsetof(struct relay_destination, backup) == 4, "relay_destination.backup");
+
+struct policy_header {
+	__u32 generation;
+	__u32 flags;
+	__u32 mask;
+	__u32 seed;
+	__u32 any_in;
+	__u32 any_out;
+	__u32 counter_base;
+	__u32 tcp_ms;
+	__u32 opening_ms;
+	__u32 udp_ms;
+	__u32 other_ms;
+	__u8 reserved[4];
+	__u8 own[16];
+};
+LAYOUT_ASSERT(sizeof(struct policy_header) == 64, "policy_header");
+LAYOUT_ASSERT(offsetof(struct policy_header, generation) == 0, "policy_header.generation");
+LAYOUT_ASSERT(offsetof(struct policy_header, flags) == 4, "policy_header.flags");
+LAYOUT_ASSERT(offsetof(struct policy_header, mask) == 8, "policy_header.mask");
+LAYOUT_ASSERT(offsetof(struct policy_header, seed) == 12, "policy_header.seed");
+LAYOUT_ASSERT(offsetof(struct policy_header, any_in) == 16, "policy_header.any_in");
+LAYOUT_ASSERT(offsetof(struct policy_header, any_out) == 20, "policy_header.any_out");
+LAYOUT_ASSERT(offsetof(struct policy_header, counter_base) == 24, "policy_header.counter_base");
+LAYOUT_ASSERT(offsetof(struct policy_header, tcp_ms) == 28, "policy_header.tcp_ms");
+LAYOUT_ASSERT(offsetof(struct policy_header, opening_ms) == 32, "policy_header.opening_ms");
+LAYOUT_ASSERT(offsetof(struct policy_header, udp_ms) == 36, "policy_header.udp_ms");
+LAYOUT_ASSERT(offsetof(struct policy_header, other_ms) == 40, "policy_header.other_ms");
+LAYOUT_ASSERT(offsetof(struct policy_header, reserved) == 44, "policy_header.reserved");
+LAYOUT_ASSERT(offsetof(struct policy_header, own) == 48, "policy_header.own");
+
+struct policy_member {
+	__u8 address[16];
+	__u32 name_in;
+	__u32 name_out;
+	__u32 roles_in;
+	__u32 roles_out;
+};
+LAYOUT_ASSERT(sizeof(struct policy_member) == 32, "policy_member");
+LAYOUT_ASSERT(offsetof(struct policy_member, address) == 0, "policy_member.address");
+LAYOUT_ASSERT(offsetof(struct policy_member, name_in) == 16, "policy_member.name_in");
+LAYOUT_ASSERT(offsetof(struct policy_member, name_out) == 20, "policy_member.name_out");
+LAYOUT_ASSERT(offsetof(struct policy_member, roles_in) == 24, "policy_member.roles_in");
+LAYOUT_ASSERT(offsetof(struct policy_member, roles_out) == 28, "policy_member.roles_out");
+
+struct mesh_flow_key {
+	__u8 local[16];
+	__u8 remote[16];
+	__u16 local_port;
+	__u16 remote_port;
+	__u8 protocol;
+	__u8 reserved[3];
+};
+LAYOUT_ASSERT(sizeof(struct mesh_flow_key) == 40, "mesh_flow_key");
+LAYOUT_ASSERT(offsetof(struct mesh_flow_key, local) == 0, "mesh_flow_key.local");
+LAYOUT_ASSERT(offsetof(struct mesh_flow_key, remote) == 16, "mesh_flow_key.remote");
+LAYOUT_ASSERT(offsetof(struct mesh_flow_key, local_port) == 32, "mesh_flow_key.local_port");
+LAYOUT_ASSERT(offsetof(struct mesh_flow_key, remote_port) == 34, "mesh_flow_key.remote_port");
+LAYOUT_ASSERT(offsetof(struct mesh_flow_key, protocol) == 36, "mesh_flow_key.protocol");
+LAYOUT_ASSERT(offsetof(struct mesh_flow_key, reserved) == 37, "mesh_flow_key.reserved");
+
+struct mesh_flow {
+	__u64 first;
+	__u64 last;
+	__u64 in_packets;
+	__u64 in_bytes;
+	__u64 out_packets;
+	__u64 out_bytes;
+	__u32 generation;
+	__u32 leaf;
+	__u8 opener;
+	__u8 state;
+	__u8 drop;
+	__u8 reserved[5];
+};
+LAYOUT_ASSERT(sizeof(struct mesh_flow) == 64, "mesh_flow");
+LAYOUT_ASSERT(offsetof(struct mesh_flow, first) == 0, "mesh_flow.first");
+LAYOUT_ASSERT(offsetof(struct mesh_flow, last) == 8, "mesh_flow.last");
+LAYOUT_ASSERT(offsetof(struct mesh_flow, in_packets) == 16, "mesh_flow.in_packets");
+LAYOUT_ASSERT(offsetof(struct mesh_flow, in_bytes) == 24, "mesh_flow.in_bytes");
+LAYOUT_ASSERT(offsetof(struct mesh_flow, out_packets) == 32, "mesh_flow.out_packets");
+LAYOUT_ASSERT(offsetof(struct mesh_flow, out_bytes) == 40, "mesh_flow.out_bytes");
+LAYOUT_ASSERT(offsetof(struct mesh_flow, generation) == 48, "mesh_flow.generation");
+LAYOUT_ASSERT(offsetof(struct mesh_flow, leaf) == 52, "mesh_flow.leaf");
+LAYOUT_ASSERT(offsetof(struct mesh_flow, opener) == 56, "mesh_flow.opener");
+LAYOUT_ASSERT(offsetof(struct mesh_flow, state) == 57, "mesh_flow.state");
+LAYOUT_ASSERT(offsetof(struct mesh_flow, drop) == 58, "mesh_flow.drop");
+LAYOUT_ASSERT(offsetof(struct mesh_flow, reserved) == 59, "mesh_flow.reserved");
+
+struct mesh_event {
+	__u8 local[16];
+	__u8 remote[16];
+	__u16 local_port;
+	__u16 remote_port;
+	__u8 protocol;
+	__u8 opener;
+	__u8 drop;
+	__u8 reserved[1];
+	__u32 leaf;
+	__u8 reserved2[4];
+	__u64 time;
+};
+LAYOUT_ASSERT(sizeof(struct mesh_event) == 56, "mesh_event");
+LAYOUT_ASSERT(offsetof(struct mesh_event, local) == 0, "mesh_event.local");
+LAYOUT_ASSERT(offsetof(struct mesh_event, remote) == 16, "mesh_event.remote");
+LAYOUT_ASSERT(offsetof(struct mesh_event, local_port) == 32, "mesh_event.local_port");
+LAYOUT_ASSERT(offsetof(struct mesh_event, remote_port) == 34, "mesh_event.remote_port");
+LAYOUT_ASSERT(offsetof(struct mesh_event, protocol) == 36, "mesh_event.protocol");
+LAYOUT_ASSERT(offsetof(struct mesh_event, opener) == 37, "mesh_event.opener");
+LAYOUT_ASSERT(offsetof(struct mesh_event, drop) == 38, "mesh_event.drop");
+LAYOUT_ASSERT(offsetof(struct mesh_event, reserved) == 39, "mesh_event.reserved");
+LAYOUT_ASSERT(offsetof(struct mesh_event, leaf) == 40, "mesh_event.leaf");
+LAYOUT_ASSERT(offsetof(struct mesh_event, reserved2) == 44, "mesh_event.reserved2");
+LAYOUT_ASSERT(offsetof(struct mesh_event, time) == 48, "mesh_event.time");
+
+struct mesh_count {
+	__u64 packets;
+	__u64 bytes;
+};
+LAYOUT_ASSERT(sizeof(struct mesh_count) == 16, "mesh_count");
+LAYOUT_ASSERT(offsetof(struct mesh_count, packets) == 0, "mesh_count.packets");
+LAYOUT_ASSERT(offsetof(struct mesh_count, bytes) == 8, "mesh_count.bytes");

@@ -72,8 +72,9 @@ function writeEntry(arch: Arch, addon: string): string {
       `import ingress from ${from(bpfPath("ingress"))} with { type: "file" };`,
       `import relayTc from ${from(bpfPath("relay_tc"))} with { type: "file" };`,
       `import relayXdp from ${from(bpfPath("relay_xdp"))} with { type: "file" };`,
+      `import mesh from ${from(bpfPath("mesh"))} with { type: "file" };`,
       `import { embed } from ${from(join(ROOT, "runtime/dataplane/embedded.ts"))};`,
-      "embed({ addon, ingress, relayTc, relayXdp });",
+      "embed({ addon, ingress, relayTc, relayXdp, mesh });",
       "",
     ].join("\n"),
   );

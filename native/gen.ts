@@ -1,6 +1,7 @@
 /**
  * Prints the byte layouts and constants of the outer frames as the C header that BPF and the addon include. Their source is
- * `runtime/mesh/frame.ts`, `runtime/mesh/handshake/message.ts`, `runtime/dataplane/ingress.ts` and `relay-layout.ts` beside it.
+ * `runtime/mesh/frame.ts`, `runtime/mesh/handshake/message.ts`, `runtime/policy/table.ts`, and `ingress.ts`, `relay-layout.ts` and
+ * `mesh-layout.ts` in `runtime/dataplane/`.
  *
  *   bun native/gen.ts [--check]     writes bpf/layout.gen.h, or fails when it is stale
  */
@@ -8,6 +9,16 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Field, type Fields, type Scalar, type Struct, sizeOf } from "../runtime/base/struct.ts";
 import { INGRESS_VERDICTS, MAX_FRAGMENTS, SEALED_TAG_SIZE } from "../runtime/dataplane/ingress.ts";
+import {
+  MESH_DIRECTIONS,
+  MESH_DROPS,
+  MESH_LIMITS,
+  MESH_STATE,
+  MeshCount,
+  MeshEvent,
+  MeshFlow,
+  MeshFlowKey,
+} from "../runtime/dataplane/mesh-layout.ts";
 import {
   RELAY_DEVICE,
   RELAY_LIMITS,
@@ -31,6 +42,8 @@ import {
   WIRE_VERSION,
 } from "../runtime/mesh/frame.ts";
 import { Acknowledge, CookieReply } from "../runtime/mesh/handshake/message.ts";
+import { PolicyHeader, PolicyMember, PROBES_MAX, TABLE_FLAG } from "../runtime/policy/table.ts";
+import { LEAF, LEAF_ALLOWS, LEAF_NUMBER, ROW_WORDS } from "../runtime/policy/trie.ts";
 
 export const LAYOUT_PATH = join(import.meta.dir, "../bpf/layout.gen.h");
 
@@ -97,6 +110,14 @@ export function layoutHeader(): string {
     `#define RELAY_VERDICTS ${RELAY_VERDICTS.length}`,
     ...constants("RELAY_", RELAY_LIMITS),
     ...constants("RELAY_DEVICE_", RELAY_DEVICE),
+    ...MESH_DIRECTIONS.map((name, at) => `#define MESH_${upper(name)} ${at}`),
+    ...MESH_DROPS.map((name, at) => `#define MESH_DROP_${upper(name)} ${at + 1}`),
+    `#define MESH_DROPS ${MESH_DROPS.length}`,
+    ...constants("MESH_", MESH_LIMITS),
+    ...constants("MESH_STATE_", MESH_STATE),
+    ...constants("POLICY_FLAG_", TABLE_FLAG),
+    ...constants("POLICY_", { probesMax: PROBES_MAX, rowWords: ROW_WORDS }),
+    ...Object.entries({ LEAF, LEAF_ALLOWS, LEAF_NUMBER }).map(([name, value]) => `#define POLICY_${name} ${value}u`),
     "",
     structText(SealedHeader),
     "",
@@ -119,6 +140,18 @@ export function layoutHeader(): string {
     structText(RelayState),
     "",
     structText(RelayDestination),
+    "",
+    structText(PolicyHeader),
+    "",
+    structText(PolicyMember),
+    "",
+    structText(MeshFlowKey),
+    "",
+    structText(MeshFlow),
+    "",
+    structText(MeshEvent),
+    "",
+    structText(MeshCount),
   ].join("\n")}\n`;
 }
 

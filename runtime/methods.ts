@@ -32,6 +32,8 @@ export interface ControlPort {
   /** By overlay address. */
   traffic(): ReadonlyMap<string, Traffic>;
   counters(): Readonly<Record<string, number>>;
+  /** What the policy is, and how many packets it dropped by reason. */
+  readonly policing: { view(): JsonObject; drops(): Readonly<Record<string, number>> };
   /** Whether a service manager watches over us. */
   readonly supervised: boolean;
   /** Why this gateway is no member any more, as far as it was told. */
@@ -60,7 +62,7 @@ export const controlMethods = (port: ControlPort): Readonly<Record<string, Handl
 });
 
 function status(port: ControlPort): Json {
-  const { loaded, plane, provider, address, uptime, peers, counters, expelled, supervised } = port;
+  const { loaded, plane, provider, address, uptime, peers, counters, policing, expelled, supervised } = port;
   const { chain, roster, membership, keys } = loaded;
   const { sent, received, drops } = plane.stats();
   const prefix = overlayPrefix(membership.meshId);
@@ -79,7 +81,8 @@ function status(port: ControlPort): Json {
     uptimeSeconds: Math.round(uptime() / 1000),
     members: roster.list().length,
     peersUp: peers().filter((p) => p.state === "up").length,
-    traffic: { sent, received, drops },
+    traffic: { sent, received, drops: { ...drops, ...policing.drops() } },
+    policy: policing.view(),
     counters: counters(),
     supervised: supervised,
     pid: process.pid,

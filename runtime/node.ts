@@ -8,7 +8,7 @@ import type { Log } from "./base/log.ts";
 import { Meter } from "./base/meter.ts";
 import { seconds } from "./base/time.ts";
 import { type CryptoChoice, chooseProvider } from "./crypto/choose.ts";
-import { ingressObject, loadAddon, relayObjects } from "./dataplane/addon.io.ts";
+import { ingressObject, loadAddon, meshObject, relayObjects } from "./dataplane/addon.io.ts";
 import { type NativeDataPlane, openNative } from "./dataplane/native.io.ts";
 import { PeerTraffic } from "./dataplane/peer-traffic.ts";
 import type { DataPlane, DataPlaneHandlers, DataPlaneOptions } from "./dataplane/port.ts";
@@ -21,6 +21,7 @@ import { Mesh } from "./mesh/mesh.ts";
 import { MESH_SETTINGS } from "./mesh/ports.ts";
 import type { AeadRates, MeshAction, MeshEvent, MeshNotice } from "./mesh/types.ts";
 import { controlMethods, memberNamed } from "./methods.ts";
+import { Policing, type PolicyMode } from "./policing.io.ts";
 import { createAdmission, type Issuer } from "./provisioning/admission.ts";
 import type { OwnHome } from "./provisioning/home.io.ts";
 import { systemClock, systemRandom } from "./system.io.ts";
@@ -41,6 +42,7 @@ export interface NodeOptions {
   readonly mtu: number;
   readonly workers: number;
   readonly relay: RelayMode;
+  readonly policy: PolicyMode;
   readonly log: Log;
 }
 
@@ -57,6 +59,7 @@ export class Node {
   readonly #address: string;
   readonly #started = systemClock.now();
   readonly #pings = new Map<number, (n: Extract<MeshNotice, { kind: "pong" }>) => void>();
+  #policing: Policing | undefined;
   #plane: DataPlane | undefined;
   #mesh: Mesh | undefined;
   #control: ControlServer | undefined;
@@ -111,7 +114,9 @@ export class Node {
   async #open(): Promise<void> {
     const { keys, membership, roster, book } = this.#loaded;
     const { addon } = loadAddon();
-    this.#plane = await this.#openPlane();
+    const { policy, log } = this.#options;
+    this.#policing = await Policing.open(this.#home, roster, this.#address, policy, log.part("policy"));
+    this.#plane = await this.#openPlane(this.#policing);
     const { provider } = this.#choice;
     const local = { keys, rates: this.#plane.rates, membership };
     this.#mesh = new Mesh(
@@ -176,7 +181,7 @@ export class Node {
     }
   }
 
-  async #openPlane(): Promise<DataPlane> {
+  async #openPlane(policing: Policing): Promise<DataPlane> {
     const options: DataPlaneOptions = {
       port: this.#options.port,
       interface: this.#options.interface,
@@ -202,7 +207,8 @@ export class Node {
     }
     const relay = { hooks: HOOKS[this.#options.relay], objects: relayObjects() };
     const rates = wireRates(addon.measureAead());
-    const plane = await openNative(addon, options, handlers, rates, ingressObject(), relay);
+    const guard = (device: string): void => policing.guard(addon, meshObject(), device);
+    const plane = await openNative(addon, options, handlers, rates, ingressObject(), relay, guard);
     this.#sayWhoRelays(plane.kernelRelay);
     return plane;
   }
@@ -227,7 +233,9 @@ export class Node {
   async #handle(event: MeshEvent): Promise<void> {
     const mesh = this.#mesh;
     if (!mesh) return;
-    for (const action of await mesh.handle(event, systemClock.now())) await this.#perform(action);
+    const actions = await mesh.handle(event, systemClock.now());
+    this.#policing?.update();
+    for (const action of actions) await this.#perform(action);
     clearTimeout(this.#timer);
     const due = mesh.deadline();
     if (due !== undefined)
@@ -287,6 +295,7 @@ export class Node {
 
   #methods(): Readonly<Record<string, Handler>> {
     const plane = this.#plane as DataPlane;
+    const policing = this.#policing as Policing;
     const { roster, book } = this.#loaded;
     const own = controlMethods({
       loaded: this.#loaded,
@@ -299,6 +308,7 @@ export class Node {
       peers: () => this.#mesh?.peers(systemClock.now()) ?? [],
       traffic: () => this.#traffic.totals(plane.stats().sessions),
       counters: () => this.#meter.snapshot(),
+      policing,
       supervised: (process.env.NOTIFY_SOCKET ?? "") !== "",
       expelled: () => this.#expelled,
       random: systemRandom,
@@ -311,7 +321,7 @@ export class Node {
       setTimeout(() => void this.stop(), 10); // after the answer is out
       return {};
     };
-    return { ...own, ...this.#transferApi.methods, down };
+    return { ...own, ...policing.methods(), ...this.#transferApi.methods, down };
   }
 
   /** Milliseconds until the peer's daemon answered; undefined when it does not. */
@@ -342,6 +352,7 @@ export class Node {
     this.#control?.close();
     this.#mesh = undefined;
     await this.#plane?.close();
+    this.#policing?.close();
     await this.#persist();
     clearTimeout(this.#again);
     this.#log.info("gateway has stopped");

@@ -6,5 +6,6 @@ NAPI_MODULE_INIT() {
   trellis::register_system(env, exports);
   trellis::register_bpf(env, exports);
   trellis::register_relay(env, exports);
+  trellis::register_mesh_filter(env, exports);
   return exports;
 }

@@ -15,4 +15,7 @@ void register_bpf(napi_env env, napi_value exports);
 /** The relay in the kernel (relay.cc). */
 void register_relay(napi_env env, napi_value exports);
 
+/** Policy and flows on the overlay device (mesh_filter.cc). */
+void register_mesh_filter(napi_env env, napi_value exports);
+
 }  // namespace trellis

@@ -77,6 +77,12 @@ Status BpfObject::load(const char* name, std::string& log) {
   return {};
 }
 
+int BpfObject::program(const char* name) const {
+  const LibBpf* library = LibBpf::get();
+  const bpf_program* program = library->find_program_by_name(object_, name);
+  return program == nullptr ? -1 : library->program_fd(program);
+}
+
 int BpfObject::map(const char* name) const {
   const LibBpf* library = LibBpf::get();
   const bpf_map* map = library->find_map_by_name(object_, name);

@@ -23,10 +23,12 @@ class BpfObject {
   /** Gives a map of this object, before it is loaded, the memory of another's. */
   Status share(const char* map, int descriptor);
 
-  /** Loads maps and its one program. ENOENT when it has none of that name. */
+  /** Loads maps and programs. `program` is the one whose verifier log is kept, and what `program()` gives; ENOENT when there is none. */
   Status load(const char* program, std::string& log);
 
   int program() const { return program_; }
+  /** Descriptor of any loaded program; negative when there is none of that name. */
+  int program(const char* name) const;
   /** Descriptor of a loaded map; negative when there is none. */
   int map(const char* name) const;
 

@@ -31,6 +31,11 @@ const LibBpf* open_library() {
                         resolve(library, "bpf_map_lookup_elem", table.map_lookup_elem) &&
                         resolve(library, "bpf_map_update_elem", table.map_update_elem) &&
                         resolve(library, "bpf_map_delete_elem", table.map_delete_elem) &&
+                        resolve(library, "bpf_map_create", table.map_create) &&
+                        resolve(library, "bpf_map_lookup_batch", table.map_lookup_batch) &&
+                        resolve(library, "ring_buffer__new", table.ring_buffer_new) &&
+                        resolve(library, "ring_buffer__consume", table.ring_buffer_consume) &&
+                        resolve(library, "ring_buffer__free", table.ring_buffer_free) &&
                         resolve(library, "bpf_tc_hook_create", table.tc_hook_create) &&
                         resolve(library, "bpf_tc_hook_destroy", table.tc_hook_destroy) &&
                         resolve(library, "bpf_tc_attach", table.tc_attach) && resolve(library, "bpf_tc_detach", table.tc_detach) &&

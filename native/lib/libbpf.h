@@ -22,6 +22,11 @@ struct LibBpf {
   decltype(&bpf_map_lookup_elem) map_lookup_elem;
   decltype(&bpf_map_update_elem) map_update_elem;
   decltype(&bpf_map_delete_elem) map_delete_elem;
+  decltype(&bpf_map_create) map_create;
+  decltype(&bpf_map_lookup_batch) map_lookup_batch;
+  decltype(&ring_buffer__new) ring_buffer_new;
+  decltype(&ring_buffer__consume) ring_buffer_consume;
+  decltype(&ring_buffer__free) ring_buffer_free;
   decltype(&bpf_tc_hook_create) tc_hook_create;
   decltype(&bpf_tc_hook_destroy) tc_hook_destroy;
   decltype(&bpf_tc_attach) tc_attach;

@@ -9,7 +9,8 @@ export interface Positional {
   readonly doc: string;
   readonly optional?: true;
   readonly choices?: readonly string[];
-  readonly completes?: Completes;
+  /** For commands that do several things: by the first word. */
+  readonly completes?: Completes | Readonly<Record<string, Completes>>;
 }
 
 /** An option of one command: only the command line gives it. */
@@ -67,8 +68,11 @@ export function command<P extends Positionals, O extends Options>(
 }
 
 /** `ping PEER`, `peers [PEER]`, `keys show`, `service install|remove`, or short `service ACTION`. */
-export const usageOf = ({ name, positionals }: Command, length: "full" | "short" = "full"): string =>
-  [name, ...Object.entries(positionals).map(([word, p]) => shownWord(word, p, length))].join(" ");
+export function usageOf({ name, positionals }: Command, length: "full" | "short" = "full"): string {
+  const words = Object.entries(positionals).map(([word, p]) => shownWord(word, p, length));
+  const some = length === "short" && words.length > 2 ? [words[0], "..."] : words;
+  return [name, ...some].join(" ");
+}
 
 function shownWord(word: string, { choices, optional }: Positional, length: "full" | "short"): string {
   const spelled = choices && (length === "full" || choices.length === 1);

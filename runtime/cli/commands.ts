@@ -4,12 +4,14 @@ import { completion } from "./completion.ts";
 import { config } from "./config.ts";
 import { doctor } from "./doctor.ts";
 import { down } from "./down.ts";
+import { flows } from "./flows.ts";
 import { init } from "./init.ts";
 import { invite } from "./invite.ts";
 import { join } from "./join.ts";
 import { keys } from "./keys.ts";
 import { peers } from "./peers.ts";
 import { ping } from "./ping.ts";
+import { policy } from "./policy.ts";
 import { receive } from "./receive.ts";
 import { rekey } from "./rekey.ts";
 import { revoke } from "./revoke.ts";
@@ -18,6 +20,7 @@ import { run } from "./run.ts";
 import { send } from "./send.ts";
 import { service } from "./service.ts";
 import { status } from "./status.ts";
+import { top } from "./top.ts";
 
 export const COMMANDS: readonly Command[] = [
   init,
@@ -31,6 +34,9 @@ export const COMMANDS: readonly Command[] = [
   receive,
   rekey,
   revoke,
+  policy,
+  flows,
+  top,
   root,
   doctor,
   config,

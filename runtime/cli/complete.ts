@@ -22,7 +22,7 @@ export interface Completion {
 export function completionOf(words: readonly string[], commands: readonly Command[]): Completion {
   const all = withoutEquals(words);
   const current = all.at(-1) ?? "";
-  const seen: Seen = { command: undefined, positionals: 0, given: {}, waiting: undefined };
+  const seen: Seen = { command: undefined, positionals: [], given: {}, waiting: undefined };
   for (const word of all.slice(0, -1)) take(word, seen, commands);
   const last = words.at(-1) ?? "";
   const prefix = last.startsWith("--") ? last.slice(0, last.indexOf("=") + 1) : "";
@@ -31,7 +31,7 @@ export function completionOf(words: readonly string[], commands: readonly Comman
 
 interface Seen {
   command: Command | undefined;
-  positionals: number;
+  readonly positionals: string[];
   readonly given: Record<string, string>;
   /** An option whose value comes next. */
   waiting: Option<unknown> | undefined;
@@ -73,7 +73,7 @@ function take(word: string, seen: Seen, commands: readonly Command[]): void {
     const row = optionsOf(seen.command).find((o) => word === `--${o.key}` || (o.short && word === `-${o.short}`));
     if (row && row.parse.sign !== "") seen.waiting = row;
     else if (row) seen.given[row.key] = "true";
-  } else if (seen.command) seen.positionals++;
+  } else if (seen.command) seen.positionals.push(word);
   else seen.command = commands.find((c) => c.name === word);
 }
 
@@ -81,9 +81,12 @@ function offerOf(seen: Seen, current: string, commands: readonly Command[]): rea
   if (seen.waiting) return valuesOf(seen.waiting);
   if (current.startsWith("-")) return flagsOf(seen);
   if (!seen.command) return commands.map((c) => ({ word: c.name, doc: c.doc }));
-  const next = Object.values(seen.command.positionals)[seen.positionals];
+  const [first = ""] = seen.positionals;
+  const next = Object.values(seen.command.positionals)[seen.positionals.length];
   if (!next) return flagsOf(seen);
-  return next.completes ?? (next.choices ?? []).map((word) => ({ word, doc: next.doc }));
+  const { completes, choices = [], doc } = next;
+  const kind = typeof completes === "object" ? (completes[first] ?? []) : completes;
+  return kind ?? choices.map((word) => ({ word, doc }));
 }
 
 function flagsOf({ command, given }: Seen): readonly Candidate[] {

@@ -22,6 +22,7 @@ export const run = command({
       mtu: args.mtu,
       workers: args.workers,
       relay: args.relay,
+      policy: args.policy,
       log: consoleLog(args),
     });
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => void node.stop());

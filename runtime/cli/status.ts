@@ -23,6 +23,7 @@ interface Status {
   readonly members: number;
   readonly peersUp: number;
   readonly pid: number;
+  readonly policy: { readonly summary: string; readonly enforced: boolean; readonly reason: string | null };
   readonly traffic: {
     readonly sent: Counts;
     readonly received: Counts;
@@ -51,6 +52,7 @@ export const status = command({
           "data path",
           s.device === null ? `${s.dataPlane}, no device: no IP traffic` : `${s.dataPlane}, device ${s.device}`,
         ],
+        ["policy", policyText(s.policy)],
         ["underlay", `UDP port ${s.port}`],
         ["crypto", s.provider],
         ["members", `${s.members} with this one, ${s.peersUp} of the others have a session`],
@@ -62,6 +64,12 @@ export const status = command({
     );
   },
 });
+
+/** Without a policy there is nothing to enforce, and nothing to say about it. */
+function policyText({ summary, enforced, reason }: Status["policy"]): string {
+  if (summary === "none" || enforced) return summary;
+  return `${summary}, NOT enforced: ${reason}`;
+}
 
 const carried = ({ packets, bytes }: Counts): string => `${size(bytes)} in ${packets} packets`;
 

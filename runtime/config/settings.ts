@@ -84,6 +84,13 @@ export const RUN = {
     doc: "where frames of others are relayed: in the kernel by tc; there in XDP too, where the driver takes it; or by the daemon alone",
     parse: oneOf("auto", "xdp", "userspace"),
   }),
+  policy: setting<"enforce" | "ignore">({
+    key: "policy",
+    fallback: "enforce",
+    unit: "",
+    doc: "the stored policy: enforced, or no start; or ignored, and everything allowed",
+    parse: oneOf("enforce", "ignore"),
+  }),
 };
 
 export const SETTINGS = { ...GLOBAL, ...RUN };

@@ -133,6 +133,29 @@ export interface KernelRelay {
   close(): void;
 }
 
+/** The programs of `bpf/mesh.bpf.c`, loaded. What is attached goes with `close()`, the device or the process. */
+export interface MeshFilter {
+  /** Both directions of a device, after the first `replace`. With `clsact` the older hook is not only taken where tcx is not known. */
+  attach(device: string, clsact: boolean): "tcx" | "clsact";
+  /** Puts a table of `compilePolicy` into force, by one update. */
+  replace(table: Uint8Array): void;
+  /** Bytes of `count` MeshCounts. */
+  ruleCounters(first: number, count: number): Uint8Array;
+  clearRuleCounters(first: number, count: number): void;
+  /** Packets by direction and reason (`MESH_DIRECTIONS`, `MESH_DROPS`), then how many events were lost. */
+  dropCounters(): number[];
+  /** Bytes of MeshFlowKey and MeshFlow for each flow, or attempt that was denied; `now` is CLOCK_MONOTONIC, ms. */
+  flows(denied: boolean): { readonly now: number; readonly bytes: Uint8Array };
+  /** Bytes of at most `most` MeshEvents, oldest first. */
+  events(most: number): Uint8Array;
+  /** Runs a program on an IP packet (BPF_PROG_TEST_RUN); `segment` is the payload of each packet of a superpacket, else 0. */
+  run(
+    packet: Uint8Array,
+    options: { readonly out: boolean; readonly segment: number; readonly repeat: number },
+  ): { readonly code: number; readonly nanoseconds: number };
+  close(): void;
+}
+
 /** Failed system calls throw an Error with `code` (such as `ENODEV`), `errno` and `syscall`. */
 export interface Addon {
   openTunnel(
@@ -180,6 +203,8 @@ export interface Addon {
   loadIngressFilter(object: Uint8Array): IngressFilter;
   /** For the tunnel on this port; without `xdp` that hook is not offered. Throws with the verifier's log when the kernel refuses. */
   loadRelay(port: number, tc: Uint8Array, xdp: Uint8Array | undefined): KernelRelay;
+  /** Throws with the verifier's log when the kernel refuses. */
+  loadMeshFilter(object: Uint8Array): MeshFilter;
   /** Ethernet devices of this network namespace that are up. One that goes and comes back gets a new index. */
   etherDevices(): { readonly name: string; readonly index: number }[];
 }
@@ -196,6 +221,9 @@ export function loadAddon(): AddonOutcome {
 
 /** The ingress filter's object, or undefined when it was not built (clang missing). */
 export const ingressObject = (): Uint8Array | undefined => bpfObject(embeddedFiles()?.ingress, "ingress");
+
+/** The object of the programs on the overlay device, or undefined when it was not built. */
+export const meshObject = (): Uint8Array | undefined => bpfObject(embeddedFiles()?.mesh, "mesh");
 
 export interface RelayObjects {
   readonly tc: Uint8Array;

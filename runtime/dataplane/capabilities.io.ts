@@ -1,7 +1,7 @@
 /** Asks this machine what the capability table wants to know. Probing makes a TUN device for a moment; nothing stays. */
 import { existsSync } from "node:fs";
 import { messageOf } from "../base/errors.ts";
-import { type Addon, type AddonOutcome, ingressObject, loadAddon, relayObjects } from "./addon.io.ts";
+import { type Addon, type AddonOutcome, ingressObject, loadAddon, meshObject, relayObjects } from "./addon.io.ts";
 import type { Facts, RootKeyPlace } from "./capabilities.ts";
 
 /** What the data path cannot know by itself. */
@@ -25,6 +25,7 @@ export function gatherFacts(known: KnownElsewhere, outcome: AddonOutcome = loadA
     offers: addon?.aeadOffers() ?? [],
     ingress: tryLoading(addon, ingressObject(), (a, object) => a.loadIngressFilter(object)),
     relay: tryLoading(addon, relayObjects(), (a, { tc, xdp }) => a.loadRelay(1, tc, xdp)),
+    mesh: tryLoading(addon, meshObject(), (a, object) => a.loadMeshFilter(object)),
     provider: known.provider,
     serviceManager: known.serviceManager,
     rootKey: known.rootKey,

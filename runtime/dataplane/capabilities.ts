@@ -18,6 +18,8 @@ export interface Facts {
   readonly ingress: { readonly built: boolean; readonly refusal: string };
   /** The same of the relay's programs. */
   readonly relay: { readonly built: boolean; readonly refusal: string };
+  /** And of those on the overlay device. */
+  readonly mesh: { readonly built: boolean; readonly refusal: string };
   readonly provider: { readonly name: string; readonly fast: boolean };
   readonly serviceManager: boolean;
   readonly rootKey: RootKeyPlace;
@@ -161,6 +163,13 @@ const ROWS: readonly Row[] = [
     need: "optional",
     look: ({ relay }) => loadable(relay),
     consequence: "frames of others are relayed by the daemon: slower, and not while it is stopped",
+    fix: "install clang and libbpf-dev, then `just native`; loading takes CAP_BPF and CAP_NET_ADMIN, or root",
+  },
+  {
+    id: "mesh-filter",
+    need: "optional",
+    look: ({ mesh }) => loadable(mesh),
+    consequence: "no policy can be enforced (with one the daemon does not start), and flows are not seen",
     fix: "install clang and libbpf-dev, then `just native`; loading takes CAP_BPF and CAP_NET_ADMIN, or root",
   },
   {

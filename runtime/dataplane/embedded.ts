@@ -10,6 +10,8 @@ export interface EmbeddedFiles {
   /** The objects of `bpf/relay_tc.bpf.c` and `bpf/relay_xdp.bpf.c`. */
   readonly relayTc: string;
   readonly relayXdp: string;
+  /** The object of `bpf/mesh.bpf.c`. */
+  readonly mesh: string;
 }
 
 let files: EmbeddedFiles | undefined;

@@ -40,6 +40,7 @@ const LEASE_RENEWAL = seconds(20);
  * @param rates what `addon.measureAead()` gave on this machine
  * @param ingressObject the filter's object; undefined means "do not load one"
  * @param relay how frames of others are relayed
+ * @param guard called with the device's name before the device is up, so that no packet passes unguarded
  */
 export async function openNative(
   addon: Addon,
@@ -48,13 +49,18 @@ export async function openNative(
   rates: AeadRates,
   ingressObject: Uint8Array | undefined,
   relay: RelaySetup = { hooks: [], objects: undefined },
+  guard: (device: string) => void = () => {},
 ): Promise<NativeDataPlane> {
   removeAbandoned(addon, options.address);
   const tunnel = openTunnel(addon, options, handlers);
   try {
-    if (tunnel.device !== undefined) configure(addon, tunnel.device, options);
+    if (tunnel.device !== undefined) {
+      guard(tunnel.device);
+      configure(addon, tunnel.device, options);
+    }
   } catch (error) {
     await tunnel.close();
+    if (error instanceof TrellisError) throw error;
     throw opening(error, `the device ${tunnel.device} cannot be configured`);
   }
   OPEN.add(tunnel);

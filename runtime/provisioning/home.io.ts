@@ -31,6 +31,7 @@ const NAME = {
   revocations: "revocations.cbor",
   time: "time.cbor",
   invites: "invites.cbor",
+  policy: "policy.toml",
   lock: "owner.lock",
 } as const;
 
@@ -81,6 +82,12 @@ export class Home {
     const members = (await this.#load(NAME.roster, ROSTER_FILE)) ?? [];
     await roster.restore(members, (await this.#load(NAME.revocations, REVOCATIONS_FILE)) ?? []);
     return roster;
+  }
+
+  /** The policy's document, as it was given. */
+  async policy(): Promise<string | undefined> {
+    const content = await this.#read(NAME.policy);
+    return content && new TextDecoder().decode(content);
   }
 
   async invites(): Promise<InviteBook> {
@@ -144,6 +151,11 @@ export class OwnHome extends Home {
   async saveRoster(roster: Roster): Promise<void> {
     await this.#save(NAME.revocations, REVOCATIONS_FILE, roster.revocationRecords());
     await this.#save(NAME.roster, ROSTER_FILE, roster.snapshot());
+  }
+
+  savePolicy(text: string | undefined): Promise<void> {
+    if (text === undefined) return this.#files.remove(NAME.policy);
+    return this.#files.write(NAME.policy, new TextEncoder().encode(text));
   }
 
   saveInvites(book: InviteBook): Promise<void> {

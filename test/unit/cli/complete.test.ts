@@ -14,7 +14,7 @@ describe("the end of a line", () => {
     ["nothing: the commands", [""], COMMANDS.map((c) => c.name)],
     ["the beginning of commands", ["in"], ["init", "invite"]],
     ["a command after global options", ["--json", "--log-level", "warn", "sta"], ["status"]],
-    ["the beginning of an option", ["run", "--po"], ["--port"]],
+    ["the beginning of an option", ["run", "--por"], ["--port"]],
     ["a global option after the command", ["status", "--js"], ["--json"]],
     ["a value of few words", ["run", "--log-level", ""], ["error", "warn", "info", "debug"]],
     ["such a value after a sign that bash cut off", ["run", "--log-level", "=", "d"], ["debug"]],
@@ -27,13 +27,17 @@ describe("the end of a line", () => {
     ["a peer after an option and its value", ["ping", "-c", "1", ""], "peer"],
     ["a word of a choice", ["completion", "z"], ["zsh"]],
     ["a second word of a command that takes one", ["keys", "show", "--st"], ["--state-dir"]],
+    ["a file, by the command's first word", ["policy", "set", ""], "file"],
+    ["peers, by that word", ["policy", "test", "a", ""], "peer"],
+    ["nothing, where that word takes none", ["policy", "show", ""], []],
+    ["a protocol", ["policy", "test", "--proto", "u"], ["udp"]],
     ["the word after an unknown command", ["fly", "st"], ["status"]],
   ])("%s", (_, words, want) => {
     expect(offered(...words)).toEqual(want);
   });
 
   test("offers an option once, and one that may be repeated again", () => {
-    expect(offered("run", "--port", "1", "--po")).toEqual([]);
+    expect(offered("run", "--port", "1", "--por")).toEqual([]);
     expect(offered("invite", "--endpoint", "192.0.2.1:1", "--endp")).toEqual(["--endpoint"]);
   });
 
@@ -65,7 +69,7 @@ describe.skipIf(!able("completion in bash", "command:bash"))("bash", () => {
 
   test.each<[string, string, number, string[]]>([
     ["commands", "trellis st", 1, ["status"]],
-    ["options", "trellis run --po", 2, ["--port"]],
+    ["options", "trellis run --por", 2, ["--port"]],
     ["values", 'trellis run --log-level = ""', 4, ["error", "warn", "info", "debug"]],
     ["nothing of its own for files", "trellis --state-dir /", 2, []],
     ["nothing where nobody answers", "trellis --state-dir /nowhere ping ''", 4, []],
@@ -77,7 +81,7 @@ describe.skipIf(!able("completion in bash", "command:bash"))("bash", () => {
 describe.skipIf(!able("completion in fish", "command:fish"))("fish", () => {
   test.each([
     ["commands", "trellis st", "status\twhat this gateway is and does"],
-    ["options", "trellis run --po", "--port\tUDP port of the underlay; 0 lets the kernel choose"],
+    ["options", "trellis run --por", "--port\tUDP port of the underlay; 0 lets the kernel choose"],
     ["values in one word", "trellis run --log-level=d", "--log-level=debug\thow much to log"],
     ["files", "trellis --config /etc/host", "/etc/hostname"],
     ["files in one word", "trellis --config=/etc/host", "--config=/etc/hostname"],

@@ -43,6 +43,7 @@ describe("precedence", () => {
       mtu: 1400,
       workers: 0,
       relay: "auto",
+      policy: "enforce",
     });
   });
 
@@ -79,7 +80,7 @@ describe("what is wrong is refused with its place and what was expected", () => 
 
   test.each([
     ["prot", "did you mean port?"],
-    ["colour", "the settings are json, state-dir, log-level, port, interface, device, mtu, workers, relay"],
+    ["colour", "the settings are json, state-dir, log-level, port, interface, device, mtu, workers, relay, policy"],
   ])("the unknown key %s", (key, hint) => {
     expect(() => fromFile(FILE, { [key]: 1 }, SETTINGS)).toThrow(
       expect.objectContaining({

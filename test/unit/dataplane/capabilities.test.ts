@@ -32,6 +32,7 @@ const FULL: Facts = {
   ],
   ingress: { built: true, refusal: "" },
   relay: { built: true, refusal: "" },
+  mesh: { built: true, refusal: "" },
   provider: { name: "native", fast: true },
   serviceManager: true,
   rootKey: "absent",
@@ -57,6 +58,7 @@ describe("the capability table", () => {
     }
   });
 
+  const UNBUILT = { built: false, refusal: "" };
   const WITHOUT_ADDON: Facts = { ...FULL, addonReason: "no such file", host: undefined, offers: [] };
   test.each<[string, Facts, string[]]>([
     ["an old kernel without USO", withHost({ tunUso: "EINVAL" }), ["tun-uso"]],
@@ -71,14 +73,15 @@ describe("the capability table", () => {
         ...withHost({ bpf: "EPERM" }),
         ingress: { built: true, refusal: "EPERM" },
         relay: { built: true, refusal: "EPERM" },
+        mesh: { built: true, refusal: "EPERM" },
       },
-      ["bpf", "ingress-filter", "kernel-relay"],
+      ["bpf", "ingress-filter", "kernel-relay", "mesh-filter"],
     ],
     ["no libbpf", withHost({ libbpf: "" }), ["libbpf"]],
     [
       "no clang when it was built",
-      { ...FULL, ingress: { built: false, refusal: "" }, relay: { built: false, refusal: "" } },
-      ["ingress-filter", "kernel-relay"],
+      { ...FULL, ingress: UNBUILT, relay: UNBUILT, mesh: UNBUILT },
+      ["ingress-filter", "kernel-relay", "mesh-filter"],
     ],
     ["an AEAD that cannot be run", { ...FULL, offers: [] }, ["aead"]],
     ["no libipsec-mb", withHost({ ipsecMbLacks: "not installed" }), ["libipsec-mb"]],

@@ -1,0 +1,88 @@
+/* What the policy in force says about a member's packet. The number of its rules does not matter: a member is found by hash, a rule by tries of six levels. */
+#pragma once
+#include "mesh_packet.h"
+
+#define TRIE_LEVELS 6
+
+static __always_inline __u32 *policy_row(void *table, __u32 row)
+{
+	return bpf_map_lookup_elem(table, &row);
+}
+
+/* As memberHash in runtime/policy/table.ts. */
+static __always_inline __u32 member_hash(const struct mesh_words *address, __u32 seed)
+{
+	__u32 hash = seed;
+
+	for (int i = 0; i < 4; i++) {
+		hash = (hash ^ address->at[i]) * 0x9e3779b1;
+		hash ^= hash >> 15;
+	}
+	return hash;
+}
+
+static __always_inline const struct policy_member *find_member(void *table, const struct policy_header *policy, const void *address)
+{
+	__u32 hash = member_hash(address, policy->seed);
+
+	for (__u32 i = 0; i < POLICY_PROBES_MAX; i++) {
+		const struct policy_member *two = (const void *)policy_row(table, 1 + ((hash + i) & policy->mask));
+
+		if (!two)
+			return 0;
+		if (is_same_address(two[0].address, address))
+			return &two[0];
+		if (is_same_address(two[1].address, address))
+			return &two[1];
+	}
+	return 0;
+}
+
+/* The leaf of `key` in the trie below `reference`. */
+static __always_inline __u32 find_leaf(void *table, __u32 reference, __u32 key)
+{
+	for (__u32 i = 0; i < TRIE_LEVELS && reference < POLICY_LEAF; i++) {
+		const __u32 *row = policy_row(table, reference);
+
+		if (!row)
+			return POLICY_LEAF;
+		reference = row[(key >> (20 - 4 * i)) & 15];
+	}
+	return reference;
+}
+
+/* The rule that comes first. No rule has number 0, so that it becomes the largest. */
+static __always_inline __u32 earlier(__u32 a, __u32 b)
+{
+	return (a & POLICY_LEAF_NUMBER) - 1 <= (b & POLICY_LEAF_NUMBER) - 1 ? a : b;
+}
+
+/*
+ * The leaf for a packet that opens a flow in this direction. `drop` tells why it is denied, or 0. An end that is neither ours nor a
+ * member's is matched by no rule, not even by one about any.
+ */
+static __always_inline __u32 decide(void *table, const struct policy_header *policy, __u32 direction, const struct mesh_flow_key *key,
+				    __u32 rule_key, __u8 *drop)
+{
+	const struct policy_member *member;
+	__u32 leaf;
+
+	*drop = 0;
+	if (!(policy->flags & POLICY_FLAG_ENFORCE))
+		return POLICY_LEAF | POLICY_LEAF_ALLOWS;
+	member = is_same_address(key->local, policy->own) ? find_member(table, policy, key->remote) : 0;
+	if (member) {
+		leaf = find_leaf(table, direction == MESH_IN ? policy->any_in : policy->any_out, rule_key);
+		leaf = earlier(leaf, find_leaf(table, direction == MESH_IN ? member->name_in : member->name_out, rule_key));
+		leaf = earlier(leaf, find_leaf(table, direction == MESH_IN ? member->roles_in : member->roles_out, rule_key));
+		if (leaf & POLICY_LEAF_NUMBER) {
+			if (!(leaf & POLICY_LEAF_ALLOWS))
+				*drop = MESH_DROP_RULE;
+			return leaf;
+		}
+	}
+	if (policy->flags & POLICY_FLAG_DEFAULT_ALLOW)
+		return POLICY_LEAF | POLICY_LEAF_ALLOWS;
+	*drop = member ? MESH_DROP_DEFAULT : MESH_DROP_STRANGER;
+	return POLICY_LEAF;
+}

@@ -1,0 +1,78 @@
+#include "tc_hook.h"
+
+#include <sys/syscall.h>
+
+#include "libbpf.h"
+
+namespace trellis {
+namespace {
+
+constexpr uint32_t TCX_INGRESS = 46, TCX_EGRESS = 47;  // newer than the headers of Debian 12
+constexpr uint32_t FILTER_HANDLE = 1, FILTER_PRIORITY = 0x7472;
+
+bpf_tc_hook hook_of(int device, TcDirection direction) {
+  bpf_tc_hook hook{};
+  hook.sz = sizeof(hook);
+  hook.ifindex = device;
+  hook.attach_point = direction == TcDirection::in ? BPF_TC_INGRESS : BPF_TC_EGRESS;
+  return hook;
+}
+
+bpf_tc_opts filter_options() {
+  bpf_tc_opts options{};
+  options.sz = sizeof(options);
+  options.handle = FILTER_HANDLE;
+  options.priority = FILTER_PRIORITY;
+  return options;
+}
+
+/** BPF_LINK_CREATE by hand: libbpf 1.1 does not know tcx. */
+Status attach_tcx(int program, int device, TcDirection direction, Descriptor& link) {
+  bpf_attr attributes{};
+  attributes.link_create.prog_fd = static_cast<uint32_t>(program);
+  attributes.link_create.target_ifindex = static_cast<uint32_t>(device);
+  attributes.link_create.attach_type = direction == TcDirection::in ? TCX_INGRESS : TCX_EGRESS;
+  const long fd = syscall(SYS_bpf, BPF_LINK_CREATE, &attributes, sizeof(attributes));
+  if (fd < 0) return failed("BPF_LINK_CREATE");
+  link = Descriptor(static_cast<int>(fd));
+  return {};
+}
+
+Status attach_clsact(int program, int device, TcDirection direction) {
+  const LibBpf* library = LibBpf::get();
+  bpf_tc_hook hook = hook_of(device, direction);
+  const int made = library->tc_hook_create(&hook);
+  if (made != 0 && made != -EEXIST) return {-made, "bpf_tc_hook_create"};
+  bpf_tc_opts options = filter_options();
+  options.prog_fd = program;
+  options.flags = BPF_TC_F_REPLACE;
+  const int error = library->tc_attach(&hook, &options);
+  return error == 0 ? Status{} : Status{-error, "bpf_tc_attach"};
+}
+
+}  // namespace
+
+Status TcHook::attach(int program, int device, TcDirection direction, bool clsact, TcHook& hook) {
+  TcHook made;
+  if (!clsact) {
+    const Status status = attach_tcx(program, device, direction, made.link_);
+    if (status.ok()) hook = std::move(made);
+    if (status.ok() || status.number != EINVAL) return status;
+  }
+  if (const Status status = attach_clsact(program, device, direction); !status.ok()) return status;
+  made.device_ = device;
+  made.direction_ = direction;
+  hook = std::move(made);
+  return {};
+}
+
+void TcHook::detach() {
+  link_ = Descriptor();
+  if (device_ == 0) return;
+  const bpf_tc_hook hook = hook_of(device_, direction_);
+  const bpf_tc_opts options = filter_options();
+  LibBpf::get()->tc_detach(&hook, &options);
+  device_ = 0;
+}
+
+}  // namespace trellis

@@ -1,0 +1,105 @@
+/** The programs on the overlay device: loaded, given a policy, attached. One table follows another; no packet passes without one. */
+import { messageOf } from "../base/errors.ts";
+import { compilePolicy } from "../policy/compile.ts";
+import type { Identity, Policy } from "../policy/policy.ts";
+import type { Addon, MeshFilter } from "./addon.io.ts";
+import {
+  type Carried,
+  decodeCounts,
+  decodeEvents,
+  decodeFlows,
+  eventsLost,
+  type Flow,
+  type FlowEvent,
+  meshDrops,
+} from "./mesh-counters.ts";
+import { MESH_LIMITS } from "./mesh-layout.ts";
+
+/** Two policies have their rules' counters beside each other, so that one begins at zero while packets still count for the other. */
+const HALF = MESH_LIMITS.maxCounters / 2;
+
+export class MeshGuard {
+  readonly #filter: MeshFilter;
+  readonly #self: string;
+  #generation = 0;
+  #policy: Policy | undefined;
+  #base = 0;
+  #hook = "";
+
+  private constructor(filter: MeshFilter, self: string) {
+    this.#filter = filter;
+    this.#self = self;
+  }
+
+  /** For the gateway with this overlay address. The reason is text for people. */
+  static load(addon: Addon, object: Uint8Array | undefined, self: string): MeshGuard | { readonly reason: string } {
+    if (!object) return { reason: "the programs were not built (clang)" };
+    try {
+      return new MeshGuard(addon.loadMeshFilter(object), self);
+    } catch (error) {
+      return { reason: reasonOf(error) };
+    }
+  }
+
+  /** The reason why not, or undefined. A table has to be in force before. */
+  attach(device: string): string | undefined {
+    try {
+      this.#hook = this.#filter.attach(device, false);
+      return undefined;
+    } catch (error) {
+      return reasonOf(error);
+    }
+  }
+
+  get hook(): string {
+    return this.#hook;
+  }
+
+  /** From the next packet on. Another policy has counters of its own, from zero. Throws `policy/too-large`, or what the kernel says. */
+  enforce(policy: Policy | undefined, members: readonly Identity[]): void {
+    const other = policy !== this.#policy;
+    const counterBase = other ? HALF - this.#base : this.#base;
+    const generation = this.#generation + 1;
+    const table = compilePolicy({ policy, members, self: this.#self, generation, counterBase });
+    if (other) this.#filter.clearRuleCounters(counterBase, countersOf(policy));
+    this.#filter.replace(table);
+    this.#generation = generation;
+    this.#policy = policy;
+    this.#base = counterBase;
+  }
+
+  /** What was counted for the default, then for each rule of the policy in force. */
+  counters(): Carried[] {
+    return decodeCounts(this.#filter.ruleCounters(this.#base, countersOf(this.#policy)));
+  }
+
+  drops(): ReturnType<typeof meshDrops> {
+    return meshDrops(this.#filter.dropCounters());
+  }
+
+  /** Those that are not over, and attempts that were denied. */
+  flows(): Flow[] {
+    return [...decodeFlows(this.#filter.flows(false)), ...decodeFlows(this.#filter.flows(true))];
+  }
+
+  events(most: number): FlowEvent[] {
+    return decodeEvents(this.#filter.events(most));
+  }
+
+  eventsLost(): number {
+    return eventsLost(this.#filter.dropCounters());
+  }
+
+  close(): void {
+    this.#filter.close();
+  }
+}
+
+const countersOf = (policy: Policy | undefined): number => 1 + (policy?.rules.length ?? 0);
+
+/** The first line: the rest is the verifier's. */
+function reasonOf(error: unknown): string {
+  const { code = "" } = error as { code?: string };
+  if (code === "EPERM") return "no privilege to load BPF (CAP_BPF, CAP_NET_ADMIN)";
+  return messageOf(error).split("\n")[0] ?? "refused";
+}

@@ -1,0 +1,211 @@
+/** Compiles a policy, as one gateway sees it, to the table that the kernel looks up. Order and priority are settled here. */
+import { TrellisError } from "../base/errors.ts";
+import { parseIp } from "../base/ip.ts";
+import { selects } from "./evaluate.ts";
+import type { Identity, Policy, Selector } from "./policy.ts";
+import { FLOW_TIMES, type FlowTimes, memberHash, PolicyHeader, PROBES_MAX, TABLE_FLAG } from "./table.ts";
+import { buildTrie, LEAF_NUMBER, lookUp, NO_RULE, type Numbered, ROW_WORDS, Rows } from "./trie.ts";
+
+export interface Terms {
+  /** Undefined: everything is allowed, and counted. */
+  readonly policy: Policy | undefined;
+  /** This gateway among them. */
+  readonly members: readonly Identity[];
+  /** Overlay address of this gateway. */
+  readonly self: string;
+  readonly generation: number;
+  readonly counterBase: number;
+  readonly times?: FlowTimes;
+}
+
+/** Packets in the overlay have this gateway at one end; the rules are about the other. */
+export type Direction = "in" | "out";
+
+/** The rules that can match in one direction, by what their other end names. */
+interface Sides {
+  readonly any: Numbered[];
+  readonly byName: Map<string, Numbered[]>;
+  readonly byAddress: Map<string, Numbered[]>;
+  readonly byRole: Map<string, Numbered[]>;
+}
+
+/** Rows of 64 bytes. Throws `policy/too-large`. */
+export function compilePolicy(terms: Terms): Uint8Array {
+  const { policy, members, self, generation, counterBase, times = FLOW_TIMES } = terms;
+  const own = members.find((m) => m.address === self) ?? { name: "", address: self, roles: [] };
+  const sides = { in: sidesOf(policy, own, "in"), out: sidesOf(policy, own, "out") };
+  const slots = hashOf(members.filter((m) => m.address !== self));
+  const rows = new Rows(1 + slots.rows);
+  const roots = (["in", "out"] as const).map((direction) => new Roots(rows, sides[direction]));
+  const any = roots.map((r) => r.any());
+  for (const slot of slots.placed)
+    slot.roots = [...roots.map((r) => r.named(slot.member)), ...roots.map((r) => r.roles(slot.member))];
+  const words = rows.words;
+  for (const { at, address, roots: four } of slots.placed) {
+    words.set(address, at);
+    words.set(four, at + 4);
+  }
+  const table = new Uint8Array(words.buffer, words.byteOffset, words.byteLength).slice();
+  const flags = (policy ? TABLE_FLAG.enforce : 0) | (policy?.fallback === "deny" ? 0 : TABLE_FLAG.defaultAllow);
+  table.set(
+    PolicyHeader.encode({
+      generation,
+      flags,
+      mask: slots.rows - 1,
+      seed: slots.seed,
+      anyIn: any[0] as number,
+      anyOut: any[1] as number,
+      counterBase,
+      ...times,
+      own: parseIp(self) as Uint8Array,
+    }),
+  );
+  return table;
+}
+
+function sidesOf(policy: Policy | undefined, own: Identity, direction: Direction): Sides {
+  const sides: Sides = { any: [], byName: new Map(), byAddress: new Map(), byRole: new Map() };
+  for (const [at, rule] of policy?.rules.entries() ?? []) {
+    const [near, far] = direction === "in" ? [rule.to, rule.from] : [rule.from, rule.to];
+    if (!near.some((s) => selects(s, own.address, own))) continue;
+    for (const selector of far) listOf(sides, selector)?.push({ rule, number: at + 1 });
+  }
+  return sides;
+}
+
+/** Where a rule about the other end belongs; nowhere when it is about ourselves. */
+function listOf(sides: Sides, selector: Selector): Numbered[] | undefined {
+  switch (selector.kind) {
+    case "any":
+      return sides.any;
+    case "self":
+      return undefined;
+    case "name":
+      return entry(sides.byName, selector.name);
+    case "address":
+      return entry(sides.byAddress, selector.address);
+    case "role":
+      return entry(sides.byRole, selector.role);
+  }
+}
+
+function entry(map: Map<string, Numbered[]>, key: string): Numbered[] {
+  const list = map.get(key) ?? [];
+  map.set(key, list);
+  return list;
+}
+
+const merged = (...lists: readonly (readonly Numbered[] | undefined)[]): Numbered[] => {
+  const some = lists.filter((l) => l !== undefined);
+  return some.length === 1 ? [...(some[0] as Numbered[])] : some.flat().sort((a, b) => a.number - b.number);
+};
+
+/** The tries of one direction. Members with the same roles share theirs. */
+class Roots {
+  readonly #rows: Rows;
+  readonly #sides: Sides;
+  readonly #byRoles = new Map<string, number>();
+
+  constructor(rows: Rows, sides: Sides) {
+    this.#rows = rows;
+    this.#sides = sides;
+  }
+
+  any(): number {
+    return buildTrie(this.#rows, this.#sides.any);
+  }
+
+  named({ name, address }: Identity): number {
+    const { byName, byAddress } = this.#sides;
+    return buildTrie(this.#rows, merged(name === "" ? undefined : byName.get(name), byAddress.get(address)));
+  }
+
+  roles({ roles }: Identity): number {
+    const counted = [...new Set(roles)].filter((role) => this.#sides.byRole.has(role)).sort();
+    const key = counted.join(" ");
+    const known = this.#byRoles.get(key);
+    if (known !== undefined) return known;
+    const root = buildTrie(this.#rows, merged(...counted.map((role) => this.#sides.byRole.get(role))));
+    this.#byRoles.set(key, root);
+    return root;
+  }
+}
+
+interface Slot {
+  readonly member: Identity;
+  readonly address: Uint32Array;
+  /** Index of its first word in the table. */
+  readonly at: number;
+  roots: readonly number[];
+}
+
+const SLOT_WORDS = 8;
+
+/** Places the members in the smallest hash, at most half full, in which each is near where it belongs. */
+function hashOf(members: readonly Identity[]): { rows: number; seed: number; placed: Slot[] } {
+  const known = members.flatMap((member) => {
+    const address = wordsOf(member.address);
+    return address ? [{ member, address }] : [];
+  });
+  for (let rows = 2 ** Math.ceil(Math.log2(Math.max(PROBES_MAX, known.length))); rows <= 1 << 17; rows *= 2) {
+    for (let seed = 1; seed < 16; seed += 2) {
+      const placed = place(known, rows, seed);
+      if (placed) return { rows, seed, placed };
+    }
+  }
+  throw new TrellisError("policy/too-large", `${known.length} members are too many for the table`);
+}
+
+function place(known: readonly Pick<Slot, "member" | "address">[], rows: number, seed: number): Slot[] | undefined {
+  const taken = new Uint8Array(rows);
+  const placed: Slot[] = [];
+  for (const { member, address } of known) {
+    const home = memberHash(address, seed);
+    let tries = 0;
+    while (tries < PROBES_MAX && taken[(home + tries) & (rows - 1)] === 2) tries++;
+    if (tries === PROBES_MAX) return undefined;
+    const row = (home + tries) & (rows - 1);
+    const at = ROW_WORDS * (1 + row) + SLOT_WORDS * (taken[row] as number);
+    taken[row] = (taken[row] as number) + 1;
+    placed.push({ member, address, at, roots: [] });
+  }
+  return placed;
+}
+
+/** As the kernel reads them: 32 bits of the address at a time, in this machine's order. */
+function wordsOf(text: string): Uint32Array | undefined {
+  const address = parseIp(text);
+  const view = address && new DataView(address.buffer, address.byteOffset);
+  return view?.byteLength === 16 ? Uint32Array.from({ length: 4 }, (_, i) => view.getUint32(4 * i, true)) : undefined;
+}
+
+/** The rule of a table for a member's packet, as the kernel finds it; 0 when there is none, undefined for who is no member. */
+export function lookUpRule(
+  table: Uint8Array,
+  direction: Direction,
+  address: string,
+  protocol: number,
+  port: number,
+): number | undefined {
+  const header = PolicyHeader.decode(table);
+  const wanted = wordsOf(address);
+  if (!header || !wanted) return undefined;
+  const words = new Uint32Array(table.buffer, table.byteOffset, table.byteLength / 4);
+  const member = find(words, wanted, memberHash(wanted, header.seed), header.mask);
+  if (member === undefined) return undefined;
+  const out = direction === "out" ? 1 : 0;
+  const roots = [out ? header.anyOut : header.anyIn, words[member + 4 + out], words[member + 6 + out]];
+  const found = roots.map((root) => lookUp(words, root ?? NO_RULE, protocol, port) & LEAF_NUMBER).filter((n) => n > 0);
+  return found.length === 0 ? 0 : Math.min(...found);
+}
+
+function find(words: Uint32Array, wanted: Uint32Array, hash: number, mask: number): number | undefined {
+  for (let probe = 0; probe < PROBES_MAX; probe++) {
+    const row = ROW_WORDS * (1 + ((hash + probe) & mask));
+    for (const at of [row, row + SLOT_WORDS]) {
+      if (wanted.every((w, i) => words[at + i] === w)) return at;
+      if (wanted.every((_, i) => words[at + i] === 0)) return undefined;
+    }
+  }
+  return undefined;
+}

@@ -1,0 +1,60 @@
+/**
+ * The form in which the kernel has a policy (`bpf/mesh.bpf.c`): rows of sixteen 32-bit words. Row 0 is a header; then a hash of
+ * the members by address, each with the roots of its tries; then the tries' nodes. Replaced as a whole, so that no packet
+ * sees half of one.
+ */
+import { bytes, reserved, struct } from "../base/struct.ts";
+
+/** Rows that a member may be found in, from the one that its address hashes to. */
+export const PROBES_MAX = 8;
+
+export const TABLE_FLAG = {
+  enforce: 1, //      otherwise everything passes, and is counted
+  defaultAllow: 2,
+} as const;
+
+/** Row 0. Times in milliseconds: how long a silent flow of that kind is remembered. */
+export const PolicyHeader = struct("policy_header", {
+  generation: "u32le", //  0  rises with each table; a flow that an older one allowed is judged again
+  flags: "u32le", //       4
+  mask: "u32le", //        8  of the hash: its rows less one, a power of two
+  seed: "u32le", //        12
+  anyIn: "u32le", //       16 roots for rules about any member, by direction
+  anyOut: "u32le", //      20
+  counterBase: "u32le", // 24 of the rules' counters; rule 0 stands for the default
+  tcpMs: "u32le", //       28 a connection that was answered
+  openingMs: "u32le", //   32 TCP before the answer, or after FIN or RST
+  udpMs: "u32le", //       36
+  otherMs: "u32le", //     40
+  reserved: reserved(4),
+  own: bytes(16), //       48 our overlay address
+}); //                     64 bytes
+
+/** Two of them make a row; an address of zeros is none. */
+export const PolicyMember = struct("policy_member", {
+  address: bytes(16), //   0
+  nameIn: "u32le", //      16 roots for rules about this member by name or address, by direction
+  nameOut: "u32le", //     20
+  rolesIn: "u32le", //     24 and by its roles
+  rolesOut: "u32le", //    28
+}); //                     32 bytes
+
+export interface FlowTimes {
+  readonly tcpMs: number;
+  readonly openingMs: number;
+  readonly udpMs: number;
+  readonly otherMs: number;
+}
+
+/** RFC 5382 wants two hours and four minutes at least for TCP, RFC 4787 two minutes for UDP. */
+export const FLOW_TIMES: FlowTimes = { tcpMs: 7_440_000, openingMs: 240_000, udpMs: 180_000, otherMs: 30_000 };
+
+/** Of the four words of an address; `seed` is odd. The kernel has the same (`member_hash`). */
+export function memberHash(words: ArrayLike<number>, seed: number): number {
+  let hash = seed;
+  for (let i = 0; i < 4; i++) {
+    hash = Math.imul(hash ^ (words[i] as number), 0x9e37_79b1);
+    hash ^= hash >>> 15;
+  }
+  return hash >>> 0;
+}
