@@ -80,6 +80,7 @@ function status(port: ControlPort): Json {
     members: roster.list().length,
     peersUp: peers().filter((p) => p.state === "up").length,
     traffic: { sent, received, drops },
+    admission: { ...plane.admission },
     counters: counters(),
     supervised: supervised,
     pid: process.pid,

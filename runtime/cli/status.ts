@@ -23,6 +23,7 @@ interface Status {
   readonly members: number;
   readonly peersUp: number;
   readonly pid: number;
+  readonly admission: { readonly enforced: readonly string[]; readonly reason: string; readonly answered: number };
   readonly traffic: {
     readonly sent: Counts;
     readonly received: Counts;
@@ -57,11 +58,17 @@ export const status = command({
         ["sent", carried(s.traffic.sent)],
         ["received", carried(s.traffic.received)],
         ["dropped", dropped(s.traffic.drops)],
+        ["strangers", strangers(s.admission)],
         ["running", `for ${age(1000 * s.uptimeSeconds)}, process ${s.pid}`],
       ]),
     );
   },
 });
+
+const strangers = ({ enforced, reason, answered }: Status["admission"]): string =>
+  enforced.length === 0
+    ? `looked at by the daemon: ${reason}`
+    : `looked at in the kernel on ${enforced.join(", ")}; ${answered} got a cookie there`;
 
 const carried = ({ packets, bytes }: Counts): string => `${size(bytes)} in ${packets} packets`;
 
