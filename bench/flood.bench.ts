@@ -14,7 +14,8 @@
  *   session        data frames of no session
  *
  *   tcp            Mbit/s received
- *   cpu            CPU of the flooded daemon's main thread and workers beyond what the stream costs without a flood, in percent of a core
+ *   cpu            CPU of the flooded daemon's main thread, which shakes hands, in percent of a core
+ *   sent           what of the flood was really sent, 1/s: less than wanted where the machine has no more
  *   rss            what its resident memory has grown by after all floods, MB
  *
  * Flood, stream and gateways share the same cores, so absolute figures are the machine's; compare in one run.
@@ -110,7 +111,6 @@ async function measureAll(lab: Lab, rounds: number, seconds: number, rate: numbe
   });
   const grown = { id: "flood/rss", value: Math.max(0, flooded.residentMb - before), unit: "MB" };
   console.log(`rss grew by ${grown.value.toFixed(1)} MB`);
-  console.log(JSON.stringify(await lab.b.json("status"), undefined, 1));
   return [...rows, grown];
 }
 
