@@ -6,9 +6,14 @@ import type { Lab, System } from "./tunnel-lab.ts";
 /** Jiffies of /proc are hundredths of a second on every Linux that we run on. */
 const TICKS = 100;
 
-/** CPU seconds that a process has used, in user and kernel. */
-function cpuSeconds(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+/** CPU seconds that a process, or one of its threads, has used, in user and kernel. */
+const cpuSeconds = (pid: number): number => secondsIn(`/proc/${pid}/stat`);
+
+/** Of the thread that runs JavaScript. */
+export const mainThreadCpu = (pid: number): number => secondsIn(`/proc/${pid}/task/${pid}/stat`);
+
+function secondsIn(path: string): number {
+  const stat = readFileSync(path, "utf8");
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" "); // the name may hold anything
   return (Number(fields[11]) + Number(fields[12])) / TICKS;
 }

@@ -1,132 +1,76 @@
 /*
- * Socket filter on the mesh's UDP sockets: drops what cannot be one of our frames before it is copied to the daemon and
- * wakes it. It proves nothing about the sender; the daemon checks everything again. It lives and dies with the socket,
- * so a daemon that was killed leaves nothing behind. UAPI only: loads on Linux 5.15 and later.
+ * Socket filter on the mesh's UDP sockets: drops what the daemon need not hear before it is copied to it and wakes it, wherever it came
+ * from: the programs at XDP and tc see Ethernet devices only. It proves nothing about the sender; the daemon checks everything
+ * again. It lives and dies with the socket, so a daemon that was killed leaves nothing behind. UAPI only: loads on Linux 5.15 and later.
  */
-#include <linux/bpf.h>
-#include <bpf/bpf_helpers.h>
+#include <linux/if_ether.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
 
-#include "layout.gen.h"
+#include "admission_skb.h"
 
-/* A socket filter sees a UDP packet from its UDP header. */
 #define UDP_HEADER 8
 
 #define DROP 0
 #define KEEP 0xffffffff
 
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, INGRESS_VERDICTS);
-	__type(key, __u32);
-	__type(value, __u64);
-} ingress_counters SEC(".maps");
-
-/* Length of the first datagram: GRO may have merged several of one size into this skb. The others are the daemon's to check. */
-static __always_inline __u32 datagram_size(const struct __sk_buff *skb)
+/*
+ * Where the UDP header is: a socket shows a packet from there on, a trial of the program (BPF_PROG_TEST_RUN) from its IP header on. The
+ * length in the IP header tells which.
+ */
+static __always_inline __u32 udp_offset(const struct __sk_buff *skb, __u32 header, __u32 behind)
 {
-	__u32 size = skb->len - UDP_HEADER;
-
-	return skb->gso_size && skb->gso_size < size ? skb->gso_size : size;
+	return skb->len == header + behind ? header : 0;
 }
 
-static __always_inline __u8 any_set(const __u8 *bytes, __u32 count)
+/* Who sent it, by the IP header; gives the offset of the UDP header. */
+static __always_inline __u32 read_source(const struct __sk_buff *skb, struct arrival *arrival)
 {
-	__u8 set = 0;
+	struct ipv6hdr v6 = {};
+	struct iphdr v4 = {};
 
-	for (__u32 i = 0; i < count; i++)
-		set |= bytes[i];
-	return set;
-}
-
-static __always_inline __u32 check_fragment(const struct __sk_buff *skb, __u32 size)
-{
-	struct fragment_header header;
-
-	if (size < sizeof(header) || bpf_skb_load_bytes(skb, UDP_HEADER, &header, sizeof(header)) < 0)
-		return INGRESS_SHORT;
-	if (size > MAX_DATAGRAM)
-		return INGRESS_OVERSIZE;
-	if (header.version != WIRE_VERSION)
-		return INGRESS_VERSION;
-	if (any_set(header.reserved, sizeof(header.reserved)))
-		return INGRESS_RESERVED;
-	if (header.count > MAX_FRAGMENTS || header.index >= header.count)
-		return INGRESS_FRAGMENT;
-	return INGRESS_PASS;
-}
-
-static __always_inline __u32 check_acknowledge(const struct __sk_buff *skb, __u32 size)
-{
-	struct acknowledge frame;
-
-	if (size < sizeof(frame) || bpf_skb_load_bytes(skb, UDP_HEADER, &frame, sizeof(frame)) < 0)
-		return INGRESS_SHORT;
-	if (size > sizeof(frame))
-		return INGRESS_OVERSIZE;
-	if (frame.version != WIRE_VERSION)
-		return INGRESS_VERSION;
-	return any_set(frame.reserved, sizeof(frame.reserved)) || any_set(frame.padding, sizeof(frame.padding)) ?
-		       INGRESS_RESERVED : INGRESS_PASS;
-}
-
-static __always_inline __u32 check_cookie(const struct __sk_buff *skb, __u32 size)
-{
-	struct cookie_reply frame;
-
-	if (size < sizeof(frame) || bpf_skb_load_bytes(skb, UDP_HEADER, &frame, sizeof(frame)) < 0)
-		return INGRESS_SHORT;
-	if (size > sizeof(frame))
-		return INGRESS_OVERSIZE;
-	if (frame.version != WIRE_VERSION)
-		return INGRESS_VERSION;
-	return any_set(frame.reserved, sizeof(frame.reserved)) ? INGRESS_RESERVED : INGRESS_PASS;
-}
-
-/* What is behind the relay header is for its destination to check. */
-static __always_inline __u32 check_relay(const struct __sk_buff *skb, __u32 size)
-{
-	struct relay_header header;
-
-	if (size <= sizeof(header) || bpf_skb_load_bytes(skb, UDP_HEADER, &header, sizeof(header)) < 0)
-		return INGRESS_SHORT;
-	return any_set(header.reserved, sizeof(header.reserved)) ? INGRESS_RESERVED : INGRESS_PASS;
-}
-
-static __always_inline __u32 check(const struct __sk_buff *skb)
-{
-	__u32 size;
-	__u8 type;
-
-	if (skb->len <= UDP_HEADER || bpf_skb_load_bytes(skb, UDP_HEADER, &type, 1) < 0)
-		return INGRESS_SHORT;
-	size = datagram_size(skb);
-	switch (type) {
-	case FRAME_HANDSHAKE:
-		return check_fragment(skb, size);
-	case FRAME_ACKNOWLEDGE:
-		return check_acknowledge(skb, size);
-	case FRAME_COOKIE:
-		return check_cookie(skb, size);
-	case FRAME_DATA:
-	case FRAME_CONTROL:
-		return size < sizeof(struct sealed_header) + SEALED_TAG_SIZE ? INGRESS_SHORT : INGRESS_PASS;
-	case FRAME_RELAY:
-		return check_relay(skb, size);
-	case FRAME_HELLO:
-		return size < sizeof(struct hello_frame) ? INGRESS_SHORT : size > sizeof(struct hello_frame) ? INGRESS_OVERSIZE : INGRESS_PASS;
-	default:
-		return INGRESS_TYPE;
+	if (skb->protocol == bpf_htons(ETH_P_IP)) {
+		bpf_skb_load_bytes_relative(skb, 0, &v4, sizeof(v4), BPF_HDR_START_NET);
+		arrival->source.at[2] = bpf_htonl(0xffff);
+		arrival->source.at[3] = v4.saddr;
+		return udp_offset(skb, sizeof(v4), bpf_ntohs(v4.tot_len) - sizeof(v4));
 	}
+	bpf_skb_load_bytes_relative(skb, 0, &v6, sizeof(v6), BPF_HDR_START_NET);
+	__builtin_memcpy(&arrival->source, &v6.saddr, sizeof(arrival->source));
+	return udp_offset(skb, sizeof(v6), bpf_ntohs(v6.payload_len));
+}
+
+static __always_inline __u32 judge(const struct __sk_buff *skb, struct arrival *arrival)
+{
+	const struct admission_keys *own = admission_own();
+	__u32 udp = read_source(skb, arrival), at = udp + UDP_HEADER, bad = 0, verdict;
+	__u64 now = bpf_ktime_get_ns();
+
+	arrival->count = 1;
+	if (skb->len <= at)
+		return INGRESS_SHORT;
+	/* GRO may have merged several datagrams of one size into this skb. All but the first are the daemon's to check. */
+	arrival->size = skb->len - at;
+	if (skb->gso_size && skb->gso_size < arrival->size) {
+		arrival->count = (arrival->size - 1) / skb->gso_size + 1;
+		arrival->size = skb->gso_size;
+	}
+	bpf_skb_load_bytes(skb, udp, &arrival->port, sizeof(arrival->port));
+	if (bpf_skb_load_bytes(skb, at, &arrival->head, arrival->size < HEAD ? 1 : HEAD) < 0)
+		return INGRESS_SHORT;
+	verdict = admit(own, arrival, HOOK_SOCKET, now, &bad);
+	if (verdict != INGRESS_ANSWERED)
+		return verdict;
+	return skb_tag_holds(skb, own, arrival, at) ? admit_stranger(HOOK_SOCKET, now) : bad;
 }
 
 SEC("socket")
 int ingress(struct __sk_buff *skb)
 {
-	__u32 verdict = check(skb);
-	__u64 *count = bpf_map_lookup_elem(&ingress_counters, &verdict);
+	struct arrival arrival = {};
+	__u32 verdict = judge(skb, &arrival);
 
-	if (count)
-		(*count)++; /* one counter per CPU: no other writer */
+	ingress_count(verdict, arrival.count);
 	return verdict == INGRESS_PASS ? KEEP : DROP;
 }
 

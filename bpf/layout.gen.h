@@ -14,6 +14,8 @@
 #define MAX_FRAGMENTS 32
 #define SEALED_TAG_SIZE 16
 #define RELAY_TTL 16
+#define MESSAGE_K1 1
+#define MESSAGE_F1 17
 #define FRAME_HANDSHAKE 1
 #define FRAME_ACKNOWLEDGE 2
 #define FRAME_COOKIE 3
@@ -32,7 +34,39 @@
 #define INGRESS_RESERVED 4
 #define INGRESS_FRAGMENT 5
 #define INGRESS_OVERSIZE 6
-#define INGRESS_VERDICTS 7
+#define INGRESS_UNKNOWN_SESSION 7
+#define INGRESS_BAD_COOKIE 8
+#define INGRESS_BAD_TAG 9
+#define INGRESS_OVER_RATE 10
+#define INGRESS_ANSWERED 11
+#define INGRESS_VERDICTS 12
+#define ADMISSION_MAX_SESSIONS 65536
+#define ADMISSION_MAX_PEERS 16384
+#define ADMISSION_MAX_PROVEN 16384
+#define ADMISSION_STRANGERS 32768
+#define ADMISSION_LANE_PEERS 0
+#define ADMISSION_LANE_PROVEN 1
+#define ADMISSION_LANE_UNPROVEN 2
+#define ADMISSION_LANE_COOKIES 3
+#define ADMISSION_LANE_TAG_BYTES 4
+#define ADMISSION_LANES 5
+#define ADMISSION_PEER_COST 20000000ULL
+#define ADMISSION_PEER_BURST 4000000000ULL
+#define ADMISSION_PEERS_COST 500000ULL
+#define ADMISSION_PEERS_BURST 1000000000ULL
+#define ADMISSION_SOURCE_COST 5000000ULL
+#define ADMISSION_SOURCE_BURST 2000000000ULL
+#define ADMISSION_PROVEN_COST 250000ULL
+#define ADMISSION_PROVEN_BURST 1000000000ULL
+#define ADMISSION_STRANGER_COST 50000000ULL
+#define ADMISSION_STRANGER_BURST 2000000000ULL
+#define ADMISSION_UNPROVEN_COST 1000000ULL
+#define ADMISSION_UNPROVEN_BURST 1000000000ULL
+#define ADMISSION_COOKIES_COST 33333ULL
+#define ADMISSION_COOKIES_BURST 100000000ULL
+#define ADMISSION_TAG_BYTES_COST 31ULL
+#define ADMISSION_TAG_BYTES_BURST 100000000ULL
+#define TAG_BYTES_LEAST 256
 #define RELAY_VERDICT_FORWARD 0
 #define RELAY_VERDICT_DELIVER 1
 #define RELAY_VERDICT_SHORT 2
@@ -193,6 +227,32 @@ LAYOUT_ASSERT(offsetof(struct cookie_reply, reserved) == 2, "cookie_reply.reserv
 LAYOUT_ASSERT(offsetof(struct cookie_reply, exchange) == 8, "cookie_reply.exchange");
 LAYOUT_ASSERT(offsetof(struct cookie_reply, cookie) == 16, "cookie_reply.cookie");
 LAYOUT_ASSERT(offsetof(struct cookie_reply, mac) == 24, "cookie_reply.mac");
+
+struct admission_keys {
+	__u64 mac_low;
+	__u64 mac_high;
+	__u64 cookie_low;
+	__u64 cookie_high;
+	__u64 previous_low;
+	__u64 previous_high;
+};
+LAYOUT_ASSERT(sizeof(struct admission_keys) == 48, "admission_keys");
+LAYOUT_ASSERT(offsetof(struct admission_keys, mac_low) == 0, "admission_keys.mac_low");
+LAYOUT_ASSERT(offsetof(struct admission_keys, mac_high) == 8, "admission_keys.mac_high");
+LAYOUT_ASSERT(offsetof(struct admission_keys, cookie_low) == 16, "admission_keys.cookie_low");
+LAYOUT_ASSERT(offsetof(struct admission_keys, cookie_high) == 24, "admission_keys.cookie_high");
+LAYOUT_ASSERT(offsetof(struct admission_keys, previous_low) == 32, "admission_keys.previous_low");
+LAYOUT_ASSERT(offsetof(struct admission_keys, previous_high) == 40, "admission_keys.previous_high");
+
+struct admission_bucket {
+	__u64 xdp;
+	__u64 tc;
+	__u64 socket;
+};
+LAYOUT_ASSERT(sizeof(struct admission_bucket) == 24, "admission_bucket");
+LAYOUT_ASSERT(offsetof(struct admission_bucket, xdp) == 0, "admission_bucket.xdp");
+LAYOUT_ASSERT(offsetof(struct admission_bucket, tc) == 8, "admission_bucket.tc");
+LAYOUT_ASSERT(offsetof(struct admission_bucket, socket) == 16, "admission_bucket.socket");
 
 struct relay_config {
 	__u64 label;

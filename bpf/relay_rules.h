@@ -6,6 +6,7 @@
  */
 #pragma once
 #include "layout.gen.h"
+#include "siphash.h"
 
 #define RELAY_RULE static inline __attribute__((always_inline))
 
@@ -31,40 +32,10 @@ RELAY_RULE const struct relay_neighbour *relay_find_neighbour(const struct relay
 /* Always there for a number that was found in these tables, and for 0, which is this gateway. */
 RELAY_RULE struct relay_state *relay_find_state(const struct relay_tables *tables, __u32 number);
 
-#define RELAY_ROTATE(x, bits) (((x) << (bits)) | ((x) >> (64 - (bits))))
-#define RELAY_SIPROUND(v0, v1, v2, v3)                                                   \
-	do {                                                                             \
-		v0 += v1; v2 += v3;                                                      \
-		v1 = RELAY_ROTATE(v1, 13) ^ v0; v3 = RELAY_ROTATE(v3, 16) ^ v2;          \
-		v0 = RELAY_ROTATE(v0, 32);                                               \
-		v2 += v1; v0 += v3;                                                      \
-		v1 = RELAY_ROTATE(v1, 17) ^ v2; v3 = RELAY_ROTATE(v3, 21) ^ v0;          \
-		v2 = RELAY_ROTATE(v2, 32);                                               \
-	} while (0)
-#define RELAY_ABSORB(v0, v1, v2, v3, word)                                               \
-	do {                                                                             \
-		v3 ^= (word);                                                            \
-		RELAY_SIPROUND(v0, v1, v2, v3);                                          \
-		RELAY_SIPROUND(v0, v1, v2, v3);                                          \
-		v0 ^= (word);                                                            \
-	} while (0)
-
-/** SipHash-2-4 over the first three words (24 bytes); the tag as it lies in memory. No loop: the verifier likes it so. */
+/** SipHash-2-4 over the first three words (24 bytes); the tag as it lies in memory. */
 RELAY_RULE __u64 relay_tag(__u64 key_low, __u64 key_high, const struct relay_words *words)
 {
-	__u64 v0 = key_low ^ 0x736f6d6570736575ULL, v1 = key_high ^ 0x646f72616e646f6dULL;
-	__u64 v2 = key_low ^ 0x6c7967656e657261ULL, v3 = key_high ^ 0x7465646279746573ULL;
-
-	RELAY_ABSORB(v0, v1, v2, v3, words->head);
-	RELAY_ABSORB(v0, v1, v2, v3, words->destination);
-	RELAY_ABSORB(v0, v1, v2, v3, words->source);
-	RELAY_ABSORB(v0, v1, v2, v3, (__u64)24 << 56);
-	v2 ^= 0xff;
-	RELAY_SIPROUND(v0, v1, v2, v3);
-	RELAY_SIPROUND(v0, v1, v2, v3);
-	RELAY_SIPROUND(v0, v1, v2, v3);
-	RELAY_SIPROUND(v0, v1, v2, v3);
-	return v0 ^ v1 ^ v2 ^ v3;
+	return siphash_24(key_low, key_high, words->head, words->destination, words->source);
 }
 
 RELAY_RULE __u8 relay_ttl(const struct relay_words *words) { return (__u8)(words->head >> 8); }

@@ -5,6 +5,7 @@
  * ours passes untouched; what is ours and cannot be done here goes on to the socket, where the daemon does the same.
  * UAPI only: loads on Linux 5.15 and later.
  */
+#include "admission_tc.h"
 #include "relay_packet.h"
 
 #define PASS -1 /* TC_ACT_UNSPEC, TCX_NEXT: whoever is attached behind us decides */
@@ -245,7 +246,7 @@ int relay_tc(struct __sk_buff *skb)
 		return PASS;
 	verdict = look(skb, own, &relayed);
 	if (verdict < 0)
-		return PASS;
+		return admission_tc(skb, relayed.udp);
 	if (verdict == RELAY_VERDICT_DELIVER) {
 		relay_count(verdict, 1);
 		return PASS;

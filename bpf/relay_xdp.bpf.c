@@ -5,6 +5,7 @@
  * it (a veth does). What is not ours passes untouched; what is ours and cannot be done here goes on to the socket, where the daemon
  * does the same. UAPI only: loads on Linux 5.15 and later.
  */
+#include "admission_xdp.h"
 #include "relay_packet.h"
 
 #define LARGEST_CHUNK 512 /* the most that bpf_csum_diff adds at once */
@@ -165,7 +166,7 @@ int relay_xdp(struct xdp_md *xdp)
 		return XDP_PASS;
 	payload = data + relayed.udp + sizeof(struct udphdr);
 	if ((void *)(payload + 1) > end || (*payload != FRAME_RELAY && *payload != FRAME_HELLO))
-		return XDP_PASS;
+		return admission_xdp(xdp, relayed.udp);
 	relayed.size = bpf_ntohs(((struct udphdr *)(data + relayed.udp))->len) - sizeof(struct udphdr);
 	if (relayed.size == 0 || relayed.size > (__u64)(end - (void *)payload))
 		return XDP_PASS; /* no frame, or cut off: the stack knows what to do */

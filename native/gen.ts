@@ -8,7 +8,17 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Field, type Fields, type Scalar, type Struct, sizeOf } from "../runtime/base/struct.ts";
-import { INGRESS_VERDICTS, MAX_FRAGMENTS, SEALED_TAG_SIZE } from "../runtime/dataplane/ingress.ts";
+import {
+  ADMISSION_LANES,
+  ADMISSION_LIMITS,
+  ADMISSION_RATES,
+  AdmissionBucket,
+  AdmissionKeys,
+  INGRESS_VERDICTS,
+  MAX_FRAGMENTS,
+  SEALED_TAG_SIZE,
+  TAG_BYTES_LEAST,
+} from "../runtime/dataplane/ingress.ts";
 import {
   MESH_DIRECTIONS,
   MESH_DROPS,
@@ -41,7 +51,7 @@ import {
   SealedHeader,
   WIRE_VERSION,
 } from "../runtime/mesh/frame.ts";
-import { Acknowledge, CookieReply } from "../runtime/mesh/handshake/message.ts";
+import { Acknowledge, CookieReply, MESSAGE } from "../runtime/mesh/handshake/message.ts";
 import { PolicyHeader, PolicyMember, PROBES_MAX, TABLE_FLAG } from "../runtime/policy/table.ts";
 import { LEAF, LEAF_ALLOWS, LEAF_NUMBER, ROW_WORDS } from "../runtime/policy/trie.ts";
 
@@ -82,6 +92,12 @@ function structText<F extends Fields>(layout: Struct<F>): string {
 const constants = (prefix: string, values: Readonly<Record<string, number>>): string[] =>
   Object.entries(values).map(([name, value]) => `#define ${prefix}${upper(name)} ${value}`);
 
+/** A rate as what one costs and how much may be owed, in ns. */
+const rates = Object.entries(ADMISSION_RATES).flatMap(([name, { rate, burst }]) => [
+  `#define ADMISSION_${upper(name)}_COST ${Math.round(1e9 / rate)}ULL`,
+  `#define ADMISSION_${upper(name)}_BURST ${Math.round(1e9 * burst)}ULL`,
+]);
+
 /** The whole header. The same sources give the same text. */
 export function layoutHeader(): string {
   return `${[
@@ -101,11 +117,18 @@ export function layoutHeader(): string {
     `#define MAX_FRAGMENTS ${MAX_FRAGMENTS}`,
     `#define SEALED_TAG_SIZE ${SEALED_TAG_SIZE}`,
     `#define RELAY_TTL ${RELAY_TTL}`,
+    `#define MESSAGE_K1 ${MESSAGE.k1}`,
+    `#define MESSAGE_F1 ${MESSAGE.f1}`,
     ...constants("FRAME_", FRAME),
     ...constants("SEALED_FLAG_", SEALED_FLAG),
     ...constants("HELLO_", HELLO),
     ...INGRESS_VERDICTS.map((name, at) => `#define INGRESS_${upper(name)} ${at}`),
     `#define INGRESS_VERDICTS ${INGRESS_VERDICTS.length}`,
+    ...constants("ADMISSION_", ADMISSION_LIMITS),
+    ...ADMISSION_LANES.map((name, at) => `#define ADMISSION_LANE_${upper(name)} ${at}`),
+    `#define ADMISSION_LANES ${ADMISSION_LANES.length}`,
+    ...rates,
+    `#define TAG_BYTES_LEAST ${TAG_BYTES_LEAST}`,
     ...RELAY_VERDICTS.map((name, at) => `#define RELAY_VERDICT_${upper(name)} ${at}`),
     `#define RELAY_VERDICTS ${RELAY_VERDICTS.length}`,
     ...constants("RELAY_", RELAY_LIMITS),
@@ -130,6 +153,10 @@ export function layoutHeader(): string {
     structText(Acknowledge),
     "",
     structText(CookieReply),
+    "",
+    structText(AdmissionKeys),
+    "",
+    structText(AdmissionBucket),
     "",
     structText(RelayConfig),
     "",

@@ -83,6 +83,7 @@ function status(port: ControlPort): Json {
     peersUp: peers().filter((p) => p.state === "up").length,
     traffic: { sent, received, drops: { ...drops, ...policing.drops() } },
     policy: policing.view(),
+    admission: { ...plane.admission },
     counters: counters(),
     supervised: supervised,
     pid: process.pid,

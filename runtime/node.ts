@@ -32,6 +32,9 @@ const ADDRESSES_AGAIN = seconds(5);
 /** Until a write that failed is tried again. */
 const STORE_AGAIN = seconds(30);
 
+/** The core is asked at least so often: its cookie secrets age also while nothing happens, and the kernel is told. */
+const LOOK_AT_LEAST = seconds(30);
+
 const TRANSFER = "transfer";
 const PING_PATIENCE = seconds(2);
 
@@ -237,9 +240,8 @@ export class Node {
     this.#policing?.update();
     for (const action of actions) await this.#perform(action);
     clearTimeout(this.#timer);
-    const due = mesh.deadline();
-    if (due !== undefined)
-      this.#timer = setTimeout(() => void this.#feed({ type: "tick" }), Math.max(0, due - systemClock.now()));
+    const due = Math.min(mesh.deadline() ?? Number.POSITIVE_INFINITY, systemClock.now() + LOOK_AT_LEAST);
+    this.#timer = setTimeout(() => void this.#feed({ type: "tick" }), Math.max(0, due - systemClock.now()));
   }
 
   async #perform(action: MeshAction): Promise<void> {
@@ -260,6 +262,8 @@ export class Node {
         return plane.setEndpoint(action.peer, action.endpoint);
       case "setRoute":
         return plane.setRoute(action.destination, action.primary, action.backup);
+      case "admission":
+        return plane.admit(action.keys);
       case "removePeer":
         this.#traffic.forget(action.peer);
         return plane.removePeer(action.peer);

@@ -1,6 +1,7 @@
 // Glue for the relay in the kernel (relay_kernel.h): an object whose methods find the relay by their `this`.
 #include "relay.h"
 
+#include "bpf.h"
 #include "convert.h"
 #include "module.h"
 #include "relay_devices.h"
@@ -87,9 +88,9 @@ napi_value js_close(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-/** loadRelay(port, tcObject, xdpObject or undefined): throws with the verifier's log in the message */
+/** loadRelay(port, tcObject, xdpObject or undefined, filter or undefined): throws with the verifier's log in the message */
 napi_value js_load(napi_env env, napi_callback_info info) {
-  const Arguments<3> arguments(env, info);
+  const Arguments<4> arguments(env, info);
   const auto port = convert::integer(env, arguments[0], 1, 65535, "port");
   if (!port) return nullptr;
   const auto tc = convert::bytes(env, arguments[1], "tc");
@@ -97,9 +98,11 @@ napi_value js_load(napi_env env, napi_callback_info info) {
   const bool with_xdp = !convert::is_undefined(env, arguments[2]);
   const auto xdp = with_xdp ? convert::bytes(env, arguments[2], "xdp") : std::span<uint8_t>();
   if (!xdp) return nullptr;
+  const IngressFilter* filter = nullptr;
+  if (!convert::is_undefined(env, arguments[3]) && (filter = filter_of(env, arguments[3])) == nullptr) return nullptr;
   auto relay = std::make_unique<std::shared_ptr<KernelRelay>>();
   std::string log;
-  if (const Status status = KernelRelay::load(static_cast<uint16_t>(*port), *tc, *xdp, *relay, log); !status.ok()) {
+  if (const Status status = KernelRelay::load(static_cast<uint16_t>(*port), *tc, *xdp, filter, *relay, log); !status.ok()) {
     return convert::throw_status(env, status, log);
   }
   const napi_value out = convert::object(env);

@@ -90,17 +90,23 @@ void complete(Value&) {}
 
 }  // namespace
 
-Status KernelRelay::load(uint16_t port, std::span<const uint8_t> tc, std::span<const uint8_t> xdp, std::shared_ptr<KernelRelay>& out,
-                         std::string& log) {
+Status KernelRelay::load(uint16_t port, std::span<const uint8_t> tc, std::span<const uint8_t> xdp, const IngressFilter* filter,
+                         std::shared_ptr<KernelRelay>& out, std::string& log) {
   out.reset();
   std::shared_ptr<KernelRelay> relay(new KernelRelay);
   relay->port_ = port;
   if (const Status status = BpfObject::open(tc, "trellis_relay", relay->tc_, log); !status.ok()) return status;
+  for (const char* name : ADMISSION_MAPS) {
+    if (filter == nullptr) break;
+    if (const Status status = relay->tc_->share(name, filter->map(name)); !status.ok()) return status;
+  }
   if (const Status status = relay->tc_->load("relay_tc", log); !status.ok()) return status;
   if (!xdp.empty()) {
     if (const Status status = BpfObject::open(xdp, "trellis_relay", relay->xdp_, log); !status.ok()) return status;
-    for (const char* name : MAPS) {
-      if (const Status status = relay->xdp_->share(name, relay->map(name)); !status.ok()) return status;
+    for (const auto& names : {std::span<const char* const>(MAPS), std::span<const char* const>(ADMISSION_MAPS)}) {
+      for (const char* name : names) {
+        if (const Status status = relay->xdp_->share(name, relay->map(name)); !status.ok()) return status;
+      }
     }
     if (const Status status = relay->xdp_->load("relay_xdp", log); !status.ok()) return status;
   }

@@ -5,7 +5,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "bpf_object.h"
+#include "bpf.h"
 #include "descriptor.h"
 #include "relay_book.h"
 
@@ -30,10 +30,10 @@ class KernelRelay final : public RelayMirror {
  public:
   /**
    * Loads the programs for the tunnel on `port`. On failure `relay` is null and `log` says why, with the verifier's words when it was
-   * the verifier. Without an object for XDP that hook is not offered.
+   * the verifier. Without an object for XDP that hook is not offered. With a filter its rules of admission hold here too.
    */
-  static Status load(uint16_t port, std::span<const uint8_t> tc, std::span<const uint8_t> xdp, std::shared_ptr<KernelRelay>& relay,
-                     std::string& log);
+  static Status load(uint16_t port, std::span<const uint8_t> tc, std::span<const uint8_t> xdp, const IngressFilter* filter,
+                     std::shared_ptr<KernelRelay>& relay, std::string& log);
   ~KernelRelay() override { close(); }
 
   /** Attaches to a device; what XDP cannot do there, tc may. EINVAL for tcx means that the kernel does not know it. */

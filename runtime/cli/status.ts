@@ -24,6 +24,7 @@ interface Status {
   readonly peersUp: number;
   readonly pid: number;
   readonly policy: { readonly summary: string; readonly enforced: boolean; readonly reason: string | null };
+  readonly admission: { readonly enforced: readonly string[]; readonly reason: string; readonly answered: number };
   readonly traffic: {
     readonly sent: Counts;
     readonly received: Counts;
@@ -59,6 +60,7 @@ export const status = command({
         ["sent", carried(s.traffic.sent)],
         ["received", carried(s.traffic.received)],
         ["dropped", dropped(s.traffic.drops)],
+        ["strangers", strangers(s.admission)],
         ["running", `for ${age(1000 * s.uptimeSeconds)}, process ${s.pid}`],
       ]),
     );
@@ -70,6 +72,10 @@ function policyText({ summary, enforced, reason }: Status["policy"]): string {
   if (summary === "none" || enforced) return summary;
   return `${summary}, NOT enforced: ${reason}`;
 }
+const strangers = ({ enforced, reason, answered }: Status["admission"]): string =>
+  enforced.length === 0
+    ? `looked at by the daemon: ${reason}`
+    : `looked at in the kernel on ${enforced.join(", ")}; ${answered} got a cookie there`;
 
 const carried = ({ packets, bytes }: Counts): string => `${size(bytes)} in ${packets} packets`;
 

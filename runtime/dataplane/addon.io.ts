@@ -108,7 +108,12 @@ export interface IngressFilter {
   /** Datagrams by verdict, in the order of `INGRESS_VERDICTS`. */
   counters(): number[];
   /** Runs it once on a UDP payload; `segment` is one datagram's size when the payload stands for several, else 0. */
-  run(payload: Uint8Array, segment: number): boolean;
+  run(payload: Uint8Array, segment: number, address: string, port: number): boolean;
+  /** `AdmissionKeys` as bytes: from now on the rules hold, here and where the tables are shared. Undefined ends that. */
+  keys(keys: Uint8Array | undefined): void;
+  session(index: number, isOurs: boolean): void;
+  peer(address: string, isThere: boolean): void;
+  called(address: string): void;
   close(): void;
 }
 
@@ -201,8 +206,8 @@ export interface Addon {
   probe(): HostFacts;
   /** Throws with the verifier's log when the kernel refuses. */
   loadIngressFilter(object: Uint8Array): IngressFilter;
-  /** For the tunnel on this port; without `xdp` that hook is not offered. Throws with the verifier's log when the kernel refuses. */
-  loadRelay(port: number, tc: Uint8Array, xdp: Uint8Array | undefined): KernelRelay;
+  /** For the tunnel on this port; without `xdp` that hook is not offered, with `filter` its rules hold here too. Throws with the verifier's log when the kernel refuses. */
+  loadRelay(port: number, tc: Uint8Array, xdp: Uint8Array | undefined, filter?: IngressFilter): KernelRelay;
   /** Throws with the verifier's log when the kernel refuses. */
   loadMeshFilter(object: Uint8Array): MeshFilter;
   /** Ethernet devices of this network namespace that are up. One that goes and comes back gets a new index. */

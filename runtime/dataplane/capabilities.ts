@@ -76,6 +76,12 @@ const loadable = ({ built, refusal }: { readonly built: boolean; readonly refusa
   detail: built ? refusal || "the kernel takes it" : "not built",
 });
 
+/** What programs that can be loaded keep from the daemon. */
+const enforcing = ({ found, detail }: Finding, what: string): Finding => ({
+  found,
+  detail: found ? `${detail}; drops: ${what}` : detail,
+});
+
 const ROWS: readonly Row[] = [
   {
     id: "addon",
@@ -154,15 +160,16 @@ const ROWS: readonly Row[] = [
   {
     id: "ingress-filter",
     need: "optional",
-    look: ({ ingress }) => loadable(ingress),
-    consequence: "malformed datagrams wake the daemon before it drops them",
+    look: ({ ingress }) => enforcing(loadable(ingress), "malformed, unknown session, bad cookie, bad tag, over rate"),
+    consequence: "whatever anybody sends to our port wakes the daemon before it drops it",
     fix: "install clang and libbpf-dev, then `just native`; loading takes CAP_BPF or root",
   },
   {
     id: "kernel-relay",
     need: "optional",
-    look: ({ relay }) => loadable(relay),
-    consequence: "frames of others are relayed by the daemon: slower, and not while it is stopped",
+    look: ({ relay }) => enforcing(loadable(relay), "the same before the stack, and bad relay tags; gives cookies"),
+    consequence:
+      "frames of others are relayed by the daemon: slower, and not while it is stopped; under a flood newcomers wait for a place among 1,000 strangers a second",
     fix: "install clang and libbpf-dev, then `just native`; loading takes CAP_BPF and CAP_NET_ADMIN, or root",
   },
   {

@@ -4,10 +4,11 @@ import { TrellisError } from "../base/errors.ts";
 import { seconds } from "../base/time.ts";
 import type { AeadRates, DataPlaneEvent } from "../mesh/types.ts";
 import type { Addon, AddonEvent, AddonStats, IngressFilter, RelayHook, Tunnel } from "./addon.io.ts";
-import { INGRESS_VERDICTS, type IngressCounters } from "./ingress.ts";
+import { Admission } from "./admission.io.ts";
+import { INGRESS_DROPS, INGRESS_VERDICTS, type IngressCounters } from "./ingress.ts";
 import { abandoned, aliasOf, aliasPrefixOf } from "./links.ts";
 import { openError } from "./open-error.ts";
-import type { DataPlane, DataPlaneHandlers, DataPlaneOptions, DataPlaneStats } from "./port.ts";
+import type { AdmissionView, DataPlane, DataPlaneHandlers, DataPlaneOptions, DataPlaneStats } from "./port.ts";
 import { relayCounters, relayDrops } from "./relay-counters.ts";
 import { RelayInKernel, type RelaySetup } from "./relay-kernel.io.ts";
 import type { RelayCounters } from "./relay-layout.ts";
@@ -67,26 +68,43 @@ export async function openNative(
   tunnel.renewLease(LEASE);
   const renewal = setInterval(() => tunnel.renewLease(LEASE), LEASE_RENEWAL);
   const { filter, reason } = attachIngress(addon, tunnel, ingressObject);
-  const started = RelayInKernel.start(addon, tunnel, relay, options.interface);
+  const started = RelayInKernel.start(addon, tunnel, relay, options.interface, filter);
   const kernel = started instanceof RelayInKernel ? started : undefined;
+  const admission = filter && new Admission(filter);
   return {
     kind: "native",
     port: tunnel.port,
     device: tunnel.device,
     rates,
     ingress: { attached: filter !== undefined, reason },
-    send: (datagrams) =>
+    get admission() {
+      return admissionOf(admission, filter, kernel, reason);
+    },
+    admit: (keys) => admission?.keys(keys),
+    send(datagrams) {
+      admission?.sending(datagrams);
       tunnel.send(
         datagrams.map(({ endpoint, payload }) => ({ address: endpoint.address, port: endpoint.port, payload })),
-      ),
+      );
+    },
     installSession(peer, session, { address, port }) {
+      admission?.install(peer, session.localIndex, { address, port });
       tunnel.installSession({ peer, ...session, address, port });
       kernel?.attach(); // a new neighbour may be behind a new device
     },
     useSession: (peer, localIndex) => tunnel.useSession(peer, localIndex),
-    removeSession: (localIndex) => tunnel.removeSession(localIndex),
-    setEndpoint: (peer, { address, port }) => tunnel.setEndpoint(peer, address, port),
-    removePeer: (peer) => tunnel.removePeer(peer),
+    removeSession(localIndex) {
+      tunnel.removeSession(localIndex);
+      admission?.remove(localIndex);
+    },
+    setEndpoint(peer, { address, port }) {
+      admission?.place(peer, { address, port });
+      tunnel.setEndpoint(peer, address, port);
+    },
+    removePeer(peer) {
+      tunnel.removePeer(peer);
+      admission?.forget(peer);
+    },
     allow: (peer, prefix) => tunnel.allow(peer, prefix),
     setRoute: (destination, primary, backup) => tunnel.setRoute(destination, primary, backup),
     relayed: () => relayCounters(tunnel.stats().relay),
@@ -170,8 +188,19 @@ function statsOf(tunnel: Tunnel, filter: IngressFilter | undefined, kernel: Rela
 function ingressDrops(filter: IngressFilter | undefined): Record<string, number> {
   if (!filter) return {};
   const counts = countersOf(filter);
-  const dropped = INGRESS_VERDICTS.filter((verdict) => verdict !== "pass");
-  return Object.fromEntries(dropped.map((verdict) => [`ingress.${verdict}`, counts[verdict]]));
+  return Object.fromEntries(INGRESS_DROPS.map((verdict) => [`ingress.${verdict}`, counts[verdict]]));
+}
+
+function admissionOf(
+  admission: Admission | undefined,
+  filter: IngressFilter | undefined,
+  kernel: RelayInKernel | undefined,
+  refusal: string,
+): AdmissionView {
+  if (!admission || !filter) return { enforced: [], reason: refusal, answered: 0 };
+  const devices = Object.entries(kernel?.attached ?? {}).map(([device, hooks]) => `${device} (${hooks.join(", ")})`);
+  const { reason } = admission;
+  return { enforced: reason === "" ? ["sockets", ...devices] : [], reason, answered: countersOf(filter).answered };
 }
 
 /** The filter's counters by name. */

@@ -3,7 +3,7 @@
  * a userspace socket that carries control frames only. No call is made per data packet.
  */
 import type { Endpoint } from "../base/endpoint.ts";
-import type { AeadRates, Datagram, DataPlaneEvent, DataSession } from "../mesh/types.ts";
+import type { AdmissionKeys, AeadRates, Datagram, DataPlaneEvent, DataSession } from "../mesh/types.ts";
 
 export interface DataPlaneOptions {
   /** UDP port of the underlay, both address families; 0 lets the kernel choose. */
@@ -46,6 +46,15 @@ export interface SessionStats {
   readonly idleMs: number | undefined;
 }
 
+export interface AdmissionView {
+  /** Where the rules hold: `sockets`, and `eth0 (tcx)` and so on for devices. Empty: nowhere. */
+  readonly enforced: readonly string[];
+  /** Why they do not hold; empty while they do. */
+  readonly reason: string;
+  /** First messages of strangers that the kernel itself answered, with a cookie. */
+  readonly answered: number;
+}
+
 export interface DataPlane {
   readonly kind: "native" | "userspace";
   /** The UDP port in use. */
@@ -53,6 +62,9 @@ export interface DataPlane {
   /** The TUN device in use; undefined without one. */
   readonly device: string | undefined;
   readonly rates: AeadRates;
+  /** Whom the kernel keeps from the daemon. */
+  readonly admission: AdmissionView;
+  admit(keys: AdmissionKeys): void;
   send(datagrams: readonly Datagram[]): void;
   installSession(peer: string, session: DataSession, endpoint: Endpoint): void;
   useSession(peer: string, localIndex: number): void;

@@ -1,7 +1,7 @@
 /** The relay in the kernel: loaded, attached to the devices that are there, detached at the end. Without it the tunnel relays itself. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { messageOf } from "../base/errors.ts";
-import type { Addon, KernelRelay, RelayHook, RelayObjects, Tunnel } from "./addon.io.ts";
+import type { Addon, IngressFilter, KernelRelay, RelayHook, RelayObjects, Tunnel } from "./addon.io.ts";
 import type { HookGroups } from "./relay-attach.ts";
 import { relayCounters } from "./relay-counters.ts";
 import type { RelayCounters } from "./relay-layout.ts";
@@ -75,13 +75,14 @@ export class RelayInKernel {
     tunnel: Tunnel,
     { hooks, objects }: RelaySetup,
     only: string | undefined,
+    filter: IngressFilter | undefined,
   ): RelayInKernel | Refused {
     if (hooks.length === 0) return { reason: "not wanted" };
     if (!objects) return { reason: "the programs were not built (clang)" };
     let relay: KernelRelay;
     try {
       const xdp = hooks.flat().includes("xdp") ? objects.xdp : undefined;
-      relay = addon.loadRelay(tunnel.port, objects.tc, xdp);
+      relay = addon.loadRelay(tunnel.port, objects.tc, xdp, filter);
     } catch (error) {
       const code = (error as { code?: string }).code ?? "";
       return { reason: code === "EPERM" ? "no privilege to load BPF (CAP_BPF, CAP_NET_ADMIN)" : messageOf(error) };

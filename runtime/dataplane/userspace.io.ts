@@ -66,6 +66,8 @@ export async function openUserspace(options: DataPlaneOptions, handlers: DataPla
       relay.removePeer(peer);
     },
     allow() {},
+    admission: { enforced: [], reason: "the daemon alone looks at what arrives", answered: 0 },
+    admit() {},
     setRoute: (destination, primary, backup) => relay.setRoute(destination, primary, backup),
     stats: () => ({ sent: NONE, received: NONE, drops: meter.snapshot(), sessions: [...sessions.keys()].map(idle) }),
     async close() {

@@ -59,6 +59,7 @@ export class Mesh {
   #join: { readonly invite: JoinInvite; readonly name: string; next: number; exchange: string } | undefined;
   #out: MeshAction[] = [];
   #stopped = false;
+  #toldSecret: Uint8Array | undefined;
 
   constructor(deps: MeshDeps, now: Ms) {
     this.#deps = deps;
@@ -85,6 +86,7 @@ export class Mesh {
     else if (event.type === "dataPlane") await this.#notice(event.event, now);
     else if (event.type === "command") await this.#command(event.command, now);
     else await this.#tick(now);
+    this.#tellKeys(now);
     this.#settle(now);
     return this.#out;
   }
@@ -121,6 +123,13 @@ export class Mesh {
       this.#flush(peer, now);
       this.#queue.set(peer, this.#due(peer));
     }
+  }
+
+  #tellKeys(now: Ms): void {
+    const keys = this.#handshakes.admissionKeys(now);
+    if (!keys || keys.cookieSecrets[0] === this.#toldSecret) return;
+    this.#toldSecret = keys.cookieSecrets[0];
+    this.#out.push({ type: "admission", keys });
   }
 
   /** Whether somebody became a neighbour, ceased to be one or moved: then all neighbours will be told. */

@@ -28,6 +28,14 @@ export interface DataSession {
   readonly hopReceiveKey: Uint8Array;
 }
 
+/** What the data path needs to tell first messages of strangers from noise, and to give and take cookies as the core does (SPEC.md). */
+export interface AdmissionKeys {
+  /** Key of the mac of first messages to us, 16 bytes. */
+  readonly macKey: Uint8Array;
+  /** Cookie secrets that are honoured, 16 bytes each, the one in use first. Valid while the action is carried out: then copied or gone. */
+  readonly cookieSecrets: readonly Uint8Array[];
+}
+
 /** What the shell must do, in order. */
 export type MeshAction =
   | { readonly type: "send"; readonly datagram: Datagram }
@@ -51,6 +59,8 @@ export type MeshAction =
     }
   /** The peer is gone or revoked: every session, route and queued packet of it goes. */
   | { readonly type: "removePeer"; readonly peer: string }
+  /** The keys have changed; a data path without the kernel's help ignores them. */
+  | { readonly type: "admission"; readonly keys: AdmissionKeys }
   /** Something the operator may want to know; also what `join` and `ping` wait for. */
   | { readonly type: "notice"; readonly notice: MeshNotice }
   /** A payload that the peer posted; in order, each once. */

@@ -1,6 +1,7 @@
-/** Cookies: proof that a source receives what is sent to it. Stateless, valid for one to two periods. */
-import { equal, utf8 } from "../../base/bytes.ts";
-import { type Endpoint, endpointKey } from "../../base/endpoint.ts";
+/** Cookies: proof that a source receives what is sent to it. Stateless, valid for one to two periods. The kernel makes and takes the same. */
+import { concat, equal, utf8 } from "../../base/bytes.ts";
+import type { Endpoint } from "../../base/endpoint.ts";
+import { parseIp } from "../../base/ip.ts";
 import type { RandomBytes } from "../../base/random.ts";
 import { type Ms, seconds } from "../../base/time.ts";
 import { sipHash24 } from "../../crypto/siphash.ts";
@@ -23,6 +24,18 @@ export class CookieJar {
   accepts(cookie: Uint8Array, source: Endpoint, now: Ms): boolean {
     return this.#secret.honoured(now).some((secret) => equal(cookie, cookieOf(secret, source)));
   }
+
+  /** Those that are honoured, the newest first. They change with time; what is given stays until it does. */
+  secrets(now: Ms): readonly Uint8Array[] {
+    return this.#secret.honoured(now);
+  }
 }
 
-const cookieOf = (secret: Uint8Array, source: Endpoint): Uint8Array => sipHash24(secret, utf8(endpointKey(source)));
+const MAPPED = Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff);
+
+function cookieOf(secret: Uint8Array, { address, port }: Endpoint): Uint8Array {
+  const [host = "", scope = ""] = address.split("%");
+  const ip = parseIp(host) ?? utf8(host);
+  const place = Uint8Array.of(port >> 8, port & 0xff, 0, 0, 0, 0, 0, 0);
+  return sipHash24(secret, concat(ip.length === 4 ? concat(MAPPED, ip) : ip, place, utf8(scope)));
+}

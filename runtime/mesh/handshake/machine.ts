@@ -6,7 +6,7 @@ import { type RandomBytes, randomIndex } from "../../base/random.ts";
 import { type Ms, seconds } from "../../base/time.ts";
 import type { CryptoProvider } from "../../crypto/provider.ts";
 import { FRAME, WIRE_VERSION } from "../frame.ts";
-import type { Datagram } from "../types.ts";
+import type { AdmissionKeys, Datagram } from "../types.ts";
 import { acknowledgement, allFragments } from "./acknowledgement.ts";
 import { CookieJar } from "./cookie.ts";
 import { type Fragment, parseFragment } from "./fragment.ts";
@@ -72,6 +72,11 @@ export class Handshakes {
       initiators: this.#initiators.size,
       responder: this.#responder?.size ?? 0,
     };
+  }
+
+  /** What the data path needs to refuse and answer strangers as we do; undefined while nobody can call us. */
+  admissionKeys(now: Ms): AdmissionKeys | undefined {
+    return this.#ownKey && { macKey: this.#ownKey, cookieSecrets: this.#cookies.secrets(now) };
   }
 
   /** Known-peer pattern with a member whose certificate we hold. */

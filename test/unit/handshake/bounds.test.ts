@@ -2,6 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { seconds } from "../../../runtime/base/time.ts";
 import { native } from "../../../runtime/crypto/native.ts";
+import { sipHash24 } from "../../../runtime/crypto/siphash.ts";
 import { BISCUIT_PERIOD, BiscuitJar } from "../../../runtime/mesh/handshake/biscuit.ts";
 import { COOKIE_PERIOD, CookieJar } from "../../../runtime/mesh/handshake/cookie.ts";
 import { FairTable } from "../../../runtime/mesh/handshake/fair-table.ts";
@@ -130,6 +131,18 @@ describe("a cookie", () => {
     const j = jar();
     const cookie = j.make(somewhere, 0);
     expect(j.accepts(cookie, somewhere, later)).toBe(want);
+  });
+
+  test.each([
+    ["192.0.2.7", "00000000000000000000ffffc0000207"],
+    ["2001:db8::7", "20010db8000000000000000000000007"],
+    ["fe80::7%eth0", "fe800000000000000000000000000007"],
+  ])("of %s is over its address, port and scope as SPEC.md has them", (address, bytes) => {
+    const j = jar();
+    const [secret] = j.secrets(0);
+    const scope = Buffer.from(address.split("%")[1] ?? "").toString("hex");
+    const said = new Uint8Array(Buffer.from(`${bytes}1267000000000000${scope}`, "hex"));
+    expect(j.make({ address, port: 0x1267 }, 0)).toEqual(sipHash24(secret as Uint8Array, said));
   });
 
   test("is worth nothing at another port or address", () => {

@@ -1,0 +1,39 @@
+/* The mac of a fragment in a packet buffer, for tc and the sockets. */
+#pragma once
+#include "admission.h"
+
+/* A fragment from its fourth word on. */
+struct admission_scratch {
+	__u64 words[MAX_WORDS];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct admission_scratch);
+} admission_scratch SEC(".maps");
+
+/* Whether a first message's fragment, whose payload begins at offset `at`, has the mac of who knows us. */
+static __always_inline int skb_tag_holds(const struct __sk_buff *skb, const struct admission_keys *own, const struct arrival *arrival,
+					 __u32 at)
+{
+	struct siphash hash = mac_start(own, arrival);
+	struct admission_scratch *scratch;
+	__u32 only = 0, behind = arrival->size - HEAD;
+	__u64 last;
+
+	scratch = bpf_map_lookup_elem(&admission_scratch, &only);
+	if (!scratch || behind > MAX_DATAGRAM - HEAD)
+		return 0;
+	scratch->words[0] = arrival->head.words[MAC_AT];
+	if (behind > 0 && bpf_skb_load_bytes(skb, at + HEAD, &scratch->words[1], behind) < 0)
+		return 0;
+	for (__u32 i = 1; i < MAX_WORDS - MAC_AT; i++) {
+		if (i > behind / 8)
+			break;
+		siphash_absorb(&hash, scratch->words[i]);
+	}
+	__builtin_memcpy(&last, (__u8 *)scratch->words + behind, sizeof(last));
+	return mac_holds(&hash, arrival, last);
+}

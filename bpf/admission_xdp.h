@@ -1,0 +1,65 @@
+/* The rules of admission.h in XDP. Who is to be answered goes on to tc, which can. */
+#pragma once
+#include "admission_local.h"
+#include "relay_packet.h"
+
+/* Whether a first message's fragment has the mac of who knows us; `payload` is all there up to `end`. */
+static __always_inline int xdp_tag_holds(const struct admission_keys *own, const struct arrival *arrival, void *payload, void *end)
+{
+	struct siphash hash = mac_start(own, arrival);
+	__u64 size = arrival->size, words = (size - HEAD) / 8;
+	void *at = payload + HEAD;
+
+	if (size < HEAD || size > MAX_DATAGRAM)
+		return 0;
+	for (__u32 i = 0; i < MAX_WORDS - HEAD / 8; i++) {
+		if (i >= words)
+			break;
+		asm volatile("" : "+r"(at)); /* or the compiler moves the end instead */
+		if (at + sizeof(__u64) > end)
+			return 0;
+		siphash_absorb(&hash, *(__u64 *)at);
+		at += sizeof(__u64);
+	}
+	size -= sizeof(__u64);
+	asm volatile("%1 &= 0x7ff\n\t%0 += %1" : "+r"(payload), "+r"(size)); /* bounded for the verifier, in the register that is used */
+	return payload + sizeof(__u64) <= end && mac_holds(&hash, arrival, *(__u64 *)payload);
+}
+
+/* A datagram to our port whose UDP header is at offset `udp`. */
+static __always_inline int admission_xdp(struct xdp_md *xdp, __u32 udp)
+{
+	void *data = (void *)(long)xdp->data, *end = (void *)(long)xdp->data_end, *payload = data + udp + sizeof(struct udphdr);
+	const struct admission_keys *own = admission_own();
+	struct arrival arrival = { .count = 1 };
+	__u32 verdict, bad = 0;
+	__u64 now;
+
+	if (!own || payload + 1 > end)
+		return XDP_PASS;
+	arrival.size = bpf_ntohs(((struct udphdr *)(data + udp))->len) - sizeof(struct udphdr);
+	arrival.port = ((struct udphdr *)(data + udp))->source;
+	if (arrival.size == 0 || arrival.size > (__u64)(end - payload))
+		return XDP_PASS;
+	if (udp == V4_UDP) {
+		arrival.source.at[2] = bpf_htonl(0xffff);
+		arrival.source.at[3] = ((struct iphdr *)(data + ETH_HLEN))->saddr;
+	} else {
+		__builtin_memcpy(&arrival.source, &((struct ipv6hdr *)(data + ETH_HLEN))->saddr, sizeof(arrival.source));
+	}
+	if (arrival.size < HEAD) {
+		arrival.head.type = *(__u8 *)payload;
+	} else {
+		if (payload + HEAD > end)
+			return XDP_PASS;
+		__builtin_memcpy(&arrival.head, payload, HEAD);
+	}
+	now = bpf_ktime_get_ns();
+	verdict = admit(own, &arrival, HOOK_XDP, now, &bad);
+	if (verdict == INGRESS_ANSWERED)
+		verdict = xdp_tag_holds(own, &arrival, payload, end) ? admit_stranger(HOOK_XDP, now) : bad;
+	if (verdict == INGRESS_PASS || verdict == INGRESS_ANSWERED || !is_local(xdp, data, end, udp, now))
+		return XDP_PASS;
+	ingress_count(verdict, 1);
+	return XDP_DROP;
+}
