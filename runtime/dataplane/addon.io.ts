@@ -36,6 +36,8 @@ export interface AddonSession {
 }
 
 export interface AddonStats extends DataPlaneStats {
+  /** Packets among all these that the worker for sparse flows carried. */
+  readonly sparse: { readonly sent: number; readonly received: number };
   /** Frames of others by verdict of the userspace forwarder, in the order of `RELAY_VERDICTS`. */
   readonly relay: readonly number[];
   /** What went on to each neighbour, from the kernel and from here; `bytes` are UDP payload. */
@@ -58,6 +60,11 @@ export interface Tunnel {
   setRoute(destination: string, primary: string | undefined, backup: string | undefined): void;
   watch(peer: string, deadMs: number): void;
   heard(peer: string): void;
+  /**
+   * Gives sparse flows a worker of their own by the object of `bpf/steering.bpf.c`. Before the first session, and before filters are
+   * attached to `sockets()`. Throws with the verifier's log when the kernel refuses, `ENODEV` without a device.
+   */
+  steer(object: Uint8Array): void;
   /** From now on the kernel has this tunnel's relay tables too, until the tunnel closes. */
   mirror(relay: KernelRelay): void;
   stats(): AddonStats;
@@ -160,6 +167,8 @@ export interface Addon {
   probe(): HostFacts;
   /** Throws with the verifier's log when the kernel refuses. */
   loadIngressFilter(object: Uint8Array): IngressFilter;
+  /** Throws with the verifier's log when the kernel does not take what `Tunnel.steer` would load. */
+  checkSteering(object: Uint8Array): void;
   /** For the tunnel on this port; without `xdp` that hook is not offered. Throws with the verifier's log when the kernel refuses. */
   loadRelay(port: number, tc: Uint8Array, xdp: Uint8Array | undefined): KernelRelay;
   /** Ethernet devices of this network namespace that are up. One that goes and comes back gets a new index. */
@@ -178,6 +187,9 @@ export function loadAddon(): AddonOutcome {
 
 /** The ingress filter's object, or undefined when it was not built (clang missing). */
 export const ingressObject = (): Uint8Array | undefined => bpfObject(embeddedFiles()?.ingress, "ingress");
+
+/** The object that finds sparse flows, or undefined when it was not built. */
+export const steeringObject = (): Uint8Array | undefined => bpfObject(embeddedFiles()?.steering, "steering");
 
 export interface RelayObjects {
   readonly tc: Uint8Array;

@@ -31,6 +31,7 @@ const FULL: Facts = {
     { aead: "chacha20-poly1305", library: "libcrypto 3.0.19", rate: 900 },
   ],
   ingress: { built: true, refusal: "" },
+  steering: { built: true, refusal: "" },
   relay: { built: true, refusal: "" },
   provider: { name: "native", fast: true },
   serviceManager: true,
@@ -70,9 +71,10 @@ describe("the capability table", () => {
       {
         ...withHost({ bpf: "EPERM" }),
         ingress: { built: true, refusal: "EPERM" },
+        steering: { built: true, refusal: "EPERM" },
         relay: { built: true, refusal: "EPERM" },
       },
-      ["bpf", "ingress-filter", "kernel-relay"],
+      ["bpf", "ingress-filter", "sparse-flows", "kernel-relay"],
     ],
     ["no libbpf", withHost({ libbpf: "" }), ["libbpf"]],
     [
