@@ -1,13 +1,23 @@
 /** What is measured of one tunnel: streams and datagrams by iperf3, round trips by ping, what its daemons use by /proc. */
 import { readFileSync } from "node:fs";
 import { must, run } from "../test/help/shell.ts";
-import type { Lab, System } from "./tunnel-lab.ts";
+
+/** Where the load is sent from. */
+interface Lab {
+  readonly a: { inside(...command: readonly string[]): string[] };
+}
+
+/** A tunnel from a to b: the inner address of b, and the daemons at both ends. */
+interface System {
+  readonly address: string;
+  readonly pids: readonly number[];
+}
 
 /** Jiffies of /proc are hundredths of a second on every Linux that we run on. */
 const TICKS = 100;
 
 /** CPU seconds that a process, or one of its threads, has used, in user and kernel. */
-const cpuSeconds = (pid: number): number => secondsIn(`/proc/${pid}/stat`);
+export const cpuSeconds = (pid: number): number => secondsIn(`/proc/${pid}/stat`);
 
 /** Of the thread that runs JavaScript. */
 export const mainThreadCpu = (pid: number): number => secondsIn(`/proc/${pid}/task/${pid}/stat`);
@@ -22,6 +32,14 @@ function secondsIn(path: string): number {
 const LARGEST_BUFFER = Math.min(
   ...["rmem_max", "wmem_max"].map((name) => Number(readFileSync(`/proc/sys/net/core/${name}`, "utf8"))),
 );
+
+/** CPU seconds that this machine has used for anything. */
+export function machineSeconds(): number {
+  const [user, nice, system, , , irq, softirq] = (/^cpu +(.*)$/m.exec(readFileSync("/proc/stat", "utf8"))?.[1] ?? "")
+    .split(" ")
+    .map(Number) as [number, number, number, number, number, number, number];
+  return (user + nice + system + irq + softirq) / TICKS;
+}
 
 const cpuOf = ({ pids }: System): number => pids.reduce((sum, pid) => sum + cpuSeconds(pid), 0);
 
@@ -59,6 +77,7 @@ async function iperf<T>(lab: Lab, { address }: System, ...options: readonly stri
 
 export interface Stream {
   readonly mbit: number;
+  readonly bytes: number;
   /** CPU seconds of both daemons per 10^9 bytes received. */
   readonly cpu: number;
 }
@@ -69,24 +88,25 @@ export async function tcp(lab: Lab, system: System, streams: number, seconds: nu
   const options = ["-C", "cubic", "-P", String(streams), "-t", String(seconds)];
   const { sum_received } = await iperf<{ sum_received: Sum }>(lab, system, ...options);
   const used = cpuOf(system) - before;
-  return { mbit: sum_received.bits_per_second / 1e6, cpu: used / (sum_received.bytes / 1e9) };
+  const { bytes } = sum_received;
+  return { mbit: sum_received.bits_per_second / 1e6, bytes, cpu: used / (bytes / 1e9) };
 }
 
-/** UDP from a to b at an asked rate, Mbit/s of payload. */
-export interface Datagrams {
+/** What arrived of UDP from a to b at an asked rate, Mbit/s of payload. */
+interface Datagrams {
   readonly received: number;
   readonly lostPercent: number;
 }
 
-export async function udp(lab: Lab, system: System, size: number, mbit: number, seconds: number): Promise<Datagrams> {
+async function udp(lab: Lab, system: System, size: number, mbit: number, seconds: number): Promise<Datagrams> {
   const options = [
     "-u",
     "-l",
     String(size),
     "-b",
     `${Math.round(mbit * 1e6)}`,
-    "-t",
-    String(seconds),
+    "-n",
+    String(Math.max(size, Math.round((mbit * 1e6 * seconds) / 8))),
     "-w",
     `${LARGEST_BUFFER}`,
   ];
@@ -98,10 +118,17 @@ const LOSS_LIMIT = 1;
 const PRECISION = 1.1;
 
 /**
- * The highest rate, Mbit/s received, with less than 1 % lost: doubled until it fails, then halved in between to 10 %. A rate
- * fails when it fails twice: on a shared machine a pause of some milliseconds loses more than 1 % once.
+ * The highest rate, Mbit/s received, with less than 1 % lost: multiplied by `step` until it fails, then halved in between to 10 %. A
+ * rate fails when it fails twice: on a shared machine a pause of some milliseconds loses more than 1 % once.
  */
-export async function udpRate(lab: Lab, system: System, size: number, from: number, seconds: number): Promise<number> {
+export async function udpRate(
+  lab: Lab,
+  system: System,
+  size: number,
+  seconds: number,
+  from: number,
+  step = 2,
+): Promise<number> {
   let [good, bad, best] = [0, Number.POSITIVE_INFINITY, 0];
   const holds = async (rate: number): Promise<boolean> => {
     for (const _ of [1, 2]) {
@@ -118,13 +145,13 @@ export async function udpRate(lab: Lab, system: System, size: number, from: numb
     if (await holds(rate)) good = rate;
     else bad = rate;
     if (good === 0 && rate < 1) return 0;
-    rate = bad === Number.POSITIVE_INFINITY ? rate * 2 : good === 0 ? rate / 2 : Math.sqrt(good * bad);
+    rate = bad === Number.POSITIVE_INFINITY ? rate * step : good === 0 ? rate / step : Math.sqrt(good * bad);
   }
   return best;
 }
 
-/** Round trips in ms, sorted, of an idle tunnel. */
-export async function roundTrips(lab: Lab, { address }: System, count: number): Promise<readonly number[]> {
-  const text = await must(lab.a.inside("ping", "-6", "-c", String(count), "-i", "0.01", address));
+/** Round trips in ms, sorted: `count` pings, one every `interval` s. */
+export async function roundTrips(lab: Lab, { address }: System, count: number, interval: number): Promise<number[]> {
+  const text = await must(lab.a.inside("ping", "-c", String(count), "-i", String(interval), address));
   return [...text.matchAll(/time=([\d.]+) ms/g)].map((m) => Number(m[1])).sort((x, y) => x - y);
 }

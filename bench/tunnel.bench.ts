@@ -74,7 +74,7 @@ async function measureAll(lab: Lab, systems: readonly System[], { rounds, second
   const rows = [idle];
   rows.push(
     ...(await each({ "rtt-p50": "ms", "rtt-p99": "ms" }, async (system) => {
-      const times = await roundTrips(lab, system, PINGS);
+      const times = await roundTrips(lab, system, PINGS, 0.01);
       return { "rtt-p50": at(times, 0.5), "rtt-p99": at(times, 0.99) };
     })),
   );
@@ -90,7 +90,7 @@ async function measureAll(lab: Lab, systems: readonly System[], { rounds, second
     for (const size of [1200, 64]) {
       rows.push(
         ...(await each({}, async (system) => ({
-          [`${state}/udp-${size}`]: await udpRate(lab, system, size, size / 4, 1),
+          [`${state}/udp-${size}`]: await udpRate(lab, system, size, 1, size / 4),
         }))),
       );
     }

@@ -70,11 +70,12 @@ function writeEntry(arch: Arch, addon: string): string {
     [
       `import addon from ${from(addon)} with { type: "file" };`,
       `import ingress from ${from(bpfPath("ingress"))} with { type: "file" };`,
+      `import steering from ${from(bpfPath("steering"))} with { type: "file" };`,
       `import relayTc from ${from(bpfPath("relay_tc"))} with { type: "file" };`,
       `import relayXdp from ${from(bpfPath("relay_xdp"))} with { type: "file" };`,
       `import mesh from ${from(bpfPath("mesh"))} with { type: "file" };`,
       `import { embed } from ${from(join(ROOT, "runtime/dataplane/embedded.ts"))};`,
-      "embed({ addon, ingress, relayTc, relayXdp, mesh });",
+      "embed({ addon, ingress, steering, relayTc, relayXdp, mesh });",
       "",
     ].join("\n"),
   );

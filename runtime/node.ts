@@ -8,7 +8,7 @@ import type { Log } from "./base/log.ts";
 import { Meter } from "./base/meter.ts";
 import { seconds } from "./base/time.ts";
 import { type CryptoChoice, chooseProvider } from "./crypto/choose.ts";
-import { ingressObject, loadAddon, meshObject, relayObjects } from "./dataplane/addon.io.ts";
+import { ingressObject, loadAddon, meshObject, relayObjects, steeringObject } from "./dataplane/addon.io.ts";
 import { type NativeDataPlane, openNative } from "./dataplane/native.io.ts";
 import { PeerTraffic } from "./dataplane/peer-traffic.ts";
 import type { DataPlane, DataPlaneHandlers, DataPlaneOptions } from "./dataplane/port.ts";
@@ -209,9 +209,11 @@ export class Node {
       return await openUserspace({ ...options, device: undefined }, handlers);
     }
     const relay = { hooks: HOOKS[this.#options.relay], objects: relayObjects() };
+    const objects = { ingress: ingressObject(), steering: steeringObject() };
     const rates = wireRates(addon.measureAead());
     const guard = (device: string): void => policing.guard(addon, meshObject(), device);
-    const plane = await openNative(addon, options, handlers, rates, ingressObject(), relay, guard);
+    const plane = await openNative(addon, options, handlers, rates, objects, relay, guard);
+    if (!plane.sparse.steered) this.#log.warn("sparse flows wait behind bulk flows", { reason: plane.sparse.reason });
     this.#sayWhoRelays(plane.kernelRelay);
     return plane;
   }

@@ -135,6 +135,10 @@ napi_value stats_object(napi_env env, const TunnelStats& stats) {
   }
   convert::set(env, object, "sent", counts(env, stats.sent_packets, stats.sent_bytes));
   convert::set(env, object, "received", counts(env, stats.received_packets, stats.received_bytes));
+  napi_value sparse = convert::object(env);
+  convert::set(env, sparse, "sent", double(stats.sparse_sent));
+  convert::set(env, sparse, "received", double(stats.sparse_received));
+  convert::set(env, object, "sparse", sparse);
   convert::set(env, object, "drops", drops);
   convert::set(env, object, "relay", convert::numbers(env, stats.relay));
   convert::set(env, object, "neighbours", neighbours_array(env, stats.neighbours));
@@ -326,6 +330,31 @@ napi_value renew_lease(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+/** steer(objectBytes): gives sparse flows a worker of their own; throws with the verifier's log in the message */
+napi_value steer(napi_env env, napi_callback_info info) {
+  const Arguments<1> arguments(env, info);
+  Tunnel* tunnel = tunnel_of(env, arguments.self);
+  if (tunnel == nullptr) return nullptr;
+  const auto object = convert::bytes(env, arguments[0], "object");
+  if (!object) return nullptr;
+  std::unique_ptr<Steering> steering;
+  std::string log;
+  Status status = Steering::load(*object, steering, log);
+  if (status.ok()) status = tunnel->steer(*steering);
+  return status.ok() ? nullptr : convert::throw_status(env, status, log);
+}
+
+/** checkSteering(objectBytes): throws as `steer` would when the kernel does not take the program */
+napi_value check_steering(napi_env env, napi_callback_info info) {
+  const Arguments<1> arguments(env, info);
+  const auto object = convert::bytes(env, arguments[0], "object");
+  if (!object) return nullptr;
+  std::unique_ptr<Steering> steering;
+  std::string log;
+  const Status status = Steering::load(*object, steering, log);
+  return status.ok() ? nullptr : convert::throw_status(env, status, log);
+}
+
 /** mirror(relay): from now on the kernel has the tunnel's relay tables too */
 napi_value mirror(napi_env env, napi_callback_info info) {
   const Arguments<1> arguments(env, info);
@@ -433,6 +462,7 @@ napi_value tunnel_object(napi_env env, const Shared& handle) {
   convert::method(env, object, "allow", allow);
   convert::method(env, object, "setRoute", set_route);
   convert::method(env, object, "renewLease", renew_lease);
+  convert::method(env, object, "steer", steer);
   convert::method(env, object, "mirror", mirror);
   convert::method(env, object, "stats", stats);
   convert::method(env, object, "sockets", sockets);
@@ -560,6 +590,7 @@ napi_value open_once(napi_env env, napi_callback_info info) {
 
 void register_tunnel(napi_env env, napi_value exports) {
   convert::method(env, exports, "openTunnel", open_tunnel);
+  convert::method(env, exports, "checkSteering", check_steering);
   convert::method(env, exports, "measureAead", measure_aead);
   convert::method(env, exports, "aeadOffers", list_offers);
   convert::method(env, exports, "sealOnce", seal_once);

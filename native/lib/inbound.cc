@@ -6,6 +6,11 @@ namespace {
 /** A TCP packet long enough to be one of many. */
 bool is_bulk(const uint8_t* packet, size_t size) { return size >= 1000 && packet[is_v4(packet) ? 9 : 6] == PROTOCOL_TCP; }
 
+Arrival accept(Session& session, uint64_t counter) {
+  const std::lock_guard lock(session.receive);
+  return session.window.accept(counter);
+}
+
 }  // namespace
 
 void Inbound::begin(const Tables& tables, int64_t now) {
@@ -39,7 +44,7 @@ void Inbound::take(uint8_t* frame, size_t size, const Endpoint& from) {
 }
 
 void Inbound::finish() {
-  release();
+  leave();
   if (relay_ != nullptr) relay_->finish();
   coalescer_.flush();
 }
@@ -47,27 +52,25 @@ void Inbound::finish() {
 void Inbound::data(uint8_t* frame, size_t size, const Endpoint& from) {
   SealedHeader header;
   if (!read_header(frame, size, header)) return counters_.drop(Drop::malformed);
-  if (!hold(header.receiver)) return counters_.drop(Drop::no_session);
+  if (!find(header.receiver)) return counters_.drop(Drop::no_session);
   if (!open(header, frame, size, from)) return;
   const size_t inner = size - FRAME_OVERHEAD;
   if (inner > 0) deliver(frame + HEADER_SIZE, inner, (header.flags & FLAG_PARTIAL_CHECKSUM) != 0);
 }
 
-/** Takes the receive lock of a session and keeps it while its frames follow each other. */
-bool Inbound::hold(uint32_t index) {
+/** Points `session_` at the session of a frame; they come in runs. */
+bool Inbound::find(uint32_t index) {
   if (session_ != nullptr && session_->local_index == index) return true;
-  release();
+  leave();
   const auto found = tables_->sessions->find(index);
   if (found == tables_->sessions->end()) return false;
   session_ = found->second.get();
-  session_->receive.lock();
   known_ = session_->peer->endpoint();
   return true;
 }
 
-void Inbound::release() {
+void Inbound::leave() {
   if (session_ == nullptr) return;
-  session_->receive.unlock();
   if (packets_ > 0) {
     session_->received_packets.fetch_add(packets_, std::memory_order_relaxed);
     session_->received_bytes.fetch_add(bytes_, std::memory_order_relaxed);
@@ -85,13 +88,13 @@ bool Inbound::open(const SealedHeader& header, uint8_t* frame, size_t size, cons
     return false;
   };
   if (header.counter >= SEAL_LIMIT) return refuse(Drop::exhausted);
-  if (session_->window.look(header.counter) == Arrival::refused) return refuse(Drop::replay);
   const size_t inner = size - FRAME_OVERHEAD;
   uint8_t nonce[NONCE_SIZE];
   write_nonce(nonce, header.counter);
   uint8_t* data = frame + HEADER_SIZE;
-  if (!session_->opener->open(nonce, frame, HEADER_SIZE, data, inner, data + inner)) return refuse(Drop::auth);
-  const Arrival arrival = session_->window.accept(header.counter);
+  if (!session_->openers[worker_]->open(nonce, frame, HEADER_SIZE, data, inner, data + inner)) return refuse(Drop::auth);
+  const Arrival arrival = accept(*session_, header.counter);
+  if (arrival == Arrival::refused) return refuse(Drop::replay);
   if (arrival == Arrival::newest && from.direct() && !(from == known_)) follow(from);  // what others relayed says nothing about it
   packets_++;
   bytes_ += inner;

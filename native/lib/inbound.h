@@ -18,8 +18,8 @@ class Inbound {
    * `device` tells whether inner packets have somewhere to go; without, they are authenticated, counted and dropped. Without `relay`
    * frames that travel through the mesh are malformed.
    */
-  Inbound(Counters& counters, Mailbox& mailbox, Sink& sink, bool device, bool udp, Relay* relay = nullptr)
-      : counters_(counters), mailbox_(mailbox), device_(device), relay_(relay), coalescer_(sink, udp) {}
+  Inbound(size_t worker, Counters& counters, Mailbox& mailbox, Sink& sink, bool device, bool udp, Relay* relay = nullptr)
+      : worker_(worker), counters_(counters), mailbox_(mailbox), device_(device), relay_(relay), coalescer_(sink, udp) {}
 
   /** Starts a turn: lookups are made in `tables`, which must live until `finish`. `now` in ms. */
   void begin(const Tables& tables, int64_t now);
@@ -30,18 +30,19 @@ class Inbound {
   /** The socket had nothing more. */
   void drained() { queue_.found_empty(); }
 
-  /** Hands everything that is held to the sink and gives the session back. */
+  /** Hands everything that is held to the sink and books what the session has received. */
   void finish();
 
  private:
   void take(uint8_t* frame, size_t size, const Endpoint& from);
   void data(uint8_t* frame, size_t size, const Endpoint& from);
-  bool hold(uint32_t index);
-  void release();
+  bool find(uint32_t index);
+  void leave();
   bool open(const SealedHeader& header, uint8_t* frame, size_t size, const Endpoint& from);
   void follow(const Endpoint& from);
   void deliver(uint8_t* packet, size_t size, bool partial);
 
+  size_t worker_;
   Counters& counters_;
   Mailbox& mailbox_;
   bool device_;
@@ -52,9 +53,9 @@ class Inbound {
   const Tables* tables_ = nullptr;
   int64_t now_ = 0;
 
-  Session* session_ = nullptr;  // whose receive lock is held
+  Session* session_ = nullptr;  // of the frames at hand
   Endpoint known_;              // where its peer was last seen
-  uint64_t packets_ = 0;        // authenticated since the lock was taken
+  uint64_t packets_ = 0;        // authenticated and not yet booked
   uint64_t bytes_ = 0;
 };
 

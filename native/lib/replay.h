@@ -18,7 +18,7 @@ class ReplayWindow {
   /** Counters this far behind the newest are still told apart; older ones are refused. */
   static constexpr uint64_t SIZE = 255 * 64;
 
-  /** What `accept` would say, without a trace: asked before the costly open. */
+  /** What `accept` would say, without a trace. */
   Arrival look(uint64_t counter) const {
     if (!any_ || counter > newest_) return Arrival::newest;
     if (newest_ - counter >= SIZE) return Arrival::refused;

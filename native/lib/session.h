@@ -71,9 +71,8 @@ struct HopKeys {
 };
 
 /**
- * Keys of one direction pair. Sealing: each worker has a context of its own, the counter is shared. Opening: whoever
- * holds `receive` owns opener and window, for a run of frames at a time; since the kernel gives one source always to the
- * same socket, the lock is free except while a peer roams.
+ * Keys of one direction pair. Each worker has contexts of its own; the counter and the window are shared. `receive` guards the window
+ * and is held for one look at it only: a worker that the system stops in between must not stop the one for sparse flows.
  */
 struct Session {
   uint32_t local_index = 0;
@@ -83,9 +82,8 @@ struct Session {
 
   std::vector<std::unique_ptr<Sealer>> sealers;  // by worker
   std::atomic<uint64_t> next_counter{0};
-
+  std::vector<std::unique_ptr<Opener>> openers;  // by worker
   std::mutex receive;
-  std::unique_ptr<Opener> opener;
   ReplayWindow window;
 
   std::atomic<uint64_t> sent_packets{0}, sent_bytes{0}, received_packets{0}, received_bytes{0};

@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "homes.h"
 #include "ip.h"
 #include "lpm.h"
 #include "relay_tables.h"
@@ -29,6 +30,7 @@ struct Routes {
 using Sessions = std::unordered_map<uint32_t, std::shared_ptr<Session>>;
 
 struct Tables {
+  std::shared_ptr<Homes> homes;  // null: the device has no steering
   std::shared_ptr<const Routes> routes = std::make_shared<Routes>();
   std::shared_ptr<const Sessions> sessions = std::make_shared<Sessions>();
   std::shared_ptr<const RelayTables> relay = std::make_shared<RelayTables>();

@@ -30,6 +30,7 @@ uint64_t now_ns() { return static_cast<uint64_t>(now_ms()) * 1'000'000; }
 Status Tunnel::open(const TunnelOptions& options) {
   port_ = options.port;
   device_ = options.device;
+  interface_ = options.interface;
   in6_addr address;
   if (!options.address.empty()) {
     if (inet_pton(AF_INET6, options.address.c_str(), &address) != 1) return {EINVAL, "overlay address"};
@@ -38,7 +39,7 @@ Status Tunnel::open(const TunnelOptions& options) {
   }
   const size_t count = worker_count(options.workers);
   for (size_t i = 0; i < count; i++) {
-    if (const Status status = open_worker(options, i); !status.ok()) {
+    if (const Status status = open_worker(i, false); !status.ok()) {
       workers_.clear();
       return status;
     }
@@ -55,17 +56,33 @@ Status Tunnel::open(const TunnelOptions& options) {
   return {};
 }
 
-Status Tunnel::open_worker(const TunnelOptions& options, size_t index) {
+Status Tunnel::open_worker(size_t index, bool sparse) {
   UdpSocket socket;
   TunQueue tun;
-  if (const Status status = socket.open(port_, options.interface, index > 0); !status.ok()) return status;
+  if (const Status status = socket.open(port_, interface_, index > 0); !status.ok()) return status;
   if (const Status status = socket.share(); !status.ok()) return status;
   port_ = socket.port();
-  if (!options.device.empty()) {
+  if (!device_.empty()) {
     if (const Status status = tun.open(device_, index > 0); !status.ok()) return status;
   }
-  workers_.push_back(std::make_unique<Worker>(index, std::move(socket), std::move(tun), published_, waiting_, mailbox_));
+  workers_.push_back(std::make_unique<Worker>(index, sparse, std::move(socket), std::move(tun), published_, waiting_, mailbox_));
   return {};
+}
+
+Status Tunnel::steer(const Steering& steering) {
+  if (workers_.empty() || device_.empty()) return {ENODEV, "steer"};
+  if (!tables_.sessions->empty()) return {EBUSY, "steer"};
+  const size_t bulk = workers_.size();
+  if (const Status status = open_worker(bulk, true); !status.ok()) return status;
+  Worker& worker = *workers_.back();
+  Status status = worker.socket().mark_sparse();
+  if (status.ok()) status = steering.attach(worker.tun().descriptor(), static_cast<uint32_t>(bulk));
+  if (status.ok()) status = steering.homes(tables_.homes);
+  if (status.ok()) status = worker.socket().steer(static_cast<uint32_t>(bulk));
+  if (status.ok()) status = worker.start();
+  if (!status.ok()) workers_.pop_back();
+  publish();
+  return status;
 }
 
 std::vector<int> Tunnel::sockets() const {
@@ -92,11 +109,10 @@ bool Tunnel::install_session(const std::string& id, const SessionKeys& keys, con
   auto session = std::make_shared<Session>();
   session->local_index = keys.local_index;
   session->remote_index = keys.remote_index;
-  session->opener = make_opener(keys.cipher, keys.receive);
-  if (session->opener == nullptr) return false;
   for (size_t i = 0; i < std::max<size_t>(1, workers_.size()); i++) {
     session->sealers.push_back(make_sealer(keys.cipher, keys.send));
-    if (session->sealers.back() == nullptr) return false;
+    session->openers.push_back(make_opener(keys.cipher, keys.receive));
+    if (session->sealers.back() == nullptr || session->openers.back() == nullptr) return false;
   }
   if (keys.hop_send != nullptr && keys.hop_receive != nullptr) {
     session->hop.emplace();
@@ -233,6 +249,10 @@ TunnelStats Tunnel::stats() const {
   TunnelStats stats;
   for (const auto& worker : workers_) {
     const Counters& counters = worker->counters();
+    if (worker->sparse()) {
+      stats.sparse_sent = counters.sent_packets.get();
+      stats.sparse_received = counters.received_packets.get();
+    }
     stats.sent_packets += counters.sent_packets.get();
     stats.sent_bytes += counters.sent_bytes.get();
     stats.received_packets += counters.received_packets.get();

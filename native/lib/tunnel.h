@@ -10,6 +10,7 @@
 #include "pulse.h"
 #include "relay_book.h"
 #include "stats.h"
+#include "steering.h"
 #include "tables.h"
 #include "worker.h"
 
@@ -41,6 +42,7 @@ struct SessionCount {
 
 struct TunnelStats {
   uint64_t sent_packets = 0, sent_bytes = 0, received_packets = 0, received_bytes = 0;
+  uint64_t sparse_sent = 0, sparse_received = 0;  // packets among these that the worker for sparse flows carried
   std::array<uint64_t, static_cast<size_t>(Drop::count)> drops{};
   std::array<uint64_t, RELAY_VERDICTS> relay{};  // frames by verdict
   std::vector<SessionCount> sessions;
@@ -54,6 +56,11 @@ class Tunnel {
   ~Tunnel() { close(); }
 
   Status open(const TunnelOptions& options);
+  /**
+   * Gives sparse flows a worker of their own, with a queue and a socket, so that they do not stand behind bulk flows, neither here
+   * nor at peers that do the same. Before the first session; EBUSY afterwards, ENODEV without a TUN device.
+   */
+  Status steer(const Steering& steering);
   uint16_t port() const { return port_; }
   const std::string& device() const { return device_; }
   /** Descriptors of the workers' sockets, for a filter to attach to; they stay the tunnel's. */
@@ -99,7 +106,7 @@ class Tunnel {
 
   static bool parse_prefix(const std::string& text, Prefix& prefix);
   std::shared_ptr<Peer> peer(const std::string& id);
-  Status open_worker(const TunnelOptions& options, size_t index);
+  Status open_worker(size_t index, bool sparse);
   void rebuild_routes();
   void rebuild_relay();
   void publish();
@@ -110,7 +117,7 @@ class Tunnel {
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<Pulse> pulse_;
   uint16_t port_ = 0;
-  std::string device_;
+  std::string device_, interface_;
   Counter control_failed_;
 
   std::map<std::string, std::shared_ptr<Peer>> peers_;

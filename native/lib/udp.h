@@ -53,6 +53,12 @@ class UdpSocket {
   /** Lets further sockets of this user share the port; the kernel spreads sources over them. */
   Status share();
 
+  /** Marks what it sends as sparse flows' (DSCP NQB), which networks between may prefer, too. */
+  Status mark_sparse();
+
+  /** Of the sockets that share this port the kernel gives marked datagrams to number `bulk`, others by source to those before it. */
+  Status steer(uint32_t bulk);
+
   int descriptor() const { return fd_.get(); }
   uint16_t port() const { return port_; }
 

@@ -13,6 +13,7 @@ namespace {
 constexpr size_t PACKET_ROOM = 65536 + 128;  // the largest superpacket and its headers
 constexpr size_t TURN_PACKETS = 64;          // TUN reads before the other direction has its turn
 constexpr size_t TURN_BYTES = 64 * 1024;     // or this much sealed
+constexpr int BUSY_TURNS = 64;               // without a pause: no longer what sparse flows bring
 constexpr int EXPIRY_MS = 500;               // how often a worker that sleeps looks after packets that wait for a session
 
 int64_t now_ms() {
@@ -30,16 +31,18 @@ bool watch(int epoll, int fd) {
 
 }  // namespace
 
-Worker::Worker(size_t index, UdpSocket socket, TunQueue tun, const Published& published, Waiting& waiting, Mailbox& mailbox)
+Worker::Worker(size_t index, bool sparse, UdpSocket socket, TunQueue tun, const Published& published, Waiting& waiting, Mailbox& mailbox)
     : socket_(std::move(socket)),
       tun_(std::move(tun)),
       published_(published),
       waiting_(waiting),
       relay_(counters_, [this](const Batch& batch) { counters_.drop(Drop::send_failed, socket_.send(batch)); }),
-      inbound_(counters_, mailbox, *this, tun_.is_open(), tun_.takes_udp(), &relay_),
+      inbound_(index, counters_, mailbox, *this, tun_.is_open(), tun_.takes_udp(), &relay_),
       outbound_(index, counters_, mailbox, waiting, [this](const Batch& batch) { counters_.drop(Drop::send_failed, socket_.send(batch)); }),
       packet_(std::make_unique_for_overwrite<uint8_t[]>(PACKET_ROOM)),
-      device_(tun_.is_open()) {}
+      index_(index),
+      device_(tun_.is_open()),
+      sparse_(sparse) {}
 
 Status Worker::start() {
   epoll_ = Descriptor(epoll_create1(EPOLL_CLOEXEC));
@@ -74,11 +77,14 @@ void Worker::run() {
     const bool received = receive_turn();
     const bool sent = send_turn(releases);
     if (!received && !sent) wait();
+    else if (++busy_ == BUSY_TURNS) urgency_.lower();
   }
   tables_.reset();
 }
 
 void Worker::wait() {
+  busy_ = 0;
+  if (sparse_) urgency_.raise();
   epoll_event events[3];
   const int count = epoll_wait(epoll_.get(), events, 3, waiting_.empty() ? -1 : EXPIRY_MS);
   for (int i = 0; i < count; i++) {
@@ -137,6 +143,7 @@ bool Worker::refused_packet() {
 }
 
 void Worker::write(const iovec* pieces, int count, size_t packets) {
+  if (tables_->homes != nullptr && !sparse_) tables_->homes->settle(static_cast<const uint8_t*>(pieces[1].iov_base), index_);
   if (!tun_.write(pieces, count)) counters_.drop(Drop::tun_full, packets);
 }
 

@@ -8,13 +8,14 @@
 #include "relay.h"
 #include "tun.h"
 #include "udp.h"
+#include "urgency.h"
 
 namespace trellis {
 
 class Worker final : private Sink {
  public:
-  /** `tun` may be closed: then the worker serves the socket only. */
-  Worker(size_t index, UdpSocket socket, TunQueue tun, const Published& published, Waiting& waiting, Mailbox& mailbox);
+  /** `tun` may be closed: then the worker serves the socket only. One for `sparse` flows runs as soon as there is something to do. */
+  Worker(size_t index, bool sparse, UdpSocket socket, TunQueue tun, const Published& published, Waiting& waiting, Mailbox& mailbox);
   ~Worker() override { join(); }
 
   Status start();
@@ -24,8 +25,10 @@ class Worker final : private Sink {
   void stop();
   void join();
 
+  bool sparse() const { return sparse_; }
   const Counters& counters() const { return counters_; }
   UdpSocket& socket() { return socket_; }
+  const TunQueue& tun() const { return tun_; }
 
  private:
   void run();
@@ -49,7 +52,11 @@ class Worker final : private Sink {
 
   std::shared_ptr<const Tables> tables_;
   uint64_t version_ = 0;
+  const size_t index_;
   bool device_;  // the TUN queue still answers
+  const bool sparse_;
+  Urgency urgency_;
+  int busy_ = 0;  // turns since it slept
 
   Descriptor epoll_, wake_;
   std::atomic<bool> stopping_{false};

@@ -31,7 +31,7 @@ struct End {
   int notified = 0;
   Mailbox mailbox{[this] { notified++; }};
   MemorySink sink;
-  Inbound inbound{counters, mailbox, sink, true, true};
+  Inbound inbound{0, counters, mailbox, sink, true, true};
   std::vector<Bytes> frames;
   Waiting waiting;
   Outbound outbound{0, counters, mailbox, waiting, [this](const Batch& batch) { collect(batch); }};
@@ -44,7 +44,7 @@ struct End {
     session->local_index = session->remote_index = INDEX;
     session->peer = peer;
     session->sealers.push_back(make_sealer(cipher, send_key));
-    session->opener = make_opener(cipher, receive_key);
+    session->openers.push_back(make_opener(cipher, receive_key));
     peer->use(session);
     peer->set_endpoint(HOME);
     auto routes = std::make_shared<Routes>();

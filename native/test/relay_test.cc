@@ -54,7 +54,7 @@ class Gateway {
     session->local_index = index_of(name_, other);
     session->remote_index = index_of(other, name_);
     session->sealers.push_back(make_sealer(Cipher::aes256_gcm, send));
-    session->opener = make_opener(Cipher::aes256_gcm, receive);
+    session->openers.push_back(make_opener(Cipher::aes256_gcm, receive));
     session->hop.emplace();
     session->hop->send.fill(key_byte(name_, other));
     session->hop->receive.fill(key_byte(other, name_));
@@ -122,7 +122,7 @@ class Gateway {
   char name_;
   std::vector<Sent> sent_;
   Relay relay_{counters, [this](const Batch& batch) { collect(batch); }};
-  Inbound inbound_{counters, mailbox, sink, true, true, &relay_};
+  Inbound inbound_{0, counters, mailbox, sink, true, true, &relay_};
   Outbound outbound_{0, counters, mailbox, waiting, [this](const Batch& batch) { collect(batch); }};
 };
 

@@ -36,6 +36,8 @@ export interface AddonSession {
 }
 
 export interface AddonStats extends DataPlaneStats {
+  /** Packets among all these that the worker for sparse flows carried. */
+  readonly sparse: { readonly sent: number; readonly received: number };
   /** Frames of others by verdict of the userspace forwarder, in the order of `RELAY_VERDICTS`. */
   readonly relay: readonly number[];
   readonly neighbours: readonly Neighbour[];
@@ -68,6 +70,11 @@ export interface Tunnel {
   setRoute(destination: string, primary: string | undefined, backup: string | undefined): void;
   /** For so long neighbours are answered in our name, also while this process stands still. Before the first lease they are not. */
   renewLease(ms: number): void;
+  /**
+   * Gives sparse flows a worker of their own by the object of `bpf/steering.bpf.c`. Before the first session, and before filters are
+   * attached to `sockets()`. Throws with the verifier's log when the kernel refuses, `ENODEV` without a device.
+   */
+  steer(object: Uint8Array): void;
   /** From now on the kernel has this tunnel's relay tables too, until the tunnel closes. */
   mirror(relay: KernelRelay): void;
   stats(): AddonStats;
@@ -206,6 +213,8 @@ export interface Addon {
   probe(): HostFacts;
   /** Throws with the verifier's log when the kernel refuses. */
   loadIngressFilter(object: Uint8Array): IngressFilter;
+  /** Throws with the verifier's log when the kernel does not take what `Tunnel.steer` would load. */
+  checkSteering(object: Uint8Array): void;
   /** For the tunnel on this port; without `xdp` that hook is not offered, with `filter` its rules hold here too. Throws with the verifier's log when the kernel refuses. */
   loadRelay(port: number, tc: Uint8Array, xdp: Uint8Array | undefined, filter?: IngressFilter): KernelRelay;
   /** Throws with the verifier's log when the kernel refuses. */
@@ -229,6 +238,8 @@ export const ingressObject = (): Uint8Array | undefined => bpfObject(embeddedFil
 
 /** The object of the programs on the overlay device, or undefined when it was not built. */
 export const meshObject = (): Uint8Array | undefined => bpfObject(embeddedFiles()?.mesh, "mesh");
+/** The object that finds sparse flows, or undefined when it was not built. */
+export const steeringObject = (): Uint8Array | undefined => bpfObject(embeddedFiles()?.steering, "steering");
 
 export interface RelayObjects {
   readonly tc: Uint8Array;

@@ -1,7 +1,15 @@
 /** Asks this machine what the capability table wants to know. Probing makes a TUN device for a moment; nothing stays. */
 import { existsSync } from "node:fs";
 import { messageOf } from "../base/errors.ts";
-import { type Addon, type AddonOutcome, ingressObject, loadAddon, meshObject, relayObjects } from "./addon.io.ts";
+import {
+  type Addon,
+  type AddonOutcome,
+  ingressObject,
+  loadAddon,
+  meshObject,
+  relayObjects,
+  steeringObject,
+} from "./addon.io.ts";
 import type { Facts, RootKeyPlace } from "./capabilities.ts";
 
 /** What the data path cannot know by itself. */
@@ -23,9 +31,10 @@ export function gatherFacts(known: KnownElsewhere, outcome: AddonOutcome = loadA
     host: addon?.probe(),
     tunDevice: existsSync("/dev/net/tun"),
     offers: addon?.aeadOffers() ?? [],
-    ingress: tryLoading(addon, ingressObject(), (a, object) => a.loadIngressFilter(object)),
-    relay: tryLoading(addon, relayObjects(), (a, { tc, xdp }) => a.loadRelay(1, tc, xdp)),
-    mesh: tryLoading(addon, meshObject(), (a, object) => a.loadMeshFilter(object)),
+    ingress: tryLoading(addon, ingressObject(), (a, object) => a.loadIngressFilter(object).close()),
+    steering: tryLoading(addon, steeringObject(), (a, object) => a.checkSteering(object)),
+    relay: tryLoading(addon, relayObjects(), (a, { tc, xdp }) => a.loadRelay(1, tc, xdp).close()),
+    mesh: tryLoading(addon, meshObject(), (a, object) => a.loadMeshFilter(object).close()),
     provider: known.provider,
     serviceManager: known.serviceManager,
     rootKey: known.rootKey,
@@ -37,12 +46,12 @@ export function gatherFacts(known: KnownElsewhere, outcome: AddonOutcome = loadA
 function tryLoading<Objects>(
   addon: Addon | undefined,
   objects: Objects | undefined,
-  load: (addon: Addon, objects: Objects) => { close(): void },
+  load: (addon: Addon, objects: Objects) => void,
 ): Facts["ingress"] {
   if (!objects) return { built: false, refusal: "" };
   if (!addon) return { built: true, refusal: "needs the addon" };
   try {
-    load(addon, objects).close();
+    load(addon, objects);
     return { built: true, refusal: "" };
   } catch (error) {
     return { built: true, refusal: messageOf(error).split("\n")[0] ?? "refused" };

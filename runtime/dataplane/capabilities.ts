@@ -16,6 +16,8 @@ export interface Facts {
   readonly offers: readonly AeadOffer[];
   /** Whether the ingress filter was compiled, and empty or why the kernel did not take it. */
   readonly ingress: { readonly built: boolean; readonly refusal: string };
+  /** The same of the program that finds sparse flows. */
+  readonly steering: { readonly built: boolean; readonly refusal: string };
   /** The same of the relay's programs. */
   readonly relay: { readonly built: boolean; readonly refusal: string };
   /** And of those on the overlay device. */
@@ -162,6 +164,13 @@ const ROWS: readonly Row[] = [
     need: "optional",
     look: ({ ingress }) => enforcing(loadable(ingress), "malformed, unknown session, bad cookie, bad tag, over rate"),
     consequence: "whatever anybody sends to our port wakes the daemon before it drops it",
+    fix: "install clang and libbpf-dev, then `just native`; loading takes CAP_BPF or root",
+  },
+  {
+    id: "sparse-flows",
+    need: "optional",
+    look: ({ steering }) => loadable(steering),
+    consequence: "calls and key strokes wait behind large transfers: some milliseconds while one fills the tunnel",
     fix: "install clang and libbpf-dev, then `just native`; loading takes CAP_BPF or root",
   },
   {

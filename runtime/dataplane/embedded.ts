@@ -7,6 +7,8 @@ export interface EmbeddedFiles {
   readonly addon: string;
   /** The object of `bpf/ingress.bpf.c`. */
   readonly ingress: string;
+  /** The object of `bpf/steering.bpf.c`. */
+  readonly steering: string;
   /** The objects of `bpf/relay_tc.bpf.c` and `bpf/relay_xdp.bpf.c`. */
   readonly relayTc: string;
   readonly relayXdp: string;

@@ -16,6 +16,8 @@ import type { RelayCounters } from "./relay-layout.ts";
 export interface NativeDataPlane extends DataPlane {
   /** Whether malformed datagrams are dropped in the kernel; why not, otherwise. */
   readonly ingress: { readonly attached: boolean; readonly reason: string };
+  /** Whether sparse flows have a worker of their own; why not, otherwise. */
+  readonly sparse: { readonly steered: boolean; readonly reason: string };
   /** Frames of others by what became of them here. */
   relayed(): RelayCounters;
   /** The same of the kernel; its hooks by device, or why it relays nothing. */
@@ -31,15 +33,19 @@ export interface NativeDataPlane extends DataPlane {
 /** Neighbours are answered in our name for so long after this process was last seen to run: by the kernel, when it stands still. */
 const LEASE = seconds(120);
 const LEASE_RENEWAL = seconds(20);
+export interface TunnelObjects {
+  readonly ingress?: Uint8Array | undefined;
+  readonly steering?: Uint8Array | undefined;
+}
 
 /**
- * Opens the tunnel, configures its device and attaches the ingress filter where the kernel lets us.
+ * Opens the tunnel, configures its device, gives sparse flows their worker and attaches the ingress filter where the kernel lets us.
  *
  * Links that a killed daemon of this node left behind are removed first. Throws as `openError` says when the socket or the
  * device cannot be had; nothing of ours stays in the kernel then.
  *
  * @param rates what `addon.measureAead()` gave on this machine
- * @param ingressObject the filter's object; undefined means "do not load one"
+ * @param objects BPF objects that work for the tunnel; one that is not there is not loaded
  * @param relay how frames of others are relayed
  * @param guard called with the device's name before the device is up, so that no packet passes unguarded
  */
@@ -48,7 +54,7 @@ export async function openNative(
   options: DataPlaneOptions,
   handlers: DataPlaneHandlers,
   rates: AeadRates,
-  ingressObject: Uint8Array | undefined,
+  objects: TunnelObjects = {},
   relay: RelaySetup = { hooks: [], objects: undefined },
   guard: (device: string) => void = () => {},
 ): Promise<NativeDataPlane> {
@@ -65,9 +71,10 @@ export async function openNative(
     throw opening(error, `the device ${tunnel.device} cannot be configured`);
   }
   OPEN.add(tunnel);
+  const sparse = steer(tunnel, objects.steering);
   tunnel.renewLease(LEASE);
   const renewal = setInterval(() => tunnel.renewLease(LEASE), LEASE_RENEWAL);
-  const { filter, reason } = attachIngress(addon, tunnel, ingressObject);
+  const { filter, reason } = attachIngress(addon, tunnel, objects.ingress);
   const started = RelayInKernel.start(addon, tunnel, relay, options.interface, filter);
   const kernel = started instanceof RelayInKernel ? started : undefined;
   const admission = filter && new Admission(filter);
@@ -77,6 +84,7 @@ export async function openNative(
     device: tunnel.device,
     rates,
     ingress: { attached: filter !== undefined, reason },
+    sparse: { steered: sparse === "", reason: sparse },
     get admission() {
       return admissionOf(admission, filter, kernel, reason);
     },
@@ -159,6 +167,21 @@ function configure(addon: Addon, name: string, { mtu, address, prefixLength }: D
   addon.configureLink({ name, mtu, address, prefixLength, alias: aliasOf(address, process.pid) });
 }
 
+/** Empty, or why sparse flows have no worker of their own. */
+function steer(tunnel: Tunnel, object: Uint8Array | undefined): string {
+  if (tunnel.device === undefined) return "no device";
+  if (!object) return "the program was not built (clang)";
+  try {
+    tunnel.steer(object);
+    return "";
+  } catch (error) {
+    return refusalOf(error);
+  }
+}
+
+const refusalOf = (error: unknown): string =>
+  (error as { code?: string }).code === "EPERM" ? "no privilege to load BPF (CAP_BPF)" : String(error);
+
 interface Ingress {
   readonly filter?: IngressFilter;
   readonly reason: string;
@@ -173,14 +196,13 @@ function attachIngress(addon: Addon, tunnel: Tunnel, object: Uint8Array | undefi
     return { filter, reason: "" };
   } catch (error) {
     filter?.close();
-    const code = (error as { code?: string }).code ?? "";
-    return { reason: code === "EPERM" ? "no privilege to load BPF (CAP_BPF)" : String(error) };
+    return { reason: refusalOf(error) };
   }
 }
 
 /** Drops in the kernel are drops: they appear beside the workers' as `ingress.<reason>` and `relay.<reason>`. */
 function statsOf(tunnel: Tunnel, filter: IngressFilter | undefined, kernel: RelayInKernel | undefined): DataPlaneStats {
-  const { relay, neighbours: _, ...stats } = tunnel.stats();
+  const { relay, neighbours: _, sparse: __, ...stats } = tunnel.stats();
   const relayed = kernel ? [relayCounters(relay), kernel.counters()] : [relayCounters(relay)];
   return { ...stats, drops: { ...stats.drops, ...relayDrops(...relayed), ...ingressDrops(filter) } };
 }

@@ -222,7 +222,7 @@ describe.skipIf(typeof loaded === "string")("the ingress filter", () => {
           event: () => {},
         },
         { aes256Gcm: 1, chacha20Poly1305: 1 },
-        object,
+        { ingress: object },
       );
       try {
         expect(plane.ingress).toEqual({ attached: true, reason: "" });

@@ -4,7 +4,13 @@
  */
 
 import type { AeadName } from "../../runtime/crypto/provider.ts";
-import { loadAddon, type Neighbour, type RelayHook, relayObjects } from "../../runtime/dataplane/addon.io.ts";
+import {
+  loadAddon,
+  type Neighbour,
+  type RelayHook,
+  relayObjects,
+  steeringObject,
+} from "../../runtime/dataplane/addon.io.ts";
 import { openNative } from "../../runtime/dataplane/native.io.ts";
 import type { DataPlaneStats } from "../../runtime/dataplane/port.ts";
 import type { HookGroups } from "../../runtime/dataplane/relay-attach.ts";
@@ -55,7 +61,7 @@ async function main({ name, hooks, ...options }: GatewayOptions): Promise<void> 
     { ...options, interface: undefined, address: overlay(name), prefixLength: 64, workers: 0 },
     { control() {}, event() {} },
     { aes256Gcm: 1, chacha20Poly1305: 1 },
-    undefined,
+    { steering: steeringObject() },
     { hooks, objects: relayObjects() },
   );
   await serve<GatewayRequest>(async (request) => {

@@ -16,7 +16,7 @@ if (!addon) console.log(`SKIP native data path: ${reason}`);
 
 const RATES = { aes256Gcm: 1, chacha20Poly1305: 1 };
 const implementations: (readonly [string, Open])[] = [["userspace", openUserspace]];
-if (addon) implementations.push(["native", (o, h) => openNative(addon, o, h, RATES, undefined)]);
+if (addon) implementations.push(["native", (o, h) => openNative(addon, o, h, RATES)]);
 const pairs = implementations.flatMap(([a, openA]) =>
   implementations.map(([b, openB]) => [a, b, openA, openB] as const),
 );

@@ -45,7 +45,7 @@ async function gateway(name: string): Promise<Gateway> {
     control: (batch: readonly Datagram[]) => void control.push(...batch),
     event: (event: DataPlaneEvent) => void events.push(event),
   };
-  const plane = await openNative(addon, { ...options, address: overlay(name) }, handlers, RATES, undefined);
+  const plane = await openNative(addon, { ...options, address: overlay(name) }, handlers, RATES);
   open.push(() => plane.close());
   return { plane, control, events };
 }

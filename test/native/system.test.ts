@@ -123,7 +123,7 @@ describe.skipIf(!privileged)("links", () => {
       const { loadAddon } = await import("${join(import.meta.dir, "../../runtime/dataplane/addon.io.ts")}");
       const { openNative } = await import("${join(import.meta.dir, "../../runtime/dataplane/native.io.ts")}");
       const options = { port: 0, interface: undefined, device: "tt9", address: "fd00::9", prefixLength: 64, mtu: 1300, workers: 1 };
-      const plane = await openNative(loadAddon().addon, options, { control() {}, event() {} }, { aes256Gcm: 1, chacha20Poly1305: 1 }, undefined);
+      const plane = await openNative(loadAddon().addon, options, { control() {}, event() {} }, { aes256Gcm: 1, chacha20Poly1305: 1 });
       console.log(plane.device);`;
     const start = (then: string) =>
       Bun.spawn(["ip", "netns", "exec", netns, process.execPath, "-e", opening + then], { stdout: "pipe" });

@@ -3,12 +3,19 @@
  * requests `{ id, call, ... }` in, `{ id, value }` and `{ event }` out.
  */
 import { createHash } from "node:crypto";
+import { once } from "node:events";
 import { connect, createServer } from "node:net";
 import { createInterface } from "node:readline";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { type AddonDatagram, type AddonSession, loadAddon } from "../../runtime/dataplane/addon.io.ts";
-import type { DataPlaneOptions, DataPlaneStats } from "../../runtime/dataplane/port.ts";
+import {
+  type AddonDatagram,
+  type AddonSession,
+  type AddonStats,
+  loadAddon,
+  steeringObject,
+} from "../../runtime/dataplane/addon.io.ts";
+import type { DataPlaneOptions } from "../../runtime/dataplane/port.ts";
 
 /** Bytes as hex, since JSON has none. */
 type Hex<T> = { readonly [K in keyof T]: T[K] extends Uint8Array ? string : T[K] };
@@ -27,7 +34,7 @@ export type Request =
   | { readonly call: "close" };
 
 export interface Answers {
-  readonly stats: DataPlaneStats;
+  readonly stats: AddonStats;
   /** SHA-256, hex, of what the listener has received on its first connection. */
   readonly digest: string;
   /** SHA-256, hex, of what was sent. */
@@ -55,7 +62,11 @@ async function transfer(address: string, port: number, total: number): Promise<s
       yield chunk;
     }
   };
-  await pipeline(Readable.from(hashed()), connect(port, address));
+  const socket = connect(port, address);
+  const closed = once(socket, "close"); // both ways: nothing of it is under way any more
+  socket.resume();
+  await pipeline(Readable.from(hashed()), socket);
+  await closed;
   return hash.digest("hex");
 }
 
@@ -88,6 +99,8 @@ async function main(options: DataPlaneOptions): Promise<void> {
       print({ event: { type: "control", ...from, payload: Buffer.from(payload).toString("hex") } });
   };
   const tunnel = addon.openTunnel(options, onControl, (event) => print({ event }));
+  const steering = steeringObject();
+  if (steering && options.device !== undefined) tunnel.steer(steering);
   let listener: Listener | undefined;
   const answer = async (request: Request): Promise<unknown> => {
     switch (request.call) {

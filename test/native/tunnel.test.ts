@@ -7,7 +7,7 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import { type Addon, loadAddon } from "../../runtime/dataplane/addon.io.ts";
+import { type Addon, loadAddon, steeringObject } from "../../runtime/dataplane/addon.io.ts";
 import { FRAME, SEALED_FLAG, SealedHeader } from "../../runtime/mesh/frame.ts";
 import { able } from "../help/require.ts";
 import type { Answers, Request } from "./tunnel-peer.ts";
@@ -239,6 +239,27 @@ describe.skipIf(!here).each([
       expect(await b.ask({ call: "digest" })).toBe(sent);
       const stats = await b.ask({ call: "stats" });
       expect(stats.drops).toMatchObject({ auth: 0, replay: 0, source: 0, tunFull: 0 });
+    },
+    60_000,
+  );
+
+  test.skipIf(!steeringObject())(
+    "gives sparse flows a worker of their own at both ends, and keeps bulk flows out of it",
+    async () => {
+      const before = { a: await a.ask({ call: "stats" }), b: await b.ask({ call: "stats" }) };
+      inside("a", "ping", "-c", "20", "-i", "0.01", "-W", "2", "fd00::2");
+      const pinged = { a: await a.ask({ call: "stats" }), b: await b.ask({ call: "stats" }) };
+      for (const side of ["a", "b"] as const) {
+        expect(pinged[side].sparse.sent).toBeGreaterThanOrEqual(before[side].sparse.sent + 20);
+        expect(pinged[side].sparse.received).toBeGreaterThanOrEqual(before[side].sparse.received + 20);
+      }
+      await b.ask({ call: "listen", port: TCP_PORT });
+      const sent = await a.ask({ call: "transfer", address: "fd00::2", port: TCP_PORT, bytes: 64_000_000 });
+      expect(await b.ask({ call: "digest" })).toBe(sent);
+      const after = await b.ask({ call: "stats" });
+      const all = after.received.packets - pinged.b.received.packets;
+      expect(all).toBeGreaterThan(40_000);
+      expect(after.sparse.received - pinged.b.sparse.received).toBeLessThan(all / 10);
     },
     60_000,
   );

@@ -31,6 +31,7 @@ const FULL: Facts = {
     { aead: "chacha20-poly1305", library: "libcrypto 3.0.19", rate: 900 },
   ],
   ingress: { built: true, refusal: "" },
+  steering: { built: true, refusal: "" },
   relay: { built: true, refusal: "" },
   mesh: { built: true, refusal: "" },
   provider: { name: "native", fast: true },
@@ -72,10 +73,11 @@ describe("the capability table", () => {
       {
         ...withHost({ bpf: "EPERM" }),
         ingress: { built: true, refusal: "EPERM" },
+        steering: { built: true, refusal: "EPERM" },
         relay: { built: true, refusal: "EPERM" },
         mesh: { built: true, refusal: "EPERM" },
       },
-      ["bpf", "ingress-filter", "kernel-relay", "mesh-filter"],
+      ["bpf", "ingress-filter", "sparse-flows", "kernel-relay", "mesh-filter"],
     ],
     ["no libbpf", withHost({ libbpf: "" }), ["libbpf"]],
     [
