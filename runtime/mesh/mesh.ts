@@ -16,22 +16,14 @@ import {
 } from "./gossip/message.ts";
 import { Handshakes } from "./handshake/machine.ts";
 import type { Admission, Established, HandshakeAction, LocalNode, RemoteMember } from "./handshake/ports.ts";
+import { Joining } from "./joining.ts";
 import { type Peer, PeerTable, SESSIONS_MAX, UPGRADE_FIRST } from "./peers.ts";
 import type { MeshDeps, MeshDirectory } from "./ports.ts";
 import { isNeighbour, isThrough, neighbourList, Routes, through } from "./routes.ts";
 import { ControlSession } from "./session/control.ts";
 import { type ControlMessage, decodeMessage, encodeMessage } from "./session/message.ts";
 import { isStreamFrame, Stream } from "./stream/stream.ts";
-import type {
-  Datagram,
-  DataPlaneEvent,
-  JoinInvite,
-  MeshAction,
-  MeshCommand,
-  MeshEvent,
-  MeshNotice,
-  PeerView,
-} from "./types.ts";
+import type { Datagram, DataPlaneEvent, MeshAction, MeshCommand, MeshEvent, MeshNotice, PeerView } from "./types.ts";
 import { viewOf } from "./view.ts";
 
 /** A peer that has refused us is not asked again sooner. */
@@ -56,7 +48,7 @@ export class Mesh {
   #directory: MeshDirectory | undefined;
   #gossip: Gossip | undefined;
   #handshakes: Handshakes;
-  #join: { readonly invite: JoinInvite; readonly name: string; next: number; exchange: string } | undefined;
+  #join: Joining | undefined;
   #out: MeshAction[] = [];
   #stopped = false;
   #toldSecret: Uint8Array | undefined;
@@ -94,8 +86,9 @@ export class Mesh {
   /** When to send `tick` next; undefined: not before another event. */
   deadline(): Ms | undefined {
     if (this.#stopped) return undefined;
-    const due = [this.#queue.next, this.#handshakes.deadline()].filter((at) => at !== undefined);
-    return due.length > 0 ? Math.min(...due) : undefined;
+    const due = [this.#queue.next, this.#handshakes.deadline(), this.#join?.due].filter((at) => at !== undefined);
+    const next = Math.min(...due);
+    return Number.isFinite(next) ? next : undefined;
   }
 
   peers(now: Ms): readonly PeerView[] {
@@ -220,8 +213,9 @@ export class Mesh {
       const peer = this.#peers.byAddress(c.peer);
       if (peer?.current) await this.#dial(peer, now);
     } else if (c.type === "join") {
-      this.#join = { invite: c.invite, name: c.name, next: 0, exchange: "" };
-      await this.#tryJoin("join/no-endpoint", "the invite names no endpoint", now);
+      this.#join = new Joining(c.invite, c.name, now);
+      if (c.invite.endpoints.length === 0) this.#failToJoin("join/no-endpoint", "the invite names no endpoint");
+      await this.#tryToJoin(now);
     } else if (c.type === "addresses") this.#announce(c.endpoints);
     else for (const peer of this.#peers.all()) this.#tell(peer, { kind: "goodbye" }, now);
   }
@@ -233,18 +227,20 @@ export class Mesh {
     for (const peer of this.#peers.all()) peer.owesNeighbours = isNeighbour(peer);
   }
 
-  async #tryJoin(code: string, message: string, now: Ms): Promise<void> {
+  async #tryToJoin(now: Ms): Promise<void> {
     const join = this.#join;
-    const endpoint = join?.invite.endpoints[join.next++];
-    if (join && endpoint) {
-      const actions = await this.#handshakes.join(join.invite, join.name, endpoint, now);
-      const first = actions.find((a) => a.type === "send");
-      if (first?.type === "send") join.exchange = toHex(first.datagram.payload.subarray(8, 16));
-      await this.#apply(actions, now);
-    } else {
-      this.#join = undefined;
-      this.#say({ kind: "joinFailed", code, message });
-    }
+    if (!join || now < join.due) return;
+    const endpoint = join.take(now);
+    if (!endpoint) return;
+    const actions = await this.#handshakes.join(join.invite, join.name, endpoint, now);
+    const first = actions.find((a) => a.type === "send");
+    if (first?.type === "send") join.started(toHex(first.datagram.payload.subarray(8, 16)));
+    await this.#apply(actions, now);
+  }
+
+  #failToJoin(code: string, message: string): void {
+    this.#join = undefined;
+    this.#say({ kind: "joinFailed", code, message });
   }
 
   async #notice(e: DataPlaneEvent, now: Ms): Promise<void> {
@@ -267,6 +263,7 @@ export class Mesh {
 
   async #tick(now: Ms): Promise<void> {
     await this.#apply(this.#handshakes.tick(now), now);
+    await this.#tryToJoin(now);
     for (const peer of this.#queue.take(now)) await this.#care(this.#peers.of(peer.id, now), now);
   }
 
@@ -555,9 +552,10 @@ export class Mesh {
       if (a.type === "send") this.#out.push(a);
       else if (a.type === "established") await this.#establish(a.session, now);
       else if (a.type === "repeated") this.#confirm(a.localIndex, now);
-      else if (this.#join?.exchange === a.exchange) {
-        if (a.told) this.#join.next = this.#join.invite.endpoints.length; // a refusal is the same by every way
-        await this.#tryJoin(a.code, a.message, now);
+      else if (this.#join?.has(a.exchange)) {
+        // A refusal is the same by every way.
+        if (this.#join.failed(a.exchange, now) || a.told) this.#failToJoin(a.code, a.message);
+        else await this.#tryToJoin(now);
       } else if (a.told) this.#refused(a.peer, a.code, a.message, now);
       else this.#gaveUp(a.peer, now);
     }

@@ -29,6 +29,27 @@ scenario("join/token", "a gateway joins by token under 20 % loss, and has a sess
   expect(states(b)).toEqual(["up"]);
 });
 
+scenario("join/many-addresses", "of the addresses in an invite one is enough, whichever it is", 2, async (sim) => {
+  const { invite, join } = await inviting(sim, 10);
+  const nowhere = [1, 2, 3].map((n) => ({ address: `10.99.0.${n}`, port: 51820 }));
+  const started = await join("b", { endpoints: [...nowhere, ...invite.endpoints] });
+  expect(states(started)).toEqual(["up"]);
+  const [joined] = started.notices.flatMap((n) => (n.kind === "sessionUp" ? [n.took] : []));
+  expect(joined).toBeLessThan(5000); // simulated: not one patience after the other
+});
+
+scenario(
+  "join/nobody",
+  "an invite whose addresses nobody answers at fails once, when the last has been tried",
+  1,
+  async (sim) => {
+    const { join } = await inviting(sim, 0);
+    const endpoints = [1, 2, 3].map((n) => ({ address: `10.99.0.${n}`, port: 51820 }));
+    const lost = await join("b", { endpoints });
+    expect(lost.notices.filter((n) => n.kind === "joinFailed")).toHaveLength(1);
+  },
+);
+
 scenario("join/used", "a token that was used is refused, with the reason", 2, async (sim) => {
   const { join } = await inviting(sim, 10);
   await join("b");
