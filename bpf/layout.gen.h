@@ -243,7 +243,7 @@ struct policy_header {
 	__u32 opening_ms;
 	__u32 udp_ms;
 	__u32 other_ms;
-	__u8 reserved[4];
+	__u32 members;
 	__u8 own[16];
 };
 LAYOUT_ASSERT(sizeof(struct policy_header) == 64, "policy_header");
@@ -258,7 +258,7 @@ LAYOUT_ASSERT(offsetof(struct policy_header, tcp_ms) == 28, "policy_header.tcp_m
 LAYOUT_ASSERT(offsetof(struct policy_header, opening_ms) == 32, "policy_header.opening_ms");
 LAYOUT_ASSERT(offsetof(struct policy_header, udp_ms) == 36, "policy_header.udp_ms");
 LAYOUT_ASSERT(offsetof(struct policy_header, other_ms) == 40, "policy_header.other_ms");
-LAYOUT_ASSERT(offsetof(struct policy_header, reserved) == 44, "policy_header.reserved");
+LAYOUT_ASSERT(offsetof(struct policy_header, members) == 44, "policy_header.members");
 LAYOUT_ASSERT(offsetof(struct policy_header, own) == 48, "policy_header.own");
 
 struct policy_member {

@@ -26,7 +26,7 @@ static __always_inline const struct policy_member *find_member(void *table, cons
 	__u32 hash = member_hash(address, policy->seed);
 
 	for (__u32 i = 0; i < POLICY_PROBES_MAX; i++) {
-		const struct policy_member *two = (const void *)policy_row(table, 1 + ((hash + i) & policy->mask));
+		const struct policy_member *two = (const void *)policy_row(table, policy->members + ((hash + i) & policy->mask));
 
 		if (!two)
 			return 0;

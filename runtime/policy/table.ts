@@ -1,9 +1,9 @@
 /**
- * The form in which the kernel has a policy (`bpf/mesh.bpf.c`): rows of sixteen 32-bit words. Row 0 is a header; then a hash of
- * the members by address, each with the roots of its tries; then the tries' nodes. Replaced as a whole, so that no packet
+ * The form in which the kernel has a policy (`bpf/mesh.bpf.c`): rows of sixteen 32-bit words. Row 0 is a header; then the nodes of
+ * the tries; then a hash of the members by address, each with the roots of its tries. Replaced as a whole, so that no packet
  * sees half of one.
  */
-import { bytes, reserved, struct } from "../base/struct.ts";
+import { bytes, struct } from "../base/struct.ts";
 
 /** Rows that a member may be found in, from the one that its address hashes to. */
 export const PROBES_MAX = 8;
@@ -26,7 +26,7 @@ export const PolicyHeader = struct("policy_header", {
   openingMs: "u32le", //   32 TCP before the answer, or after FIN or RST
   udpMs: "u32le", //       36
   otherMs: "u32le", //     40
-  reserved: reserved(4),
+  members: "u32le", //     44 first row of the hash
   own: bytes(16), //       48 our overlay address
 }); //                     64 bytes
 

@@ -17,10 +17,11 @@ import {
   MeshFlow,
   MeshFlowKey,
 } from "../../runtime/dataplane/mesh-layout.ts";
-import { compilePolicy } from "../../runtime/policy/compile.ts";
+
 import type { Identity, Policy } from "../../runtime/policy/policy.ts";
 import type { FlowTimes } from "../../runtime/policy/table.ts";
 import { able } from "../help/require.ts";
+import { compilePolicy } from "../unit/policy/world.ts";
 
 export function canRun(file: string): boolean {
   if (!able(file, "addon", "root")) return false;

@@ -84,6 +84,20 @@ describe.skipIf(!canRun(FILE))("the overlay device", () => {
       expect(lab.send("out", answer(22)).fate).toBe("pass");
     });
 
+    test("of TCP begins anew after FIN or RST, for who opened it", () => {
+      for (const [source, end] of [
+        [1, TCP.fin | TCP.ack],
+        [2, TCP.rst],
+      ] as const) {
+        const mine = () => lab.flows().find((f) => f.remotePort === source);
+        lab.send("in", syn(22, source));
+        lab.send("in", v6(toUs(A), 6, tcp(source, 22, end)));
+        expect(mine()).toMatchObject({ closing: true, in: { packets: 2 } });
+        expect(lab.send("in", syn(22, source)).fate).toBe("pass");
+        expect(mine()).toMatchObject({ closing: false, in: { packets: 1 } });
+      }
+    });
+
     test("to an echo request has its id, and asks nothing itself", () => {
       expect(lab.send("in", v6(toUs(B), 58, icmp(128, 7))).fate).toBe("pass");
       expect(lab.send("out", v6(fromUs(B), 58, icmp(129, 8))).fate).toBe("default");
