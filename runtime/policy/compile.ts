@@ -65,7 +65,7 @@ export class PolicyProgram {
       counterBase,
       ...times,
       members: first,
-      own: parseIp(self) as Uint8Array,
+      own: bytesOf(self) ?? new Uint8Array(16),
     });
     table.set(header);
     return table;
@@ -186,11 +186,14 @@ function place(known: readonly Pick<Slot, "member" | "address">[], rows: number,
   return placed;
 }
 
+/** 16 bytes, IPv4 as ::ffff:a.b.c.d. */
+const bytesOf = (text: string): Uint8Array | undefined => parseIp(text.includes(":") ? text : `::ffff:${text}`);
+
 /** As the kernel reads them: 32 bits of the address at a time, in this machine's order. */
 function wordsOf(text: string): Uint32Array | undefined {
-  const address = parseIp(text);
+  const address = bytesOf(text);
   const view = address && new DataView(address.buffer, address.byteOffset);
-  return view?.byteLength === 16 ? Uint32Array.from({ length: 4 }, (_, i) => view.getUint32(4 * i, true)) : undefined;
+  return view && Uint32Array.from({ length: 4 }, (_, i) => view.getUint32(4 * i, true));
 }
 
 /** The rule of a table for a member's packet, as the kernel finds it; 0 when there is none, undefined for who is no member. */

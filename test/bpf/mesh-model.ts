@@ -162,10 +162,8 @@ export class Model {
   /** As if the packet, or the one that opened its flow, went in `direction`. */
   #decide(p: Packet, direction: MeshDirection): Decision {
     if (!this.#policy) return { fate: "pass", rule: 0 };
-    const fallback = this.#policy.fallback === "allow";
     const [near, far] = [p.local, p.remote].map((a) => this.#members.find((m) => m.address === a));
-    if (!near || !far || p.local !== this.#self || p.remote === this.#self)
-      return { fate: fallback ? "pass" : "stranger", rule: 0 };
+    if (!near || !far || p.local !== this.#self || p.remote === this.#self) return { fate: "stranger", rule: -1 };
     const [from, to] = direction === "in" ? [far, near] : [near, far];
     const attempt = { from, to, protocol: protocolOf(p), port: portOf(p, direction) };
     const { action, rule } = evaluate(this.#policy, this.#self, attempt);
