@@ -71,7 +71,7 @@ for (let round = 0; round < Number(values.rounds); round++) {
   for (const size of SIZES) {
     const { policy } = readPolicy(policyOf(size));
     filter.replace(
-      new PolicyProgram(policy, OWN).table({ members: MEMBERS, generation: ++generation, counterBase: 0 }),
+      new PolicyProgram(policy, OWN).table({ members: MEMBERS, generation: ++generation, counterBase: 0, link: 14 }),
     );
     for (const [kind, packetFrom] of Object.entries(KINDS)) {
       const id = `policy/${kind}/${size}`;

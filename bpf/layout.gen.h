@@ -233,7 +233,8 @@ LAYOUT_ASSERT(offsetof(struct relay_destination, backup) == 4, "relay_destinatio
 
 struct policy_header {
 	__u32 generation;
-	__u32 flags;
+	__u16 flags;
+	__u16 link;
 	__u32 mask;
 	__u32 seed;
 	__u32 any_in;
@@ -249,6 +250,7 @@ struct policy_header {
 LAYOUT_ASSERT(sizeof(struct policy_header) == 64, "policy_header");
 LAYOUT_ASSERT(offsetof(struct policy_header, generation) == 0, "policy_header.generation");
 LAYOUT_ASSERT(offsetof(struct policy_header, flags) == 4, "policy_header.flags");
+LAYOUT_ASSERT(offsetof(struct policy_header, link) == 6, "policy_header.link");
 LAYOUT_ASSERT(offsetof(struct policy_header, mask) == 8, "policy_header.mask");
 LAYOUT_ASSERT(offsetof(struct policy_header, seed) == 12, "policy_header.seed");
 LAYOUT_ASSERT(offsetof(struct policy_header, any_in) == 16, "policy_header.any_in");

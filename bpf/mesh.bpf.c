@@ -204,6 +204,7 @@ static __always_inline int filter(struct __sk_buff *skb, __u32 direction)
 	policy = bpf_map_lookup_elem(table, &zero);
 	if (!policy)
 		return DROP;
+	packet.link = policy->link;
 	problem = read_packet(skb, direction, &packet);
 	if (problem)
 		return policy->flags & POLICY_FLAG_ENFORCE ? count_drop(direction, problem, 1) : PASS;

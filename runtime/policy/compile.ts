@@ -12,6 +12,8 @@ export interface Terms {
   readonly generation: number;
   readonly counterBase: number;
   readonly times?: FlowTimes;
+  /** Bytes before the IP header; BPF_PROG_TEST_RUN puts Ethernet's there. */
+  readonly link?: number;
 }
 
 /** Packets in the overlay have this gateway at one end; the rules are about the other. */
@@ -41,7 +43,7 @@ export class PolicyProgram {
   }
 
   /** Rows of 64 bytes. Throws `policy/too-large`. */
-  table({ members, generation, counterBase, times = FLOW_TIMES }: Terms): Uint8Array {
+  table({ members, generation, counterBase, times = FLOW_TIMES, link = 0 }: Terms): Uint8Array {
     const self = this.#self.address;
     const hash = hashOf(members.filter((m) => m.address !== self));
     const [anyIn, anyOut] = this.#roots.map((roots) => roots.any()) as [number, number];
@@ -58,6 +60,7 @@ export class PolicyProgram {
     const header = PolicyHeader.encode({
       generation,
       flags: (this.#policy ? TABLE_FLAG.enforce : 0) | (allows ? TABLE_FLAG.defaultAllow : 0),
+      link,
       mask: hash.rows - 1,
       seed: hash.seed,
       anyIn,

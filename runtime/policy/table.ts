@@ -16,7 +16,8 @@ export const TABLE_FLAG = {
 /** Row 0. Times in milliseconds: how long a silent flow of that kind is remembered. */
 export const PolicyHeader = struct("policy_header", {
   generation: "u32le", //  0  rises with each table; a flow that an older one allowed is judged again
-  flags: "u32le", //       4
+  flags: "u16le", //       4
+  link: "u16le", //        6  bytes before the IP header: none on a TUN device
   mask: "u32le", //        8  of the hash: its rows less one, a power of two
   seed: "u32le", //        12
   anyIn: "u32le", //       16 roots for rules about any member, by direction

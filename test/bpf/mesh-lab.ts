@@ -53,7 +53,7 @@ export class MeshLab {
   enforce(policy: Policy | undefined, members: readonly Identity[], times?: FlowTimes): void {
     this.#generation++;
     this.filter.clearRuleCounters(0, 32);
-    const terms = { policy, members, self: this.self, generation: this.#generation, counterBase: 0 };
+    const terms = { policy, members, self: this.self, generation: this.#generation, counterBase: 0, link: 14 };
     this.filter.replace(compilePolicy(times ? { ...terms, times } : terms));
   }
 
