@@ -326,7 +326,8 @@ LAYOUT_ASSERT(offsetof(struct relay_destination, backup) == 4, "relay_destinatio
 
 struct policy_header {
 	__u32 generation;
-	__u32 flags;
+	__u16 flags;
+	__u16 link;
 	__u32 mask;
 	__u32 seed;
 	__u32 any_in;
@@ -336,12 +337,13 @@ struct policy_header {
 	__u32 opening_ms;
 	__u32 udp_ms;
 	__u32 other_ms;
-	__u8 reserved[4];
+	__u32 members;
 	__u8 own[16];
 };
 LAYOUT_ASSERT(sizeof(struct policy_header) == 64, "policy_header");
 LAYOUT_ASSERT(offsetof(struct policy_header, generation) == 0, "policy_header.generation");
 LAYOUT_ASSERT(offsetof(struct policy_header, flags) == 4, "policy_header.flags");
+LAYOUT_ASSERT(offsetof(struct policy_header, link) == 6, "policy_header.link");
 LAYOUT_ASSERT(offsetof(struct policy_header, mask) == 8, "policy_header.mask");
 LAYOUT_ASSERT(offsetof(struct policy_header, seed) == 12, "policy_header.seed");
 LAYOUT_ASSERT(offsetof(struct policy_header, any_in) == 16, "policy_header.any_in");
@@ -351,7 +353,7 @@ LAYOUT_ASSERT(offsetof(struct policy_header, tcp_ms) == 28, "policy_header.tcp_m
 LAYOUT_ASSERT(offsetof(struct policy_header, opening_ms) == 32, "policy_header.opening_ms");
 LAYOUT_ASSERT(offsetof(struct policy_header, udp_ms) == 36, "policy_header.udp_ms");
 LAYOUT_ASSERT(offsetof(struct policy_header, other_ms) == 40, "policy_header.other_ms");
-LAYOUT_ASSERT(offsetof(struct policy_header, reserved) == 44, "policy_header.reserved");
+LAYOUT_ASSERT(offsetof(struct policy_header, members) == 44, "policy_header.members");
 LAYOUT_ASSERT(offsetof(struct policy_header, own) == 48, "policy_header.own");
 
 struct policy_member {

@@ -105,7 +105,8 @@ static __always_inline int deny(const struct policy_header *policy, const struct
 {
 	struct mesh_flow *known;
 
-	mesh_count_rule(policy, judged->leaf, judged->packets, judged->bytes);
+	if (judged->drop != MESH_DROP_STRANGER)
+		mesh_count_rule(policy, judged->leaf, judged->packets, judged->bytes);
 	if (packet->kind != MESH_SINGLE) {
 		known = bpf_map_lookup_elem(&mesh_denied, &packet->key);
 		if (known && known->generation == policy->generation && known->opener == judged->direction)
@@ -203,6 +204,7 @@ static __always_inline int filter(struct __sk_buff *skb, __u32 direction)
 	policy = bpf_map_lookup_elem(table, &zero);
 	if (!policy)
 		return DROP;
+	packet.link = policy->link;
 	problem = read_packet(skb, direction, &packet);
 	if (problem)
 		return policy->flags & POLICY_FLAG_ENFORCE ? count_drop(direction, problem, 1) : PASS;

@@ -1,7 +1,4 @@
-/*
- * What the programs on the overlay device want to know of an IP packet. A TUN device has no link header; packets are read from
- * their network header, so that a frame of BPF_PROG_TEST_RUN, which has one, is read the same way.
- */
+/* What the programs on the overlay device want to know of an IP packet. Its bytes may lie in pages: they are read by copying. */
 #pragma once
 #include <linux/if_ether.h>
 #include <linux/in.h>
@@ -32,6 +29,7 @@ enum mesh_part { MESH_WHOLE, MESH_FIRST, MESH_LATER };
 
 struct mesh_packet {
 	struct mesh_flow_key key;
+	__u32 link;       /* bytes before the IP header; the other offsets count from there */
 	__u32 total;      /* bytes, from the IP header on */
 	__u32 transport;  /* offset of the transport header */
 	__u32 headers;    /* bytes before the payload */
@@ -46,9 +44,9 @@ struct mesh_words {
 	__u32 at[4];
 } __attribute__((aligned(4)));
 
-static __always_inline int mesh_read(const struct __sk_buff *skb, __u32 at, void *to, __u32 size)
+static __always_inline int mesh_read(const struct __sk_buff *skb, const struct mesh_packet *packet, __u32 at, void *to, __u32 size)
 {
-	return bpf_skb_load_bytes_relative(skb, at, to, size, BPF_HDR_START_NET);
+	return bpf_skb_load_bytes(skb, packet->link + at, to, size);
 }
 
 static __always_inline int is_same_address(const void *a, const void *b)
@@ -86,7 +84,7 @@ static __always_inline __u32 read_v6(const struct __sk_buff *skb, __u32 directio
 	__u32 at = sizeof(ip);
 	__u8 next;
 
-	if (mesh_read(skb, 0, &ip, sizeof(ip)) < 0)
+	if (mesh_read(skb, packet, 0, &ip, sizeof(ip)) < 0)
 		return MESH_DROP_TRUNCATED;
 	if ((ip.first & bpf_htonl(0xf0000000)) != bpf_htonl(0x60000000))
 		return MESH_DROP_MALFORMED;
@@ -94,7 +92,7 @@ static __always_inline __u32 read_v6(const struct __sk_buff *skb, __u32 directio
 	copy_address(packet->key.remote, direction == MESH_IN ? ip.source : ip.destination);
 	packet->total = sizeof(ip) + bpf_ntohs(ip.payload);
 	if (!ip.payload && skb->gso_size)
-		packet->total = skb->len; /* a superpacket beyond 64 KiB */
+		packet->total = skb->len - packet->link; /* a superpacket beyond 64 KiB */
 	next = ip.next;
 	for (int i = 0; i < EXTENSIONS_MAX; i++) {
 		struct {
@@ -106,7 +104,7 @@ static __always_inline __u32 read_v6(const struct __sk_buff *skb, __u32 directio
 
 		if (next != IPPROTO_HOPOPTS && next != IPPROTO_ROUTING && next != IPPROTO_DSTOPTS && next != IPPROTO_FRAGMENT)
 			break;
-		if (mesh_read(skb, at, &extension, sizeof(extension)) < 0)
+		if (mesh_read(skb, packet, at, &extension, sizeof(extension)) < 0)
 			return MESH_DROP_TRUNCATED;
 		if (next == IPPROTO_FRAGMENT) {
 			if (packet->part != MESH_WHOLE)
@@ -134,7 +132,7 @@ static __always_inline __u32 read_v4(const struct __sk_buff *skb, __u32 directio
 {
 	struct iphdr ip;
 
-	if (mesh_read(skb, 0, &ip, sizeof(ip)) < 0)
+	if (mesh_read(skb, packet, 0, &ip, sizeof(ip)) < 0)
 		return MESH_DROP_TRUNCATED;
 	if (ip.version != 4 || ip.ihl < 5)
 		return MESH_DROP_MALFORMED;
@@ -176,15 +174,15 @@ static __always_inline void read_quoted(const struct __sk_buff *skb, __u32 direc
 	if (is_v6) {
 		__u8 first, next;
 
-		if (mesh_read(skb, at, &first, 1) < 0 || first >> 4 != 6 || mesh_read(skb, at + 6, &next, 1) < 0 ||
-		    mesh_read(skb, at + 8, source, 16) < 0 || mesh_read(skb, at + 24, destination, 16) < 0)
+		if (mesh_read(skb, packet, at, &first, 1) < 0 || first >> 4 != 6 || mesh_read(skb, packet, at + 6, &next, 1) < 0 ||
+		    mesh_read(skb, packet, at + 8, source, 16) < 0 || mesh_read(skb, packet, at + 24, destination, 16) < 0)
 			return;
 		protocol = next;
 		at += 40;
 	} else {
 		struct iphdr ip;
 
-		if (mesh_read(skb, at, &ip, sizeof(ip)) < 0 || ip.version != 4 || ip.ihl < 5 || ip.frag_off & bpf_htons(0x1fff))
+		if (mesh_read(skb, packet, at, &ip, sizeof(ip)) < 0 || ip.version != 4 || ip.ihl < 5 || ip.frag_off & bpf_htons(0x1fff))
 			return;
 		map_v4(source, ip.saddr);
 		map_v4(destination, ip.daddr);
@@ -194,7 +192,7 @@ static __always_inline void read_quoted(const struct __sk_buff *skb, __u32 direc
 	/* What came in quotes what went out: its source is our end. */
 	if (!is_same_address(direction == MESH_IN ? source : destination, packet->key.local) ||
 	    !is_same_address(direction == MESH_IN ? destination : source, packet->key.remote) ||
-	    mesh_read(skb, at, ports, sizeof(ports)) < 0)
+	    mesh_read(skb, packet, at, ports, sizeof(ports)) < 0)
 		return;
 	if (has_ports(protocol)) {
 		set_ports(packet, direction ^ 1, ports[0], ports[1]);
@@ -216,7 +214,7 @@ static __always_inline __u32 read_icmp(const struct __sk_buff *skb, __u32 direct
 	} icmp;
 	__u8 request = is_v6 ? 128 : 8, reply = is_v6 ? 129 : 0;
 
-	if (mesh_read(skb, packet->transport, &icmp, sizeof(icmp)) < 0)
+	if (mesh_read(skb, packet, packet->transport, &icmp, sizeof(icmp)) < 0)
 		return MESH_DROP_TRUNCATED;
 	packet->headers = packet->transport + sizeof(icmp);
 	packet->kind = MESH_SINGLE;
@@ -244,14 +242,14 @@ static __always_inline __u32 read_transport(const struct __sk_buff *skb, __u32 d
 		return 0;
 	}
 	if (protocol == IPPROTO_TCP) {
-		if (mesh_read(skb, packet->transport, head, 20) < 0)
+		if (mesh_read(skb, packet, packet->transport, head, 20) < 0)
 			return MESH_DROP_TRUNCATED;
 		packet->headers += (bpf_ntohs(head[6]) >> 12) * 4;
 		packet->tcp_flags = bpf_ntohs(head[6]);
 		if (packet->headers < packet->transport + 20)
 			return MESH_DROP_MALFORMED;
 	} else {
-		if (mesh_read(skb, packet->transport, head, 8) < 0)
+		if (mesh_read(skb, packet, packet->transport, head, 8) < 0)
 			return MESH_DROP_TRUNCATED;
 		packet->headers += 8;
 	}
@@ -260,12 +258,11 @@ static __always_inline __u32 read_transport(const struct __sk_buff *skb, __u32 d
 	return 0;
 }
 
-/* Returns why the packet is dropped while a policy is enforced, or 0. `packet` is all zeros before. */
+/* Returns why the packet is dropped while a policy is enforced, or 0. `packet` is all zeros before, but for `link`. */
 static __always_inline __u32 read_packet(const struct __sk_buff *skb, __u32 direction, struct mesh_packet *packet)
 {
 	int is_v6 = skb->protocol == bpf_htons(ETH_P_IPV6);
 	__u32 problem;
-	__u8 last;
 
 	if (!is_v6 && skb->protocol != bpf_htons(ETH_P_IP))
 		return MESH_DROP_MALFORMED;
@@ -274,7 +271,5 @@ static __always_inline __u32 read_packet(const struct __sk_buff *skb, __u32 dire
 		problem = read_transport(skb, direction, packet, is_v6);
 	if (problem)
 		return problem;
-	if (packet->total < packet->headers || !packet->total)
-		return MESH_DROP_TRUNCATED;
-	return mesh_read(skb, packet->total - 1, &last, 1) < 0 ? MESH_DROP_TRUNCATED : 0;
+	return packet->total < packet->headers || !packet->total || packet->total > skb->len - packet->link ? MESH_DROP_TRUNCATED : 0;
 }

@@ -26,7 +26,7 @@ static __always_inline const struct policy_member *find_member(void *table, cons
 	__u32 hash = member_hash(address, policy->seed);
 
 	for (__u32 i = 0; i < POLICY_PROBES_MAX; i++) {
-		const struct policy_member *two = (const void *)policy_row(table, 1 + ((hash + i) & policy->mask));
+		const struct policy_member *two = (const void *)policy_row(table, policy->members + ((hash + i) & policy->mask));
 
 		if (!two)
 			return 0;
@@ -58,8 +58,8 @@ static __always_inline __u32 earlier(__u32 a, __u32 b)
 }
 
 /*
- * The leaf for a packet that opens a flow in this direction. `drop` tells why it is denied, or 0. An end that is neither ours nor a
- * member's is matched by no rule, not even by one about any.
+ * The leaf for a packet that opens a flow in this direction. `drop` tells why it is denied, or 0. With an end that is neither ours nor
+ * a member's it is dropped whatever the rules and the default say: those are about members.
  */
 static __always_inline __u32 decide(void *table, const struct policy_header *policy, __u32 direction, const struct mesh_flow_key *key,
 				    __u32 rule_key, __u8 *drop)
@@ -71,18 +71,20 @@ static __always_inline __u32 decide(void *table, const struct policy_header *pol
 	if (!(policy->flags & POLICY_FLAG_ENFORCE))
 		return POLICY_LEAF | POLICY_LEAF_ALLOWS;
 	member = is_same_address(key->local, policy->own) ? find_member(table, policy, key->remote) : 0;
-	if (member) {
-		leaf = find_leaf(table, direction == MESH_IN ? policy->any_in : policy->any_out, rule_key);
-		leaf = earlier(leaf, find_leaf(table, direction == MESH_IN ? member->name_in : member->name_out, rule_key));
-		leaf = earlier(leaf, find_leaf(table, direction == MESH_IN ? member->roles_in : member->roles_out, rule_key));
-		if (leaf & POLICY_LEAF_NUMBER) {
-			if (!(leaf & POLICY_LEAF_ALLOWS))
-				*drop = MESH_DROP_RULE;
-			return leaf;
-		}
+	if (!member) {
+		*drop = MESH_DROP_STRANGER;
+		return POLICY_LEAF;
+	}
+	leaf = find_leaf(table, direction == MESH_IN ? policy->any_in : policy->any_out, rule_key);
+	leaf = earlier(leaf, find_leaf(table, direction == MESH_IN ? member->name_in : member->name_out, rule_key));
+	leaf = earlier(leaf, find_leaf(table, direction == MESH_IN ? member->roles_in : member->roles_out, rule_key));
+	if (leaf & POLICY_LEAF_NUMBER) {
+		if (!(leaf & POLICY_LEAF_ALLOWS))
+			*drop = MESH_DROP_RULE;
+		return leaf;
 	}
 	if (policy->flags & POLICY_FLAG_DEFAULT_ALLOW)
 		return POLICY_LEAF | POLICY_LEAF_ALLOWS;
-	*drop = member ? MESH_DROP_DEFAULT : MESH_DROP_STRANGER;
+	*drop = MESH_DROP_DEFAULT;
 	return POLICY_LEAF;
 }

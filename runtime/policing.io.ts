@@ -345,14 +345,14 @@ export class Policing {
 const shown = (who: Identity): string => who.name || who.address;
 const volume = (flow: Flow): number => flow.in.bytes + flow.out.bytes;
 
-/** `self`, or what `memberNamed` takes. An address that nobody has is a stranger's: no rule is about it. */
+/** `self`, or what `memberNamed` takes. Throws `policy/stranger` for an address that nobody has. */
 function identityOf(roster: Roster, members: readonly Identity[], self: string, word: string): Identity {
   const ip = parseIp(word);
   const address = word === "self" ? self : ip ? formatIp(ip) : memberNamed(roster, word).address;
   const found = members.find((m) => m.address === address);
   if (found) return found;
-  throw new TrellisError("policy/stranger", `${word} is no member's address: rules are about members only`, {
-    hint: "its packets get the default; trellis peers lists the members",
+  throw new TrellisError("policy/stranger", `${word} is no member's address: a policy drops its packets`, {
+    hint: "trellis peers lists the members",
   });
 }
 

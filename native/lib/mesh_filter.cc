@@ -124,8 +124,7 @@ Status MeshFilter::events(size_t most, std::vector<uint8_t>& out) {
 }
 
 Status MeshFilter::run(const MeshTrial& trial, std::span<const uint8_t> packet, uint32_t& code, uint32_t& nanoseconds) const {
-  // The kernel takes a frame; on the device there is no Ethernet header, and the programs read from the network header.
-  constexpr size_t ETHERNET = 14;
+  constexpr size_t ETHERNET = 14;  // the kernel takes a frame; the policy in force says that there is a link header
   std::vector<uint8_t> frame(ETHERNET + packet.size());
   const bool v4 = !packet.empty() && packet[0] >> 4 == 4;
   frame[12] = v4 ? 0x08 : 0x86;

@@ -42,7 +42,7 @@ class MeshFilter {
   /** Events since the last call: structs, at most `most`. */
   Status events(size_t most, std::vector<uint8_t>& out);
 
-  /** Runs a program on an IP packet. `code` is what it returned, `nanoseconds` what a run took on average. */
+  /** Runs a program on an IP packet, behind an Ethernet header as the policy has to say. `code` is what it returned, `nanoseconds` what a run took on average. */
   Status run(const MeshTrial& trial, std::span<const uint8_t> packet, uint32_t& code, uint32_t& nanoseconds) const;
 
  private:

@@ -160,7 +160,7 @@ export interface MeshFilter {
   flows(denied: boolean): { readonly now: number; readonly bytes: Uint8Array };
   /** Bytes of at most `most` MeshEvents, oldest first. */
   events(most: number): Uint8Array;
-  /** Runs a program on an IP packet (BPF_PROG_TEST_RUN); `segment` is the payload of each packet of a superpacket, else 0. */
+  /** Runs a program on an IP packet (BPF_PROG_TEST_RUN), under a table whose `link` is 14; `segment` is the payload of each packet of a superpacket, else 0. */
   run(
     packet: Uint8Array,
     options: { readonly out: boolean; readonly segment: number; readonly repeat: number },

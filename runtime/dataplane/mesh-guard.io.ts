@@ -1,6 +1,6 @@
 /** The programs on the overlay device: loaded, given a policy, attached. One table follows another; no packet passes without one. */
 import { messageOf } from "../base/errors.ts";
-import { compilePolicy } from "../policy/compile.ts";
+import { PolicyProgram } from "../policy/compile.ts";
 import type { Identity, Policy } from "../policy/policy.ts";
 import type { Addon, MeshFilter } from "./addon.io.ts";
 import {
@@ -18,11 +18,19 @@ import { MESH_LIMITS } from "./mesh-layout.ts";
 /** Two policies have their rules' counters beside each other, so that one begins at zero while packets still count for the other. */
 const HALF = MESH_LIMITS.maxCounters / 2;
 
+interface Programmed {
+  /** What the policy takes us for. */
+  readonly key: string;
+  readonly policy: Policy | undefined;
+  readonly program: PolicyProgram;
+}
+
 export class MeshGuard {
   readonly #filter: MeshFilter;
   readonly #self: string;
   #generation = 0;
   #policy: Policy | undefined;
+  #program: Programmed | undefined;
   #base = 0;
   #hook = "";
 
@@ -60,12 +68,22 @@ export class MeshGuard {
     const other = policy !== this.#policy;
     const counterBase = other ? HALF - this.#base : this.#base;
     const generation = this.#generation + 1;
-    const table = compilePolicy({ policy, members, self: this.#self, generation, counterBase });
+    const program = this.#programFor(policy, members);
+    const table = program.program.table({ members, generation, counterBase });
     if (other) this.#filter.clearRuleCounters(counterBase, countersOf(policy));
     this.#filter.replace(table);
+    this.#program = program;
     this.#generation = generation;
     this.#policy = policy;
     this.#base = counterBase;
+  }
+
+  /** The one at hand, while neither the policy nor what it takes us for has changed. */
+  #programFor(policy: Policy | undefined, members: readonly Identity[]): Programmed {
+    const self = members.find((m) => m.address === this.#self) ?? { name: "", address: this.#self, roles: [] };
+    const key = JSON.stringify(self);
+    if (this.#program?.key === key && this.#program.policy === policy) return this.#program;
+    return { key, policy, program: new PolicyProgram(policy, self) };
   }
 
   /** What was counted for the default, then for each rule of the policy in force. */

@@ -7,19 +7,18 @@ import { FLOW_TIMES, type FlowTimes, memberHash, PolicyHeader, PROBES_MAX, TABLE
 import { buildTrie, LEAF_NUMBER, lookUp, NO_RULE, type Numbered, ROW_WORDS, Rows } from "./trie.ts";
 
 export interface Terms {
-  /** Undefined: everything is allowed, and counted. */
-  readonly policy: Policy | undefined;
   /** This gateway among them. */
   readonly members: readonly Identity[];
-  /** Overlay address of this gateway. */
-  readonly self: string;
   readonly generation: number;
   readonly counterBase: number;
   readonly times?: FlowTimes;
+  /** Bytes before the IP header; BPF_PROG_TEST_RUN puts Ethernet's there. */
+  readonly link?: number;
 }
 
 /** Packets in the overlay have this gateway at one end; the rules are about the other. */
 export type Direction = "in" | "out";
+const DIRECTIONS = ["in", "out"] as const;
 
 /** The rules that can match in one direction, by what their other end names. */
 interface Sides {
@@ -29,38 +28,51 @@ interface Sides {
   readonly byRole: Map<string, Numbered[]>;
 }
 
-/** Rows of 64 bytes. Throws `policy/too-large`. */
-export function compilePolicy(terms: Terms): Uint8Array {
-  const { policy, members, self, generation, counterBase, times = FLOW_TIMES } = terms;
-  const own = members.find((m) => m.address === self) ?? { name: "", address: self, roles: [] };
-  const sides = { in: sidesOf(policy, own, "in"), out: sidesOf(policy, own, "out") };
-  const slots = hashOf(members.filter((m) => m.address !== self));
-  const rows = new Rows(1 + slots.rows);
-  const roots = (["in", "out"] as const).map((direction) => new Roots(rows, sides[direction]));
-  const any = roots.map((r) => r.any());
-  for (const slot of slots.placed)
-    slot.roots = [...roots.map((r) => r.named(slot.member)), ...roots.map((r) => r.roles(slot.member))];
-  const words = rows.words;
-  for (const { at, address, roots: four } of slots.placed) {
-    words.set(address, at);
-    words.set(four, at + 4);
+/** A policy compiled for one gateway. Its tries stay as they are while members come and go, so that a table for others takes little. */
+export class PolicyProgram {
+  readonly #policy: Policy | undefined;
+  readonly #self: Identity;
+  readonly #rows = new Rows();
+  readonly #roots: readonly Roots[];
+
+  /** `policy` undefined: everything is allowed, and counted. */
+  constructor(policy: Policy | undefined, self: Identity) {
+    this.#policy = policy;
+    this.#self = self;
+    this.#roots = DIRECTIONS.map((direction) => new Roots(this.#rows, sidesOf(policy, self, direction)));
   }
-  const table = new Uint8Array(words.buffer, words.byteOffset, words.byteLength).slice();
-  const flags = (policy ? TABLE_FLAG.enforce : 0) | (policy?.fallback === "deny" ? 0 : TABLE_FLAG.defaultAllow);
-  table.set(
-    PolicyHeader.encode({
+
+  /** Rows of 64 bytes. Throws `policy/too-large`. */
+  table({ members, generation, counterBase, times = FLOW_TIMES, link = 0 }: Terms): Uint8Array {
+    const self = this.#self.address;
+    const hash = hashOf(members.filter((m) => m.address !== self));
+    const [anyIn, anyOut] = this.#roots.map((roots) => roots.any()) as [number, number];
+    const slots = hash.placed.map(({ member, address, at }) => {
+      const named = this.#roots.map((roots) => roots.named(member));
+      return { at, words: [...address, ...named, ...this.#roots.map((roots) => roots.ofRoles(member))] };
+    });
+    const first = this.#rows.length;
+    const words = new Uint32Array(ROW_WORDS * (first + hash.rows));
+    words.set(this.#rows.words);
+    for (const slot of slots) words.set(slot.words, ROW_WORDS * first + slot.at);
+    const table = new Uint8Array(words.buffer);
+    const allows = this.#policy?.fallback !== "deny";
+    const header = PolicyHeader.encode({
       generation,
-      flags,
-      mask: slots.rows - 1,
-      seed: slots.seed,
-      anyIn: any[0] as number,
-      anyOut: any[1] as number,
+      flags: (this.#policy ? TABLE_FLAG.enforce : 0) | (allows ? TABLE_FLAG.defaultAllow : 0),
+      link,
+      mask: hash.rows - 1,
+      seed: hash.seed,
+      anyIn,
+      anyOut,
       counterBase,
       ...times,
-      own: parseIp(self) as Uint8Array,
-    }),
-  );
-  return table;
+      members: first,
+      own: bytesOf(self) ?? new Uint8Array(16),
+    });
+    table.set(header);
+    return table;
+  }
 }
 
 function sidesOf(policy: Policy | undefined, own: Identity, direction: Direction): Sides {
@@ -100,11 +112,11 @@ const merged = (...lists: readonly (readonly Numbered[] | undefined)[]): Numbere
   return some.length === 1 ? [...(some[0] as Numbered[])] : some.flat().sort((a, b) => a.number - b.number);
 };
 
-/** The tries of one direction. Members with the same roles share theirs. */
+/** The tries of one direction, each built when it is first wanted. Members with the same roles share theirs. */
 class Roots {
   readonly #rows: Rows;
   readonly #sides: Sides;
-  readonly #byRoles = new Map<string, number>();
+  readonly #built = new Map<string, number>();
 
   constructor(rows: Rows, sides: Sides) {
     this.#rows = rows;
@@ -112,21 +124,27 @@ class Roots {
   }
 
   any(): number {
-    return buildTrie(this.#rows, this.#sides.any);
+    return this.#root("any", () => this.#sides.any);
   }
 
   named({ name, address }: Identity): number {
     const { byName, byAddress } = this.#sides;
-    return buildTrie(this.#rows, merged(name === "" ? undefined : byName.get(name), byAddress.get(address)));
+    const some = name === "" ? undefined : byName.get(name);
+    if (!some && !byAddress.has(address)) return NO_RULE;
+    return this.#root(`named ${name} ${address}`, () => merged(some, byAddress.get(address)));
   }
 
-  roles({ roles }: Identity): number {
+  ofRoles({ roles }: Identity): number {
     const counted = [...new Set(roles)].filter((role) => this.#sides.byRole.has(role)).sort();
-    const key = counted.join(" ");
-    const known = this.#byRoles.get(key);
-    if (known !== undefined) return known;
-    const root = buildTrie(this.#rows, merged(...counted.map((role) => this.#sides.byRole.get(role))));
-    this.#byRoles.set(key, root);
+    if (counted.length === 0) return NO_RULE;
+    return this.#root(`roles ${counted.join(" ")}`, () =>
+      merged(...counted.map((role) => this.#sides.byRole.get(role))),
+    );
+  }
+
+  #root(key: string, rules: () => readonly Numbered[]): number {
+    const root = this.#built.get(key) ?? buildTrie(this.#rows, rules());
+    this.#built.set(key, root);
     return root;
   }
 }
@@ -134,9 +152,8 @@ class Roots {
 interface Slot {
   readonly member: Identity;
   readonly address: Uint32Array;
-  /** Index of its first word in the table. */
+  /** Its first word, from the first row of the hash on. */
   readonly at: number;
-  roots: readonly number[];
 }
 
 const SLOT_WORDS = 8;
@@ -165,18 +182,21 @@ function place(known: readonly Pick<Slot, "member" | "address">[], rows: number,
     while (tries < PROBES_MAX && taken[(home + tries) & (rows - 1)] === 2) tries++;
     if (tries === PROBES_MAX) return undefined;
     const row = (home + tries) & (rows - 1);
-    const at = ROW_WORDS * (1 + row) + SLOT_WORDS * (taken[row] as number);
+    const at = ROW_WORDS * row + SLOT_WORDS * (taken[row] as number);
     taken[row] = (taken[row] as number) + 1;
-    placed.push({ member, address, at, roots: [] });
+    placed.push({ member, address, at });
   }
   return placed;
 }
 
+/** 16 bytes, IPv4 as ::ffff:a.b.c.d. */
+const bytesOf = (text: string): Uint8Array | undefined => parseIp(text.includes(":") ? text : `::ffff:${text}`);
+
 /** As the kernel reads them: 32 bits of the address at a time, in this machine's order. */
 function wordsOf(text: string): Uint32Array | undefined {
-  const address = parseIp(text);
+  const address = bytesOf(text);
   const view = address && new DataView(address.buffer, address.byteOffset);
-  return view?.byteLength === 16 ? Uint32Array.from({ length: 4 }, (_, i) => view.getUint32(4 * i, true)) : undefined;
+  return view && Uint32Array.from({ length: 4 }, (_, i) => view.getUint32(4 * i, true));
 }
 
 /** The rule of a table for a member's packet, as the kernel finds it; 0 when there is none, undefined for who is no member. */
@@ -191,7 +211,7 @@ export function lookUpRule(
   const wanted = wordsOf(address);
   if (!header || !wanted) return undefined;
   const words = new Uint32Array(table.buffer, table.byteOffset, table.byteLength / 4);
-  const member = find(words, wanted, memberHash(wanted, header.seed), header.mask);
+  const member = find(words, wanted, memberHash(wanted, header.seed), header);
   if (member === undefined) return undefined;
   const out = direction === "out" ? 1 : 0;
   const roots = [out ? header.anyOut : header.anyIn, words[member + 4 + out], words[member + 6 + out]];
@@ -199,9 +219,14 @@ export function lookUpRule(
   return found.length === 0 ? 0 : Math.min(...found);
 }
 
-function find(words: Uint32Array, wanted: Uint32Array, hash: number, mask: number): number | undefined {
+function find(
+  words: Uint32Array,
+  wanted: Uint32Array,
+  hash: number,
+  { members, mask }: { readonly members: number; readonly mask: number },
+): number | undefined {
   for (let probe = 0; probe < PROBES_MAX; probe++) {
-    const row = ROW_WORDS * (1 + ((hash + probe) & mask));
+    const row = ROW_WORDS * (members + ((hash + probe) & mask));
     for (const at of [row, row + SLOT_WORDS]) {
       if (wanted.every((w, i) => words[at + i] === w)) return at;
       if (wanted.every((_, i) => words[at + i] === 0)) return undefined;

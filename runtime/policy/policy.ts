@@ -31,7 +31,7 @@ export interface Rule {
 }
 
 export interface Policy {
-  /** What happens to members' packets that no rule matches, and to whoever is no member. */
+  /** What happens to members' packets that no rule matches. Who is no member is denied in any case. */
   readonly fallback: Action;
   readonly rules: readonly Rule[];
 }

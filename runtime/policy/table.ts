@@ -1,9 +1,9 @@
 /**
- * The form in which the kernel has a policy (`bpf/mesh.bpf.c`): rows of sixteen 32-bit words. Row 0 is a header; then a hash of
- * the members by address, each with the roots of its tries; then the tries' nodes. Replaced as a whole, so that no packet
+ * The form in which the kernel has a policy (`bpf/mesh.bpf.c`): rows of sixteen 32-bit words. Row 0 is a header; then the nodes of
+ * the tries; then a hash of the members by address, each with the roots of its tries. Replaced as a whole, so that no packet
  * sees half of one.
  */
-import { bytes, reserved, struct } from "../base/struct.ts";
+import { bytes, struct } from "../base/struct.ts";
 
 /** Rows that a member may be found in, from the one that its address hashes to. */
 export const PROBES_MAX = 8;
@@ -16,7 +16,8 @@ export const TABLE_FLAG = {
 /** Row 0. Times in milliseconds: how long a silent flow of that kind is remembered. */
 export const PolicyHeader = struct("policy_header", {
   generation: "u32le", //  0  rises with each table; a flow that an older one allowed is judged again
-  flags: "u32le", //       4
+  flags: "u16le", //       4
+  link: "u16le", //        6  bytes before the IP header: none on a TUN device
   mask: "u32le", //        8  of the hash: its rows less one, a power of two
   seed: "u32le", //        12
   anyIn: "u32le", //       16 roots for rules about any member, by direction
@@ -26,7 +27,7 @@ export const PolicyHeader = struct("policy_header", {
   openingMs: "u32le", //   32 TCP before the answer, or after FIN or RST
   udpMs: "u32le", //       36
   otherMs: "u32le", //     40
-  reserved: reserved(4),
+  members: "u32le", //     44 first row of the hash
   own: bytes(16), //       48 our overlay address
 }); //                     64 bytes
 

@@ -22,10 +22,14 @@ export class Rows {
   #words: Uint32Array;
   #rows: number;
 
-  /** The first `reserved` rows are the caller's. */
-  constructor(reserved: number) {
-    this.#words = new Uint32Array(ROW_WORDS * Math.max(64, reserved));
-    this.#rows = reserved;
+  /** The first one is the caller's. */
+  constructor() {
+    this.#words = new Uint32Array(ROW_WORDS * 64);
+    this.#rows = 1;
+  }
+
+  get length(): number {
+    return this.#rows;
   }
 
   /** Number of a new row. Throws `policy/too-large`. */
@@ -43,7 +47,7 @@ export class Rows {
     return this.#rows++;
   }
 
-  /** Of all rows so far; the caller fills its own. */
+  /** Of all rows so far. */
   get words(): Uint32Array {
     return this.#words.subarray(0, ROW_WORDS * this.#rows);
   }
@@ -84,18 +88,22 @@ function build(rows: Rows, spans: readonly Span[], base: number, level: number):
   const size = 16 ** level;
   if (winner.first <= base && winner.last >= base + size - 1) return winner.leaf;
   const step = size / 16;
-  const children: Span[][] = Array.from({ length: 16 }, () => []);
+  const children: (Span[] | undefined)[] = new Array(16);
   const full = new Array<boolean>(16).fill(false); // by a span that covers the child: what comes later cannot win there
   for (const span of spans) {
     const from = Math.max(0, Math.floor((span.first - base) / step));
     const to = Math.min(15, Math.floor((span.last - base) / step));
     for (let i = from; i <= to; i++) {
       if (full[i]) continue;
-      children[i]?.push(span);
+      const child = children[i];
+      if (child) child.push(span);
+      else children[i] = [span];
       full[i] = span.first <= base + i * step && span.last >= base + (i + 1) * step - 1;
     }
   }
-  const references = children.map((some, i) => build(rows, some, base + i * step, level - 1));
+  const references = Array.from(children, (some, i) =>
+    some ? build(rows, some, base + i * step, level - 1) : NO_RULE,
+  );
   const [same] = references as [number];
   const uniform = same >= LEAF && references.every((r) => r === same);
   return uniform ? same : rows.add(references);

@@ -17,10 +17,11 @@ import {
   MeshFlow,
   MeshFlowKey,
 } from "../../runtime/dataplane/mesh-layout.ts";
-import { compilePolicy } from "../../runtime/policy/compile.ts";
+
 import type { Identity, Policy } from "../../runtime/policy/policy.ts";
 import type { FlowTimes } from "../../runtime/policy/table.ts";
 import { able } from "../help/require.ts";
+import { compilePolicy } from "../unit/policy/world.ts";
 
 export function canRun(file: string): boolean {
   if (!able(file, "addon", "root")) return false;
@@ -52,7 +53,7 @@ export class MeshLab {
   enforce(policy: Policy | undefined, members: readonly Identity[], times?: FlowTimes): void {
     this.#generation++;
     this.filter.clearRuleCounters(0, 32);
-    const terms = { policy, members, self: this.self, generation: this.#generation, counterBase: 0 };
+    const terms = { policy, members, self: this.self, generation: this.#generation, counterBase: 0, link: 14 };
     this.filter.replace(compilePolicy(times ? { ...terms, times } : terms));
   }
 

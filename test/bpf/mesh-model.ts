@@ -121,7 +121,8 @@ export class Model {
 
   #goOn(p: Packet, key: string, flow: ModelFlow): Decision {
     if (flow.generation !== this.#generation) {
-      const again = this.#decide(p, flow.opener);
+      const opening: Packet = p.kind === "error" ? { ...p, kind: "tcp", flags: 0 } : p; // the flow that it is about
+      const again = this.#decide(opening, flow.opener);
       if (again.fate !== "pass") {
         this.flows.delete(key);
         return again;
@@ -161,26 +162,27 @@ export class Model {
   /** As if the packet, or the one that opened its flow, went in `direction`. */
   #decide(p: Packet, direction: MeshDirection): Decision {
     if (!this.#policy) return { fate: "pass", rule: 0 };
-    const fallback = this.#policy.fallback === "allow";
     const [near, far] = [p.local, p.remote].map((a) => this.#members.find((m) => m.address === a));
-    if (!near || !far || p.local !== this.#self || p.remote === this.#self)
-      return { fate: fallback ? "pass" : "stranger", rule: 0 };
+    if (!near || !far || p.local !== this.#self || p.remote === this.#self) return { fate: "stranger", rule: -1 };
     const [from, to] = direction === "in" ? [far, near] : [near, far];
-    const attempt = { from, to, protocol: protocolOf(p, direction !== p.direction), port: portOf(p, direction) };
+    const attempt = { from, to, protocol: protocolOf(p), port: portOf(p, direction) };
     const { action, rule } = evaluate(this.#policy, this.#self, attempt);
     if (action === "allow") return { fate: "pass", rule: rule ?? 0 };
     return { fate: rule === undefined ? "default" : "rule", rule: rule ?? 0 };
   }
 }
 
-const NUMBERS = { tcp: 6, udp: 17, first: 17, later: 17, request: ICMPV6, reply: ICMPV6, icmp: ICMPV6 } as const;
-
-/** An error by itself is ICMP; where it stands for its flow, the flow is TCP. */
-function protocolOf(p: Packet, ofFlow: boolean): number {
-  if (p.kind === "other") return p.protocol;
-  if (p.kind === "error") return ofFlow ? 6 : ICMPV6;
-  return NUMBERS[p.kind];
-}
+const NUMBERS = {
+  tcp: 6,
+  udp: 17,
+  first: 17,
+  later: 17,
+  request: ICMPV6,
+  reply: ICMPV6,
+  icmp: ICMPV6,
+  error: ICMPV6,
+} as const;
+const protocolOf = (p: Packet): number => (p.kind === "other" ? p.protocol : NUMBERS[p.kind]);
 
 /** The destination's, for a packet in `direction`. */
 function portOf(p: Packet, direction: MeshDirection): number {

@@ -84,6 +84,20 @@ describe.skipIf(!canRun(FILE))("the overlay device", () => {
       expect(lab.send("out", answer(22)).fate).toBe("pass");
     });
 
+    test("of TCP begins anew after FIN or RST, for who opened it", () => {
+      for (const [source, end] of [
+        [1, TCP.fin | TCP.ack],
+        [2, TCP.rst],
+      ] as const) {
+        const mine = () => lab.flows().find((f) => f.remotePort === source);
+        lab.send("in", syn(22, source));
+        lab.send("in", v6(toUs(A), 6, tcp(source, 22, end)));
+        expect(mine()).toMatchObject({ closing: true, in: { packets: 2 } });
+        expect(lab.send("in", syn(22, source)).fate).toBe("pass");
+        expect(mine()).toMatchObject({ closing: false, in: { packets: 1 } });
+      }
+    });
+
     test("to an echo request has its id, and asks nothing itself", () => {
       expect(lab.send("in", v6(toUs(B), 58, icmp(128, 7))).fate).toBe("pass");
       expect(lab.send("out", v6(fromUs(B), 58, icmp(129, 8))).fate).toBe("default");
@@ -203,20 +217,60 @@ describe.skipIf(!canRun(FILE))("the overlay device", () => {
       lab.enforce(POLICY, MEMBERS);
       expect(lab.send("in", part(A, 3, 126)).fate).toBe("fragment");
     });
+  });
 
-    test("are followed in IPv4 too, where the default lets strangers pass", () => {
-      lab.enforce(policyOf("allow"), MEMBERS);
-      const ends = { from: "10.0.0.1", to: "10.0.0.2" };
-      expect(lab.send("in", v4(ends, 17, udp(9, 53, 992), { fragment: 0x2000, id: 9 })).fate).toBe("pass");
-      expect(lab.send("in", v4(ends, 17, new Uint8Array(8), { fragment: 125, id: 9 })).fate).toBe("pass");
-      expect(lab.send("in", v4(ends, 17, new Uint8Array(8), { fragment: 125, id: 8 })).fate).toBe("fragment");
+  describe("IPv4", () => {
+    const OURS = "10.0.0.2";
+    const members = [
+      { name: "us", address: OURS, roles: [] },
+      { name: "them", address: "10.0.0.1", roles: ["ops"] },
+    ];
+    const ends = { from: "10.0.0.1", to: OURS };
+    const back = { from: OURS, to: "10.0.0.1" };
+    beforeEach(() => {
+      lab.self = OURS;
+      lab.enforce(
+        policyOf(
+          "deny",
+          "allow from role:ops to self tcp 22",
+          "allow from them to self udp 53",
+          "allow from them to self icmp",
+        ),
+        members,
+      );
+    });
+
+    test("is judged by the same rules, with options or without, and its replies follow", () => {
+      expect(lab.send("out", v4(back, 6, tcp(22, 1, TCP.ack))).fate).toBe("default");
+      expect(lab.send("in", v4(ends, 6, tcp(1, 22, TCP.syn), { options: 4 })).fate).toBe("pass");
+      expect(lab.send("out", v4(back, 6, tcp(22, 1, TCP.ack))).fate).toBe("pass");
+      expect(lab.send("in", v4(ends, 6, tcp(1, 23, TCP.syn))).fate).toBe("default");
+      expect(lab.flows()).toMatchObject([{ local: OURS, remote: "10.0.0.1", in: { bytes: 56 }, out: { bytes: 40 } }]);
+    });
+
+    test("has its own echoes and its own errors", () => {
+      expect(lab.send("in", v4(ends, 1, icmp(8, 7))).fate).toBe("pass");
+      expect(lab.send("out", v4(back, 1, icmp(0, 8))).fate).toBe("default");
+      expect(lab.send("out", v4(back, 1, icmp(0, 7))).fate).toBe("pass");
+      lab.send("in", v4(ends, 17, udp(9, 53)));
+      expect(lab.send("out", v4(back, 1, icmp(3, 0, v4(ends, 17, udp(9, 53))))).fate).toBe("pass");
+      expect(lab.send("out", v4(back, 1, icmp(3, 0, v4(ends, 17, udp(9, 54))))).fate).toBe("default");
+      expect(lab.send("out", v4(back, 58, icmp(129, 7))).fate).toBe("default");
+    });
+
+    test("has fragments that follow their first", () => {
+      const part = (id: number, fragment: number) => v4(ends, 17, udp(9, 53, 992), { fragment, id });
+      expect(lab.send("in", part(9, 0x2000)).fate).toBe("pass");
+      expect(lab.send("in", part(9, 125)).fate).toBe("pass");
+      expect(lab.send("in", part(8, 0x2000 | 125)).fate).toBe("fragment");
     });
   });
 
-  test("strangers pass where the default allows, but no rule is about them", () => {
-    lab.enforce(policyOf("allow", "deny from any to any"), MEMBERS);
-    expect(lab.send("in", syn(22)).fate).toBe("rule");
-    expect(lab.send("in", v6(toUs("fd00::99"), 6, tcp(1, 22, TCP.syn))).fate).toBe("pass");
+  test("who is no member is dropped whatever the default and the rules say, and no rule counts it", () => {
+    lab.enforce(policyOf("allow", "allow from any to any"), MEMBERS);
+    expect(lab.send("in", syn(23)).fate).toBe("pass");
+    expect(lab.send("in", v6(toUs("fd00::99"), 6, tcp(1, 22, TCP.syn))).fate).toBe("stranger");
+    expect(lab.rules(1).map((r) => r.packets)).toEqual([0, 1]);
   });
 
   test("a flow and a denied attempt are told once each, without payload", () => {

@@ -1,10 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { compilePolicy, lookUpRule } from "../../../runtime/policy/compile.ts";
+import { lookUpRule, PolicyProgram } from "../../../runtime/policy/compile.ts";
 import { evaluate } from "../../../runtime/policy/evaluate.ts";
 import type { Identity, Policy } from "../../../runtime/policy/policy.ts";
 import { PolicyHeader, TABLE_FLAG } from "../../../runtime/policy/table.ts";
-import { carried, MEMBERS, member, policies, policyOf, SELF } from "./world.ts";
+import { carried, compilePolicy, MEMBERS, member, policies, policyOf, SELF } from "./world.ts";
 
 const compiled = (policy: Policy | undefined, members: readonly Identity[] = MEMBERS): Uint8Array =>
   compilePolicy({ policy, members, self: SELF, generation: 1, counterBase: 0 });
@@ -57,6 +57,21 @@ describe("a compiled policy", () => {
   test("of ten thousand rules stays small, and members share what is about their roles", () => {
     const rules = Array.from({ length: 10_000 }, (_, i) => `allow from role:ops to self tcp ${i}-${i + 3}`);
     expect(compiled(policyOf("deny", ...rules)).length).toBeLessThan(2 << 20);
+  });
+
+  test("gives the same answers for other members, with the tries that it has", () => {
+    const program = new PolicyProgram(
+      policyOf("deny", "allow from a to self tcp 22", "allow from role:ops to self tcp 80"),
+      member("self-name"),
+    );
+    const terms = { generation: 1, counterBase: 0 };
+    const before = program.table({ members: [member("self-name"), member("a")], ...terms });
+    const after = program.table({ members: [member("self-name"), member("b")], ...terms });
+    expect([22, 80].map((port) => lookUpRule(before, "in", "fd00::a", 6, port))).toEqual([1, 2]);
+    expect(lookUpRule(before, "in", "fd00::b", 6, 80)).toBeUndefined();
+    expect([22, 80].map((port) => lookUpRule(after, "in", "fd00::b", 6, port))).toEqual([0, 2]);
+    expect(lookUpRule(after, "in", "fd00::a", 6, 22)).toBeUndefined();
+    expect(after.length).toBe(before.length);
   });
 
   test("that would be too large is refused, not cut", () => {

@@ -1,5 +1,6 @@
 /** Members and rules for tests of the policy: small words, so that rules meet members often. */
 import fc from "fast-check";
+import { PolicyProgram, type Terms } from "../../../runtime/policy/compile.ts";
 import { parseRule } from "../../../runtime/policy/document.ts";
 import type { Identity, Policy } from "../../../runtime/policy/policy.ts";
 
@@ -63,3 +64,14 @@ export const carried = fc.oneof(
   fc.tuple(fc.constantFrom(6, 17), port),
   fc.constantFrom<[number, number]>([58, 0], [1, 0], [47, 0], [50, 0]),
 );
+
+/** The table of a policy, as the gateway with the address `self` has it. */
+export function compilePolicy({
+  policy,
+  members,
+  self,
+  ...terms
+}: Terms & { policy: Policy | undefined; self: string }): Uint8Array {
+  const own = members.find((m) => m.address === self) ?? { name: "", address: self, roles: [] };
+  return new PolicyProgram(policy, own).table({ members, ...terms });
+}
