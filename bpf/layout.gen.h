@@ -146,12 +146,14 @@ LAYOUT_ASSERT(offsetof(struct cookie_reply, mac) == 24, "cookie_reply.mac");
 struct relay_config {
 	__u64 label;
 	__be16 port;
-	__u8 reserved[6];
+	__u8 reserved[2];
+	__u32 generation;
 };
 LAYOUT_ASSERT(sizeof(struct relay_config) == 16, "relay_config");
 LAYOUT_ASSERT(offsetof(struct relay_config, label) == 0, "relay_config.label");
 LAYOUT_ASSERT(offsetof(struct relay_config, port) == 8, "relay_config.port");
 LAYOUT_ASSERT(offsetof(struct relay_config, reserved) == 10, "relay_config.reserved");
+LAYOUT_ASSERT(offsetof(struct relay_config, generation) == 12, "relay_config.generation");
 
 struct relay_session {
 	__u64 key_low;

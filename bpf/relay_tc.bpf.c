@@ -183,7 +183,7 @@ static __always_inline int forward(struct __sk_buff *skb, const struct relay_con
 	}
 	relayed->onward = relayed->words;
 	relay_address(&relayed->onward, relay_ttl(&relayed->words) - 1, to);
-	write_headers(data, udp, relayed, &fib, own->port, &change);
+	write_headers(data, udp, relayed, &fib, &change);
 	if (segments == 1)
 		write_words(data + udp + sizeof(struct udphdr), &relayed->onward);
 	else

@@ -52,7 +52,8 @@ export const RELAY_DEVICE = { tc: 1, xdp: 2 } as const;
 export const RelayConfig = struct("relay_config", {
   label: "u64le", //      0
   port: "u16be", //       8  of our UDP sockets
-  reserved: reserved(6),
+  reserved: reserved(2),
+  generation: "u32le", // 12  grows with every change of the tables; what was looked up before counts no more
 }); //                   16 bytes
 
 /** By session index (`link`): who sends with this index, and the key that the tag must be made with. */
