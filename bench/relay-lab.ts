@@ -6,18 +6,37 @@
  */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { BPF_FLAGS, multiarchInclude, requireTool } from "../native/build.ts";
 import { HOOKS, type HookGroups } from "../runtime/dataplane/relay-attach.ts";
 import { until } from "../test/help/netns.ts";
 import { overlay, relayFrame } from "../test/help/relay-frames.ts";
 import { type Place, PORT, RelayLine } from "../test/help/relay-line.ts";
 import { must, run } from "../test/help/shell.ts";
+import { ethernetFrame } from "../test/help/underlay-packet.ts";
 
 export const WAYS = ["direct", "forwarding", "relay", "relay-xdp", "relay-userspace"] as const;
 export type Way = (typeof WAYS)[number];
 
-const FLOOD = join(import.meta.dir, "../build/bench/relay-flood");
+const DRIVE = join(import.meta.dir, "../build/bench/pps-drive");
+const DRIVE_OBJECT = `${DRIVE}.bpf.o`;
 const DATAGRAM = 64;
-const IDLE_PORT = 5001;
+const SINK_PORT = 5001; // of the gateway d, which is at b's address and only takes
+
+/** Compiles what sends and counts packets by XDP. */
+export async function buildDrive(): Promise<void> {
+  mkdirSync(join(DRIVE, ".."), { recursive: true });
+  await must(["g++", "-std=c++20", "-O2", join(import.meta.dir, "pps-drive.cc"), "-lbpf", "-o", DRIVE]);
+  const source = join(import.meta.dir, "pps.bpf.c");
+  await must([
+    requireTool("clang", "clang"),
+    ...BPF_FLAGS,
+    `-I${multiarchInclude()}`,
+    "-c",
+    source,
+    "-o",
+    DRIVE_OBJECT,
+  ]);
+}
 
 /** Where an end finds the other by each way; port 0 is the mesh. */
 function endpointOf(way: Way, other: "a" | "b"): { address: string; port: number } {
@@ -31,8 +50,6 @@ export class RelayLab {
   readonly #children: Bun.Subprocess[] = [];
 
   async build(): Promise<void> {
-    mkdirSync(join(FLOOD, ".."), { recursive: true });
-    await must(["g++", "-std=c++20", "-O2", join(import.meta.dir, "relay-flood.cc"), "-o", FLOOD]);
     await this.#line.build();
     const inside = (place: Place, ...command: string[]): Promise<string> => must(this.#line.inside(place, ...command));
     await inside("e", "ip", "link", "add", "to-a", "type", "veth", "peer", "name", "to-b");
@@ -49,8 +66,6 @@ export class RelayLab {
     await inside("e", "sysctl", "-qw", "net.ipv4.ip_forward=1");
     await this.#line.start(HOOKS.userspace, "IPv4");
     this.#spawn("b", "iperf3", "-s");
-    // The gateway d of the floods: its buffer is full at once, so what arrives costs the same by every way, and nobody answers.
-    this.#spawn("b", "socat", "-u", `UDP4-RECVFROM:${IDLE_PORT},rcvbuf=1`, "OPEN:/dev/null");
   }
 
   #spawn(place: Place, ...command: string[]): void {
@@ -65,10 +80,17 @@ export class RelayLab {
     ]);
   }
 
-  /** Single packets on both wires. A veth takes what XDP redirects only with GRO on at its other end: there nothing is relayed. */
+  /** For single packets that XDP sends: a veth takes them only with GRO on at its other end. */
   async setSinglePackets(): Promise<void> {
     await this.setOffloads("off");
-    for (const end of ["a", "b"] as const) await must(this.#line.inside(end, "ethtool", "-K", "eth0", "gro", "on"));
+    for (const [place, device] of [
+      ["a", "eth0"],
+      ["b", "eth0"],
+      ["e", "left"],
+      ["e", "right"],
+      ["b", "eth1"],
+    ] as const)
+      await must(this.#line.inside(place, "ethtool", "-K", device, "gro", "on"));
   }
 
   async #restart(hooks: HookGroups): Promise<void> {
@@ -80,7 +102,7 @@ export class RelayLab {
   async by<T>(way: Way, measure: () => Promise<T>): Promise<T> {
     const hooks = { relay: HOOKS.auto, "relay-xdp": HOOKS.xdp, direct: [], forwarding: [], "relay-userspace": [] }[way];
     await this.#restart(hooks);
-    const d = { call: "meet", other: "d", address: "10.78.2.1", port: IDLE_PORT, aead: "aes-256-gcm" } as const;
+    const d = { call: "meet", other: "d", address: "10.78.2.1", port: SINK_PORT, aead: "aes-256-gcm" } as const;
     await this.#line.at("e").ask(d);
     await this.#line.at("e").ask({ call: "route", destination: "d", primary: "d" });
     for (const [own, other] of [
@@ -110,19 +132,30 @@ export class RelayLab {
     return end.sum_received.bits_per_second / 1e6;
   }
 
-  /** Datagrams of 64 bytes as fast as a sender on the same machine can: those per second that arrive at b's device, in thousands. */
-  async packetRate(way: Way, seconds: number): Promise<number> {
-    const frame = relayFrame({ from: "a", to: "e" }, "a", "d", new Uint8Array(DATAGRAM - 32).fill(4));
-    const to = way === "forwarding" ? ["10.78.2.1", String(IDLE_PORT)] : ["10.78.1.254", String(PORT)];
-    const before = await this.#received();
-    const start = performance.now();
-    await must(this.#line.inside("a", FLOOD, ...to, String(seconds), Buffer.from(frame).toString("hex")));
-    return ((await this.#received()) - before) / (performance.now() - start);
+  /** 64-byte datagrams a to b, sent and counted by XDP: ns of CPU time that each took, all that happens to it included. */
+  async packetCost(way: Way, seconds: number): Promise<number> {
+    const device = way === "direct" ? "eth1" : "eth0";
+    const routed = way === "direct" || way === "forwarding";
+    const frame = ethernetFrame({
+      macs: {
+        from: await this.#mac("a", device),
+        to: await (way === "direct" ? this.#mac("b", device) : this.#mac("e", "left")),
+      },
+      from: "10.78.1.1",
+      to: routed ? "10.78.2.1" : "10.78.1.254",
+      ports: { from: PORT, to: routed ? SINK_PORT : PORT },
+      payload: relayFrame({ from: "a", to: "e" }, "a", "d", new Uint8Array(DATAGRAM - 32).fill(4)),
+    });
+    const [netns] = this.#line.inside("b").slice(3);
+    const drive = [DRIVE, DRIVE_OBJECT, device, netns ?? "", device, String(SINK_PORT), String(seconds)];
+    const said = await must(this.#line.inside("a", ...drive, Buffer.from(frame).toString("hex")));
+    const [sent, arrived, ns] = said.trim().split(" ").map(Number) as [number, number, number];
+    if (arrived < sent * 0.99) throw new Error(`${way}: ${arrived} of ${sent} packets arrived`);
+    return ns / arrived;
   }
 
-  async #received(): Promise<number> {
-    const text = await must(this.#line.inside("b", "cat", "/sys/class/net/eth0/statistics/rx_packets"));
-    return Number(text);
+  async #mac(place: Place, device: string): Promise<string> {
+    return (await must(this.#line.inside(place, "cat", `/sys/class/net/${device}/address`))).trim();
   }
 
   async remove(): Promise<void> {

@@ -6,7 +6,6 @@
  * each, and a round counts only if what it says carried the frames did.
  *
  *   tcp      one iperf3 stream (cubic) between overlay addresses, Mbit/s received
- *   pps-64   datagrams of 64 bytes, offloads off, sent as fast as the machine can: thousands per second that arrive
  *
  *   direct           the two ends on one cable
  *   forwarding       the middle routes IP, without our program
@@ -57,9 +56,6 @@ async function measureAll(lab: RelayLab, count: number, seconds: number): Promis
     ];
     rows.push(...(await rounds(count, ways, `${state}/tcp`, "Mbit/s", tcp)));
   }
-  await lab.setSinglePackets();
-  const rate = (way: Way): Promise<number> => lab.by(way, () => lab.packetRate(way, seconds));
-  rows.push(...(await rounds(count, ["forwarding", "relay", "relay-xdp", "relay-userspace"], "pps-64", "kpps", rate)));
   return rows;
 }
 
@@ -70,17 +66,7 @@ const { values } = parseArgs({
     json: { type: "string" },
   },
 });
-const needs = [
-  "root",
-  "tun",
-  "netns",
-  "addon",
-  "command:ip",
-  "command:ethtool",
-  "command:iperf3",
-  "command:socat",
-  "command:g++",
-] as const;
+const needs = ["root", "tun", "netns", "addon", "command:ip", "command:ethtool", "command:iperf3"] as const;
 if (able("bench/relay.bench.ts", ...needs)) {
   const lab = new RelayLab();
   try {

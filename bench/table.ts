@@ -51,6 +51,18 @@ export function broken(claims: readonly Claim[], rows: readonly Row[]): string[]
   });
 }
 
+/**
+ * What is kept: figures of this run that are claimed or compared with, and earlier ones of the same machine from benches of which this
+ * run has no figure. A claim's figures are those of one run.
+ */
+export function savedWith(claims: readonly Claim[], now: Results, before: Results): Results {
+  const files = new Map(claims.map((claim) => [claim.id, claim.file]));
+  const measured = new Set(now.rows.map((row) => files.get(row.id)));
+  const kept = now.machine === before.machine ? before.rows.filter((row) => !measured.has(files.get(row.id))) : [];
+  const rows = [...kept, ...now.rows].filter((row) => files.has(row.id));
+  return { machine: now.machine, rows };
+}
+
 /** The text with `table` between its markers; undefined where it has none. */
 export function withTable(text: string, table: string): string | undefined {
   const from = text.indexOf(BEGIN);

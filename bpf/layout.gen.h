@@ -258,13 +258,15 @@ struct relay_config {
 	__u64 label;
 	__u64 clock;
 	__be16 port;
-	__u8 reserved[6];
+	__u8 reserved[2];
+	__u32 generation;
 };
 LAYOUT_ASSERT(sizeof(struct relay_config) == 24, "relay_config");
 LAYOUT_ASSERT(offsetof(struct relay_config, label) == 0, "relay_config.label");
 LAYOUT_ASSERT(offsetof(struct relay_config, clock) == 8, "relay_config.clock");
 LAYOUT_ASSERT(offsetof(struct relay_config, port) == 16, "relay_config.port");
 LAYOUT_ASSERT(offsetof(struct relay_config, reserved) == 18, "relay_config.reserved");
+LAYOUT_ASSERT(offsetof(struct relay_config, generation) == 20, "relay_config.generation");
 
 struct relay_session {
 	__u64 key_low;

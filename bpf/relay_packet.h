@@ -188,10 +188,9 @@ static __always_inline void write_words(void *at, const struct relay_words *onwa
 
 /* Ethernet, IP and UDP headers of the hop to the neighbour; `data` has room up to the UDP header's end. UDP's checksum is the caller's. */
 static __always_inline void write_headers(void *data, __u32 udp, const struct relayed *relayed, const struct bpf_fib_lookup *fib,
-					  __be16 own_port, struct change *change)
+					  struct change *change)
 {
 	const struct relay_words *before = &relayed->words, *after = &relayed->onward;
-	const struct relay_neighbour *to = relayed->hop.to;
 	struct ipv6hdr *v6 = data + ETH_HLEN;
 	struct iphdr *v4 = data + ETH_HLEN;
 	struct ethhdr *eth = data;
@@ -217,7 +216,7 @@ static __always_inline void write_headers(void *data, __u32 udp, const struct re
 		for (int i = 0; i < 4; i++)
 			change->addresses += replace32(&source->at[i], fib->ipv6_src[i]) + replace32(&destination->at[i], fib->ipv6_dst[i]);
 	}
-	change->payload = replace32(data + udp, own_port | (__u32)to->port << 16);
+	change->payload = replace32(data + udp, fib->sport | (__u32)fib->dport << 16);
 	change->payload += difference64(before->head, after->head) + difference64(before->destination, after->destination) +
 			   difference64(before->source, after->source) + difference64(before->tag, after->tag);
 }

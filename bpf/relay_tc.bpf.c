@@ -191,7 +191,7 @@ static __always_inline int send_on(struct __sk_buff *skb, const struct relay_con
 		relay_count(RELAY_VERDICT_UNRESOLVED, segments);
 		return PASS;
 	}
-	write_headers(data, udp, relayed, &fib, own->port, &change);
+	write_headers(data, udp, relayed, &fib, &change);
 	if (segments == 1)
 		write_words(data + udp + sizeof(struct udphdr), &relayed->onward);
 	else

@@ -10,6 +10,29 @@
 
 #define LARGEST_CHUNK 512 /* the most that bpf_csum_diff adds at once */
 #define MAX_CHUNKS 20     /* of those: a jumbo frame */
+#define MEMOS 256
+
+/*
+ * What became of the last frame with these words: frames of one flow have equal headers, and what the tables, the hash and the route
+ * lookup say of one holds for all, as long as the tables are the same and within one tick of the clock.
+ */
+struct memo {
+	struct relay_words words;
+	struct relay_words onward;
+	__u64 tick;       /* ns, of the coarse clock */
+	__u32 generation; /* of the tables */
+	__u32 number;     /* of the neighbour */
+	__u32 udp;        /* RELAYED as there */
+	__u32 reserved;
+	struct bpf_fib_lookup fib; /* with the MTU of the way */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, MEMOS);
+	__type(key, __u32);
+	__type(value, struct memo);
+} relay_memos SEC(".maps");
 
 /* A pointer that the verifier can bound, kept in one register: what is checked must be what is used. */
 static __always_inline void *packet_at(void *data, __u64 offset)
@@ -97,43 +120,48 @@ static __always_inline int write_checksum(void *data, void *end, __u32 udp, __u1
 	return 1;
 }
 
-/* Sends the frame on, with the header `onward`. XDP_PASS, with the packet as it was and its verdict counted, when that is for the daemon. */
-static __always_inline int send_on(struct xdp_md *xdp, const struct relay_config *own, struct relayed *relayed)
+static __always_inline int same_words(const struct relay_words *a, const struct relay_words *b)
+{
+	return ((a->head ^ b->head) | (a->destination ^ b->destination) | (a->source ^ b->source) | (a->tag ^ b->tag)) == 0;
+}
+
+/* Looks up the way to the neighbour; RELAY_VERDICT_FORWARD when XDP can send there. */
+static __always_inline __u32 find_way(struct xdp_md *xdp, const struct relay_config *own, const struct relayed *relayed,
+				      struct bpf_fib_lookup *fib)
+{
+	const struct relay_neighbour *to = relayed->hop.to;
+	__u32 *device;
+
+	if ((to->family == 4) != (relayed->udp == V4_UDP))
+		return RELAY_VERDICT_OTHER_FAMILY;
+	if (!resolve(xdp, own, to, relayed->udp - ETH_HLEN + sizeof(struct udphdr) + relayed->size, fib))
+		return RELAY_VERDICT_UNRESOLVED;
+	device = bpf_map_lookup_elem(&relay_devices, &fib->ifindex);
+	return device && *device == RELAY_DEVICE_XDP ? RELAY_VERDICT_FORWARD : RELAY_VERDICT_UNRESOLVED;
+}
+
+/* Rewrites the frame for the hop that was found, with the header `onward`, and sends it. */
+static __always_inline int send_on(struct xdp_md *xdp, struct relayed *relayed, const struct bpf_fib_lookup *fib)
 {
 	void *data = (void *)(long)xdp->data, *end = (void *)(long)xdp->data_end;
-	const struct relay_neighbour *to = relayed->hop.to;
-	__u32 *device, udp = relayed->udp;
-	struct bpf_fib_lookup fib;
+	__u32 udp = relayed->udp;
 	struct change change;
 	__u16 was_pseudo;
 
-	if ((to->family == 4) != (udp == V4_UDP)) {
-		relay_count(RELAY_VERDICT_OTHER_FAMILY, 1);
-		return XDP_PASS;
-	}
-	device = resolve(xdp, own, to, udp - ETH_HLEN + sizeof(struct udphdr) + relayed->size, &fib) ?
-			 bpf_map_lookup_elem(&relay_devices, &fib.ifindex) : 0;
-	if (!device || *device != RELAY_DEVICE_XDP) {
-		relay_count(RELAY_VERDICT_UNRESOLVED, 1);
-		return XDP_PASS;
-	}
 	if (data + udp + sizeof(struct udphdr) + sizeof(struct relay_words) > end)
 		return XDP_PASS;
 	was_pseudo = pseudo_sum(data, udp, ((struct udphdr *)(data + udp))->len);
-	write_headers(data, udp, relayed, &fib, own->port, &change);
+	write_headers(data, udp, relayed, fib, &change);
 	write_words(data + udp + sizeof(struct udphdr), &relayed->onward);
 	if (!write_checksum(data, end, udp, was_pseudo, &change))
 		return XDP_ABORTED; /* longer than any frame of a device: look() has seen all its bytes */
-	return bpf_redirect(fib.ifindex, 0);
+	return bpf_redirect(fib->ifindex, 0);
 }
 
-static __always_inline int forward(struct xdp_md *xdp, const struct relay_config *own, struct relayed *relayed)
+static __always_inline int forward(struct xdp_md *xdp, struct relayed *relayed, const struct bpf_fib_lookup *fib)
 {
-	int action;
+	int action = send_on(xdp, relayed, fib);
 
-	relayed->onward = relayed->words;
-	relay_address(&relayed->onward, relay_ttl(&relayed->words) - 1, relayed->hop.to);
-	action = send_on(xdp, own, relayed);
 	if (action != XDP_REDIRECT)
 		return action;
 	relay_count(RELAY_VERDICT_FORWARD, 1);
@@ -141,13 +169,71 @@ static __always_inline int forward(struct xdp_md *xdp, const struct relay_config
 	return action;
 }
 
-static __always_inline int reply(struct xdp_md *xdp, const struct relay_config *own, struct relayed *relayed)
+/* A hello. */
+static __always_inline int greet(struct xdp_md *xdp, const struct relay_config *own, struct relayed *relayed)
 {
-	int action = send_on(xdp, own, relayed);
+	void *data = (void *)(long)xdp->data, *end = (void *)(long)xdp->data_end;
+	struct bpf_fib_lookup fib;
+	__u32 verdict = take_hello(data, end, relayed);
+	int action;
 
+	if (verdict != RELAY_VERDICT_REPLY) {
+		if (is_foreign(xdp, data, end, relayed->udp))
+			return XDP_PASS;
+		relay_count(verdict, 1);
+		return XDP_DROP;
+	}
+	verdict = find_way(xdp, own, relayed, &fib);
+	if (verdict != RELAY_VERDICT_FORWARD) {
+		relay_count(verdict, 1);
+		return XDP_PASS;
+	}
+	action = send_on(xdp, relayed, &fib);
 	if (action == XDP_REDIRECT)
 		relay_count(RELAY_VERDICT_REPLY, 1);
 	return action;
+}
+
+/* Whether what was found for an equal header holds for this frame; a neighbour that fell silent is looked for anew. */
+static __always_inline int holds(const struct memo *memo, const struct relay_config *own, const struct relayed *relayed, __u64 now)
+{
+	return same_words(&memo->words, &relayed->words) && memo->tick == now && memo->generation == own->generation &&
+	       memo->udp == relayed->udp && relayed->udp - ETH_HLEN + sizeof(struct udphdr) + relayed->size <= memo->fib.mtu_result &&
+	       !relay_is_silent(0, memo->number, now);
+}
+
+/* A frame in transit; -1 with its verdict when it does not leave from here. */
+static __always_inline int transit(struct xdp_md *xdp, const struct relay_config *own, struct relayed *relayed, __u32 *verdict)
+{
+	__u64 now = bpf_ktime_get_coarse_ns();
+	__u32 at = (__u32)relayed->words.tag % MEMOS;
+	struct memo *memo = bpf_map_lookup_elem(&relay_memos, &at);
+
+	if (!memo)
+		return XDP_PASS;
+	if (holds(memo, own, relayed, now)) {
+		relayed->onward = memo->onward;
+		relayed->hop.number = memo->number;
+		return forward(xdp, relayed, &memo->fib);
+	}
+	memo->tick = 0;
+	*verdict = relay_decide(0, &relayed->words, now, &relayed->hop);
+	if (*verdict != RELAY_VERDICT_FORWARD)
+		return -1;
+	*verdict = find_way(xdp, own, relayed, &memo->fib);
+	if (*verdict != RELAY_VERDICT_FORWARD) {
+		relay_count(*verdict, 1);
+		return XDP_PASS;
+	}
+	relayed->onward = relayed->words;
+	relay_address(&relayed->onward, relay_ttl(&relayed->words) - 1, relayed->hop.to);
+	memo->words = relayed->words;
+	memo->onward = relayed->onward;
+	memo->generation = own->generation;
+	memo->number = relayed->hop.number;
+	memo->udp = relayed->udp;
+	memo->tick = now;
+	return forward(xdp, relayed, &memo->fib);
 }
 
 SEC("xdp")
@@ -155,9 +241,10 @@ int relay_xdp(struct xdp_md *xdp)
 {
 	void *data = (void *)(long)xdp->data, *end = (void *)(long)xdp->data_end;
 	const struct relay_config *own = relay_own();
+	__u32 verdict = RELAY_VERDICT_SHORT;
 	struct relayed relayed = {};
 	const __u8 *payload;
-	__u32 verdict;
+	int action;
 
 	if (!own || own->port == 0)
 		return XDP_PASS;
@@ -170,19 +257,16 @@ int relay_xdp(struct xdp_md *xdp)
 	relayed.size = bpf_ntohs(((struct udphdr *)(data + relayed.udp))->len) - sizeof(struct udphdr);
 	if (relayed.size == 0 || relayed.size > (__u64)(end - (void *)payload))
 		return XDP_PASS; /* no frame, or cut off: the stack knows what to do */
-	if (*payload == FRAME_HELLO ? relayed.size != sizeof(struct relay_words) : relayed.size <= sizeof(struct relay_words)) {
-		verdict = RELAY_VERDICT_SHORT;
-	} else {
+	if (*payload == FRAME_HELLO ? relayed.size == sizeof(struct relay_words) : relayed.size > sizeof(struct relay_words)) {
 		if ((void *)(payload + sizeof(struct relay_words)) > end)
 			return XDP_PASS;
 		__builtin_memcpy(&relayed.words, payload, sizeof(relayed.words));
-		verdict = *payload == FRAME_HELLO ? take_hello(data, end, &relayed) :
-						    relay_decide(0, &relayed.words, bpf_ktime_get_ns(), &relayed.hop);
+		if (*payload == FRAME_HELLO)
+			return greet(xdp, own, &relayed);
+		action = transit(xdp, own, &relayed, &verdict);
+		if (action >= 0)
+			return action;
 	}
-	if (verdict == RELAY_VERDICT_REPLY)
-		return reply(xdp, own, &relayed);
-	if (verdict == RELAY_VERDICT_FORWARD)
-		return forward(xdp, own, &relayed);
 	if (verdict != RELAY_VERDICT_DELIVER && is_foreign(xdp, data, end, relayed.udp))
 		return XDP_PASS;
 	relay_count(verdict, 1);

@@ -15,7 +15,7 @@ export const ROOT = join(import.meta.dir, "..");
 /** Two at a time: gateways and small virtual machines compile this too, and each g++ takes a few hundred MB. */
 const JOBS = 2;
 
-const BPF_FLAGS = ["-target", "bpf", "-mcpu=v3", "-O2", "-g", "-std=gnu11", "-Wall", "-Wextra", "-Werror"];
+export const BPF_FLAGS = ["-target", "bpf", "-mcpu=v3", "-O2", "-g", "-std=gnu11", "-Wall", "-Wextra", "-Werror"];
 
 export const addonPath = (arch: Arch): string => join(ROOT, "build/native", arch, "trellis.node");
 export const bpfPath = (name: string): string => join(ROOT, "build/bpf", `${name}.bpf.o`);
@@ -76,7 +76,7 @@ export function requireTool(program: string, debianPackage: string): string {
 }
 
 /** clang for BPF does not look where Debian keeps `asm/types.h`. */
-function multiarchInclude(): string {
+export function multiarchInclude(): string {
   return `/usr/include/${hostArch() === "arm64" ? "aarch64" : "x86_64"}-linux-gnu`;
 }
 

@@ -257,20 +257,17 @@ Status KernelRelay::remove(const char* name, const Table& wanted, Table& there) 
 void KernelRelay::publish(const RelayTables& tables) {
   if (tc_ == nullptr || !failure_.ok()) return;
   Status status;
-  if (label_ != tables.label) {
-    label_ = tables.label;
-    const relay_config config{label_, tables.clock, htons(port_), {}};
-    const uint32_t only = 0;
-    if (const int error = LibBpf::get()->map_update_elem(map("relay_config"), &only, &config, BPF_ANY); error != 0) {
-      status = {-error, "bpf_map_update_elem"};
-    }
-  }
   if (status.ok()) status = follow("relay_neighbours", tables.neighbours, neighbours_, time_to_look());
   if (status.ok()) status = follow("relay_sessions", tables.sessions, sessions_);
   if (status.ok()) status = follow("relay_targets", tables.destinations, destinations_);
   if (status.ok()) status = remove("relay_targets", tables.destinations, destinations_);
   if (status.ok()) status = remove("relay_sessions", tables.sessions, sessions_);
   if (status.ok()) status = remove("relay_neighbours", tables.neighbours, neighbours_);
+  const relay_config config{tables.label, tables.clock, htons(port_), {}, ++generation_};
+  const uint32_t only = 0;
+  if (const int error = LibBpf::get()->map_update_elem(map("relay_config"), &only, &config, BPF_ANY); status.ok() && error != 0) {
+    status = {-error, "bpf_map_update_elem"};
+  }
   if (status.ok()) return;
   failure_ = status;
   detach_all();

@@ -83,7 +83,7 @@ class KernelRelay final : public RelayMirror {
   int64_t looked_ = 0;  // CLOCK_MONOTONIC s, when our own addresses were last asked for
 
   // What the kernel has.
-  uint64_t label_ = 0;
+  uint32_t generation_ = 0;  // of the tables in the kernel
   std::unordered_map<uint32_t, relay_session> sessions_;
   std::unordered_map<uint32_t, relay_neighbour> neighbours_;
   std::unordered_map<uint64_t, relay_destination> destinations_;

@@ -62,7 +62,8 @@ export const RelayConfig = struct("relay_config", {
   label: "u64le", //      0
   clock: "u64le", //      8  what our questions have more than CLOCK_MONOTONIC, ns: nobody learns when this machine started
   port: "u16be", //       16 of our UDP sockets
-  reserved: reserved(6),
+  reserved: reserved(2),
+  generation: "u32le", // 20 grows with every change of the tables; what was looked up before counts no more
 }); //                   24 bytes
 
 /** By session index (`link`): who sends with this index, and the key that the tag must be made with. */

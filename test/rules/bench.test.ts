@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import { CLAIMS, type Claim } from "../../bench/claims.ts";
 import { README, RESULTS } from "../../bench/report.ts";
-import { broken, type Results, tableOf, withTable } from "../../bench/table.ts";
+import { broken, type Results, savedWith, tableOf, withTable } from "../../bench/table.ts";
 
 const results = JSON.parse(readFileSync(RESULTS, "utf8")) as Results;
 const claim = (limits: Partial<Claim>): Claim => ({
@@ -58,6 +58,17 @@ describe("claims", () => {
     ["a ratio to what was not measured", { ratioTo: "c", atMost: 1 }, 1],
   ])("the rule judges %s", (_, limits, complaints) => {
     expect(broken([claim(limits)], rows)).toHaveLength(complaints);
+  });
+
+  test("saving keeps what other benches measured on this machine, and nothing of a bench that ran again or of another machine", () => {
+    const claims = [claim({ id: "a" }), claim({ id: "b" }), claim({ id: "c", file: "bench/c.bench.ts" })];
+    const of = (machine: string, ...ids: string[]): Results => ({
+      machine,
+      rows: ids.map((id) => ({ id, value: 1, unit: "us" })),
+    });
+    const ids = (results: Results): string[] => results.rows.map((row) => row.id).sort();
+    expect(ids(savedWith(claims, of("m", "a", "unclaimed"), of("m", "a", "b", "c", "gone")))).toEqual(["a", "c"]);
+    expect(ids(savedWith(claims, of("m", "a"), of("other", "c")))).toEqual(["a"]);
   });
 
   test("the rule sees a figure in the README that nobody measured", () => {
