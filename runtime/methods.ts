@@ -50,7 +50,9 @@ export const controlMethods = (port: ControlPort): Readonly<Record<string, Handl
   peers: async () => {
     const totals = port.traffic();
     const via = (p: PeerView): string | null => (p.via === undefined ? null : nameAt(port.loaded.roster, p.via));
-    return { peers: port.peers().map((p) => ({ ...showPeer(p, totals.get(p.address) ?? NO_TRAFFIC), via: via(p) })) };
+    const links = new Map(port.plane.links().map((link) => [link.peer, link]));
+    const show = (p: PeerView): JsonObject => showPeer(p, totals.get(p.address) ?? NO_TRAFFIC, links.get(p.address));
+    return { peers: port.peers().map((p) => ({ ...show(p), via: via(p) })) };
   },
   invite: (p) => invite(port, p),
   invites: async () => ({ invites: port.loaded.book.list().map((i) => showInvite(i, port.issuer.now())) }),

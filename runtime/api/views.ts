@@ -2,6 +2,7 @@
 import { toHex } from "../base/bytes.ts";
 import { endpointKey } from "../base/endpoint.ts";
 import type { Traffic } from "../dataplane/peer-traffic.ts";
+import type { LinkView } from "../dataplane/port.ts";
 import type { Member } from "../identity/roster.ts";
 import type { PeerView } from "../mesh/types.ts";
 import { type Invite, stateOf } from "../provisioning/invite-book.ts";
@@ -18,7 +19,8 @@ export const showInvite = (i: Invite, now: number): JsonObject => ({
   admitted: i.admitted.map((a) => a.name),
 });
 
-export const showPeer = (p: PeerView, traffic: Traffic): JsonObject => ({
+/** `link`: what the data path knows of a neighbour; its round trip is newer than that of the last ping. */
+export const showPeer = (p: PeerView, traffic: Traffic, link?: LinkView): JsonObject => ({
   name: p.name,
   nodeId: toHex(p.id),
   address: p.address,
@@ -31,7 +33,8 @@ export const showPeer = (p: PeerView, traffic: Traffic): JsonObject => ({
   handshakeAgeMs: p.handshakeAge ?? null,
   handshakeTookMs: p.handshakeTook ?? null,
   lastSeenMs: p.lastSeen ?? null,
-  roundTripMs: p.roundTrip ?? null,
+  roundTripMs: link?.roundTripMs ?? p.roundTrip ?? null,
+  link: link?.roundTripMs === undefined ? null : link.silent ? "silent" : "alive",
   rekeys: p.rekeys,
   sessionAgeMs: p.sessionAge ?? null,
   traffic: { ...traffic },

@@ -30,6 +30,8 @@ interface Peer {
   readonly sessionAgeMs: number | null;
   readonly lastSeenMs: number | null;
   readonly roundTripMs: number | null;
+  /** Whether a neighbour answers the data path; null of one that is none. */
+  readonly link: "alive" | "silent" | null;
   readonly rekeys: number;
   readonly traffic: Traffic;
 }
@@ -126,6 +128,7 @@ const details = (p: Peer): string[] =>
     ["node id", p.nodeId],
     ["address", p.address],
     ["endpoint", pathOf(p)],
+    ["link", p.link ?? "none of its own"],
     ["last heard", p.lastSeenMs === null ? "never" : `${age(p.lastSeenMs)} ago`],
     ["round trip", p.roundTripMs === null ? "not measured: trellis ping does" : roundTrip(p.roundTripMs)],
     ["session", p.sessionAgeMs === null ? "none" : `for ${age(p.sessionAgeMs)}, rekeyed ${p.rekeys} times`],

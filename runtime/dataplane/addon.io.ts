@@ -7,7 +7,7 @@ import type { AeadName } from "../crypto/provider.ts";
 import type { AeadRates } from "../mesh/types.ts";
 import { embeddedFiles } from "./embedded.ts";
 import type { AeadOffer, HostFacts } from "./host-facts.ts";
-import type { DataPlaneOptions, DataPlaneStats } from "./port.ts";
+import type { DataPlaneOptions, DataPlaneStats, LinkView } from "./port.ts";
 
 /** Port 0 goes with an overlay address: "through the mesh". */
 export interface AddonDatagram {
@@ -43,15 +43,10 @@ export interface AddonStats extends DataPlaneStats {
   readonly neighbours: readonly Neighbour[];
 }
 
-export interface Neighbour {
-  readonly peer: string;
+export interface Neighbour extends LinkView {
   /** What went on to it, from the kernel and from here; `bytes` are UDP payload. */
   readonly frames: number;
   readonly bytes: number;
-  /** Of the last question that it has answered. */
-  readonly roundTripMs: number | undefined;
-  /** It has stopped to answer. */
-  readonly silent: boolean;
 }
 
 export interface Tunnel {

@@ -116,6 +116,7 @@ export async function openNative(
     allow: (peer, prefix) => tunnel.allow(peer, prefix),
     setRoute: (destination, primary, backup) => tunnel.setRoute(destination, primary, backup),
     relayed: () => relayCounters(tunnel.stats().relay),
+    links: () => tunnel.stats().neighbours,
     neighbours: () => tunnel.stats().neighbours,
     get kernelRelay() {
       return { attached: kernel?.attached ?? {}, reason: started.reason, relayed: kernel?.counters() };

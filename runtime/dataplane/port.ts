@@ -46,6 +46,16 @@ export interface SessionStats {
   readonly idleMs: number | undefined;
 }
 
+/** What the data path knows of a neighbour by asking it whether it lives. */
+export interface LinkView {
+  /** Its overlay address. */
+  readonly peer: string;
+  /** It has stopped to answer. */
+  readonly silent: boolean;
+  /** Of the last question that it has answered. */
+  readonly roundTripMs: number | undefined;
+}
+
 export interface AdmissionView {
   /** Where the rules hold: `sockets`, and `eth0 (tcx)` and so on for devices. Empty: nowhere. */
   readonly enforced: readonly string[];
@@ -74,6 +84,8 @@ export interface DataPlane {
   /** Cryptokey routing: inner packets to `prefix` (e.g. `fd00::1/128`, `10.1.0.0/16`) go to `peer`, and only they come from it. */
   allow(peer: string, prefix: string): void;
   stats(): DataPlaneStats;
+  /** Of neighbours that are asked; none where this data path asks nobody. */
+  links(): readonly LinkView[];
   /**
    * Frames for the overlay address `destination` that cannot be sent to it directly, our own and those we relay, go to the
    * neighbour `primary`, and to `backup` while the primary is silent. Undefined takes the route away. Both are overlay

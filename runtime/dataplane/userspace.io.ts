@@ -69,6 +69,7 @@ export async function openUserspace(options: DataPlaneOptions, handlers: DataPla
     admission: { enforced: [], reason: "the daemon alone looks at what arrives", answered: 0 },
     admit() {},
     setRoute: (destination, primary, backup) => relay.setRoute(destination, primary, backup),
+    links: () => [],
     stats: () => ({ sent: NONE, received: NONE, drops: meter.snapshot(), sessions: [...sessions.keys()].map(idle) }),
     async close() {
       socket.close();
