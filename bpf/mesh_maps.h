@@ -8,11 +8,11 @@
 
 #include "layout.gen.h"
 
-/* A compiled policy (runtime/policy/table.ts): rows of words. */
+/* A compiled policy (runtime/policy/table.ts): rows of words. All are of one size, so that a lookup is a load and no call. */
 struct policy_table {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_INNER_MAP | BPF_F_MMAPABLE);
-	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, POLICY_ROWS_MAX);
 	__uint(key_size, sizeof(__u32));
 	__uint(value_size, POLICY_ROW_WORDS * sizeof(__u32));
 };

@@ -53,7 +53,7 @@ import {
 } from "../runtime/mesh/frame.ts";
 import { Acknowledge, CookieReply, MESSAGE } from "../runtime/mesh/handshake/message.ts";
 import { PolicyHeader, PolicyMember, PROBES_MAX, TABLE_FLAG } from "../runtime/policy/table.ts";
-import { LEAF, LEAF_ALLOWS, LEAF_NUMBER, ROW_WORDS } from "../runtime/policy/trie.ts";
+import { LEAF, LEAF_ALLOWS, LEAF_NUMBER, ROW_WORDS, ROWS_MAX } from "../runtime/policy/trie.ts";
 
 export const LAYOUT_PATH = join(import.meta.dir, "../bpf/layout.gen.h");
 
@@ -139,7 +139,7 @@ export function layoutHeader(): string {
     ...constants("MESH_", MESH_LIMITS),
     ...constants("MESH_STATE_", MESH_STATE),
     ...constants("POLICY_FLAG_", TABLE_FLAG),
-    ...constants("POLICY_", { probesMax: PROBES_MAX, rowWords: ROW_WORDS }),
+    ...constants("POLICY_", { probesMax: PROBES_MAX, rowWords: ROW_WORDS, rowsMax: ROWS_MAX }),
     ...Object.entries({ LEAF, LEAF_ALLOWS, LEAF_NUMBER }).map(([name, value]) => `#define POLICY_${name} ${value}u`),
     "",
     structText(SealedHeader),

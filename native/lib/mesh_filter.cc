@@ -47,12 +47,12 @@ Status MeshFilter::attach(const std::string& device, bool clsact) {
 }
 
 Status MeshFilter::replace(std::span<const uint8_t> table) {
-  if (table.empty() || table.size() % ROW != 0) return {EINVAL, "policy table"};
+  if (table.empty() || table.size() % ROW != 0 || table.size() > ROW * POLICY_ROWS_MAX) return {EINVAL, "policy table"};
   const LibBpf* library = LibBpf::get();
   bpf_map_create_opts options{};
   options.sz = sizeof(options);
-  options.map_flags = BPF_F_INNER_MAP | BPF_F_MMAPABLE;
-  const int fd = library->map_create(BPF_MAP_TYPE_ARRAY, "policy_table", sizeof(uint32_t), ROW, static_cast<uint32_t>(table.size() / ROW), &options);
+  options.map_flags = BPF_F_MMAPABLE;
+  const int fd = library->map_create(BPF_MAP_TYPE_ARRAY, "policy_table", sizeof(uint32_t), ROW, POLICY_ROWS_MAX, &options);
   if (fd < 0) return {-fd, "BPF_MAP_CREATE"};
   const Descriptor map(fd);
   void* memory = mmap(nullptr, table.size(), PROT_READ | PROT_WRITE, MAP_SHARED, map.get(), 0);

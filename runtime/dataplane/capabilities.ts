@@ -186,7 +186,7 @@ const ROWS: readonly Row[] = [
     need: "optional",
     look: ({ mesh }) => loadable(mesh),
     consequence: "no policy can be enforced (with one the daemon does not start), and flows are not seen",
-    fix: "install clang and libbpf-dev, then `just native`; loading takes CAP_BPF and CAP_NET_ADMIN, or root",
+    fix: "install clang and libbpf-dev, then `just native`; loading takes CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON, or root",
   },
   {
     id: "aead",

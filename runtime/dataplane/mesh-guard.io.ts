@@ -119,5 +119,7 @@ const countersOf = (policy: Policy | undefined): number => 1 + (policy?.rules.le
 function reasonOf(error: unknown): string {
   const { code = "" } = error as { code?: string };
   if (code === "EPERM") return "no privilege to load BPF (CAP_BPF, CAP_NET_ADMIN)";
+  if (code === "EACCES")
+    return "the kernel's verifier refuses the programs: does it take CAP_PERFMON, which is not there?";
   return messageOf(error).split("\n")[0] ?? "refused";
 }

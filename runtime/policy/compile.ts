@@ -1,10 +1,9 @@
 /** Compiles a policy, as one gateway sees it, to the table that the kernel looks up. Order and priority are settled here. */
-import { TrellisError } from "../base/errors.ts";
 import { parseIp } from "../base/ip.ts";
 import { selects } from "./evaluate.ts";
 import type { Identity, Policy, Selector } from "./policy.ts";
 import { FLOW_TIMES, type FlowTimes, memberHash, PolicyHeader, PROBES_MAX, TABLE_FLAG } from "./table.ts";
-import { buildTrie, LEAF_NUMBER, lookUp, NO_RULE, type Numbered, ROW_WORDS, Rows } from "./trie.ts";
+import { buildTrie, LEAF_NUMBER, lookUp, NO_RULE, type Numbered, ROW_WORDS, ROWS_MAX, Rows, tooLarge } from "./trie.ts";
 
 export interface Terms {
   /** This gateway among them. */
@@ -52,6 +51,7 @@ export class PolicyProgram {
       return { at, words: [...address, ...named, ...this.#roots.map((roots) => roots.ofRoles(member))] };
     });
     const first = this.#rows.length;
+    if (first + hash.rows > ROWS_MAX) throw tooLarge();
     const words = new Uint32Array(ROW_WORDS * (first + hash.rows));
     words.set(this.#rows.words);
     for (const slot of slots) words.set(slot.words, ROW_WORDS * first + slot.at);
@@ -164,13 +164,13 @@ function hashOf(members: readonly Identity[]): { rows: number; seed: number; pla
     const address = wordsOf(member.address);
     return address ? [{ member, address }] : [];
   });
-  for (let rows = 2 ** Math.ceil(Math.log2(Math.max(PROBES_MAX, known.length))); rows <= 1 << 17; rows *= 2) {
+  for (let rows = 2 ** Math.ceil(Math.log2(Math.max(PROBES_MAX, known.length))); rows < ROWS_MAX; rows *= 2) {
     for (let seed = 1; seed < 16; seed += 2) {
       const placed = place(known, rows, seed);
       if (placed) return { rows, seed, placed };
     }
   }
-  throw new TrellisError("policy/too-large", `${known.length} members are too many for the table`);
+  throw tooLarge();
 }
 
 function place(known: readonly Pick<Slot, "member" | "address">[], rows: number, seed: number): Slot[] | undefined {

@@ -14,8 +14,13 @@ export const NO_RULE = LEAF;
 export const ROW_WORDS = 16;
 const LEVELS = 6;
 
-/** Rows of a table: 64 bytes each, 32 MB. */
-export const ROWS_MAX = 1 << 19;
+/** Rows of a table: 64 bytes each, 4 MB. The kernel's table always has as many: of one size, it is read without a call. */
+export const ROWS_MAX = 1 << 16;
+
+export const tooLarge = (): TrellisError =>
+  new TrellisError("policy/too-large", "the compiled policy would take more than 4 MB", {
+    hint: "fewer rules about ranges of ports, or roles instead of names",
+  });
 
 /** A table in the making. */
 export class Rows {
@@ -34,10 +39,7 @@ export class Rows {
 
   /** Number of a new row. Throws `policy/too-large`. */
   add(words: ArrayLike<number>): number {
-    if (this.#rows >= ROWS_MAX)
-      throw new TrellisError("policy/too-large", "the compiled policy would take more than 32 MB", {
-        hint: "fewer rules about ranges of ports, or roles instead of names",
-      });
+    if (this.#rows >= ROWS_MAX) throw tooLarge();
     if (ROW_WORDS * (this.#rows + 1) > this.#words.length) {
       const wider = new Uint32Array(2 * this.#words.length);
       wider.set(this.#words);

@@ -1,4 +1,4 @@
-/** The programs on the overlay device, attached to a device of a network namespace of their own, by each of the two hooks. */
+/** The programs on the overlay device: loaded with the rights of the service, and attached to a device of a network namespace of their own, by each of the two hooks. */
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { able } from "../help/require.ts";
@@ -73,3 +73,32 @@ describe.skipIf(!ready)("the programs on the overlay device", () => {
     expect((await inside(false, "mesh7")).error).toBe("ENODEV");
   });
 });
+
+describe.skipIf(!able("test/native/mesh-filter.test.ts: rights", "root", "addon", "command:setpriv"))(
+  "the programs' rights",
+  () => {
+    const load = `
+    const { loadAddon, meshObject, relayObjects } = await import(${JSON.stringify(join(ROOT, "runtime/dataplane/addon.io.ts"))});
+    const { MeshGuard } = await import(${JSON.stringify(join(ROOT, "runtime/dataplane/mesh-guard.io.ts"))});
+    const { addon } = loadAddon();
+    const guard = MeshGuard.load(addon, meshObject(), "fd00::1");
+    if (!("reason" in guard)) addon.loadRelay(1, relayObjects().tc, undefined).close();
+    console.log("reason" in guard ? guard.reason : "loaded");
+  `;
+    const having = (capabilities: string): Promise<string> =>
+      must(["setpriv", "--bounding-set", `-all,${capabilities}`, "--inh-caps", "-all", process.execPath, "-e", load]);
+
+    test("are those that the systemd unit gives", async () => {
+      const unit = await Bun.file(join(ROOT, "provisioning/systemd/trellis.service")).text();
+      const given = /^CapabilityBoundingSet=(.+)$/m.exec(unit)?.[1] ?? "";
+      const set = given.split(" ").map((name) => name.replace("CAP_", "+").toLowerCase());
+      expect(set).toContain("+bpf");
+      expect(await having(set.join(","))).toBe("loaded\n");
+    });
+
+    test("that are missing are named", async () => {
+      expect(await having("+net_admin")).toContain("CAP_BPF");
+      expect(await having("+net_admin,+bpf")).toContain("CAP_PERFMON");
+    });
+  },
+);

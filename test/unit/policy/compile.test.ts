@@ -84,6 +84,6 @@ describe("a compiled policy", () => {
       ...many.map((_, i) => `allow from role:r-${i} to self tcp ${i}`),
       ...Array.from({ length: 4000 }, (_, i) => `allow from role:all to self udp ${16 * i + 3}`),
     ];
-    expect(() => compiled(policyOf("deny", ...rules), many)).toThrow("more than 32 MB");
+    expect(() => compiled(policyOf("deny", ...rules), many)).toThrow("more than 4 MB");
   });
 });
