@@ -32,6 +32,7 @@ export const showPeer = (p: PeerView, traffic: Traffic): JsonObject => ({
   handshakeTookMs: p.handshakeTook ?? null,
   lastSeenMs: p.lastSeen ?? null,
   roundTripMs: p.roundTrip ?? null,
+  pathMtu: p.pathMtu ?? null,
   rekeys: p.rekeys,
   sessionAgeMs: p.sessionAge ?? null,
   traffic: { ...traffic },

@@ -30,6 +30,7 @@ interface Peer {
   readonly sessionAgeMs: number | null;
   readonly lastSeenMs: number | null;
   readonly roundTripMs: number | null;
+  readonly pathMtu: number | null;
   readonly rekeys: number;
   readonly traffic: Traffic;
 }
@@ -128,6 +129,7 @@ const details = (p: Peer): string[] =>
     ["endpoint", pathOf(p)],
     ["last heard", p.lastSeenMs === null ? "never" : `${age(p.lastSeenMs)} ago`],
     ["round trip", p.roundTripMs === null ? "not measured: trellis ping does" : roundTrip(p.roundTripMs)],
+    ["path MTU", p.pathMtu === null ? "not known" : `${p.pathMtu} bytes`],
     ["session", p.sessionAgeMs === null ? "none" : `for ${age(p.sessionAgeMs)}, rekeyed ${p.rekeys} times`],
     [
       "handshake",
