@@ -251,6 +251,8 @@ export class Node {
     switch (action.type) {
       case "send":
         return plane.send([action.datagram]);
+      case "limitFrames":
+        return plane.limitFrames(action.peer, action.bytes);
       case "installSession":
         this.#traffic.installed(action.peer, action.session.localIndex);
         plane.installSession(action.peer, action.session, action.endpoint);

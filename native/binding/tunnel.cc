@@ -285,6 +285,23 @@ napi_value set_endpoint(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+/** limitFrames(peer, bytes) */
+napi_value limit_frames(napi_env env, napi_callback_info info) {
+  const Arguments<2> arguments(env, info);
+  Tunnel* tunnel = tunnel_of(env, arguments.self);
+  if (tunnel == nullptr) return nullptr;
+  const auto peer = convert::string(env, arguments[0], "peer");
+  if (!peer) return nullptr;
+  const auto bytes = convert::integer(env, arguments[1], 0, 65535, "bytes");
+  if (!bytes) return nullptr;
+  if (*bytes != 0 && *bytes < 256) {
+    convert::refuse(env, "bytes", "0, or 256 to 65535");
+    return nullptr;
+  }
+  tunnel->limit_frames(*peer, static_cast<uint32_t>(*bytes));
+  return nullptr;
+}
+
 napi_value remove_peer(napi_env env, napi_callback_info info) {
   const Arguments<1> arguments(env, info);
   Tunnel* tunnel = tunnel_of(env, arguments.self);
@@ -459,6 +476,7 @@ napi_value tunnel_object(napi_env env, const Shared& handle) {
   convert::method(env, object, "removeSession", remove_session);
   convert::method(env, object, "setEndpoint", set_endpoint);
   convert::method(env, object, "removePeer", remove_peer);
+  convert::method(env, object, "limitFrames", limit_frames);
   convert::method(env, object, "allow", allow);
   convert::method(env, object, "setRoute", set_route);
   convert::method(env, object, "renewLease", renew_lease);

@@ -14,7 +14,9 @@ static_assert(std::endian::native == std::endian::little, "the header is copied 
 using SealedHeader = sealed_header;
 
 constexpr uint8_t FLAG_PARTIAL_CHECKSUM = SEALED_FLAG_PARTIAL_CHECKSUM;
-constexpr uint8_t KNOWN_FLAGS = FLAG_PARTIAL_CHECKSUM;
+constexpr uint8_t FLAG_MORE = SEALED_FLAG_MORE;
+constexpr uint8_t FLAG_REST = SEALED_FLAG_REST;
+constexpr uint8_t KNOWN_FLAGS = FLAG_PARTIAL_CHECKSUM | FLAG_MORE | FLAG_REST;
 
 constexpr size_t HEADER_SIZE = sizeof(SealedHeader);
 constexpr size_t TAG_SIZE = SEALED_TAG_SIZE;
@@ -30,8 +32,8 @@ inline bool read_header(const uint8_t* frame, size_t size, SealedHeader& header)
   return header.type == FRAME_DATA && (header.flags & ~KNOWN_FLAGS) == 0 && header.reserved[0] == 0 && header.reserved[1] == 0;
 }
 
-inline void write_header(uint8_t* frame, uint32_t receiver, uint64_t counter, bool partial) {
-  const SealedHeader header{FRAME_DATA, partial ? FLAG_PARTIAL_CHECKSUM : uint8_t{0}, {}, receiver, counter};
+inline void write_header(uint8_t* frame, uint32_t receiver, uint64_t counter, uint8_t flags) {
+  const SealedHeader header{FRAME_DATA, flags, {}, receiver, counter};
   std::memcpy(frame, &header, HEADER_SIZE);
 }
 

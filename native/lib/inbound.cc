@@ -47,6 +47,7 @@ void Inbound::finish() {
   leave();
   if (relay_ != nullptr) relay_->finish();
   coalescer_.flush();
+  joined_.clear();
 }
 
 void Inbound::data(uint8_t* frame, size_t size, const Endpoint& from) {
@@ -55,7 +56,19 @@ void Inbound::data(uint8_t* frame, size_t size, const Endpoint& from) {
   if (!find(header.receiver)) return counters_.drop(Drop::no_session);
   if (!open(header, frame, size, from)) return;
   const size_t inner = size - FRAME_OVERHEAD;
+  if ((header.flags & (FLAG_MORE | FLAG_REST)) != 0) return join(header, frame + HEADER_SIZE, inner);
   if (inner > 0) deliver(frame + HEADER_SIZE, inner, (header.flags & FLAG_PARTIAL_CHECKSUM) != 0);
+}
+
+/** What is joined lies here until the device has it. */
+void Inbound::join(const SealedHeader& header, const uint8_t* data, size_t size) {
+  Joiner::Joined joined;
+  {
+    const std::lock_guard lock(session_->receive);
+    if (!session_->joiner.add(header.counter, header.flags, data, size, joined)) return;
+  }
+  joined_.push_back(std::move(joined.packet));
+  deliver(joined_.back().data(), joined_.back().size(), joined.partial);
 }
 
 /** Points `session_` at the session of a frame; they come in runs. */

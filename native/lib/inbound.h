@@ -1,6 +1,7 @@
 // From received frames to inner packets: one per worker. Knows no descriptor, so that tests and the fuzzer can drive it.
 #pragma once
 #include <cstdint>
+#include <vector>
 
 #include "coalesce.h"
 #include "frame.h"
@@ -40,6 +41,7 @@ class Inbound {
   void leave();
   bool open(const SealedHeader& header, uint8_t* frame, size_t size, const Endpoint& from);
   void follow(const Endpoint& from);
+  void join(const SealedHeader& header, const uint8_t* data, size_t size);
   void deliver(uint8_t* packet, size_t size, bool partial);
 
   size_t worker_;
@@ -57,6 +59,7 @@ class Inbound {
   Endpoint known_;              // where its peer was last seen
   uint64_t packets_ = 0;        // authenticated and not yet booked
   uint64_t bytes_ = 0;
+  std::vector<std::vector<uint8_t>> joined_;  // packets of this turn that came in parts
 };
 
 }  // namespace trellis

@@ -2,10 +2,16 @@
 
 #include <arpa/inet.h>
 
+#include <algorithm>
+
 #include "frame.h"
+#include "too_big.h"
 
 namespace trellis {
 namespace {
+
+constexpr size_t SMALLEST_MTU = 1280;     // of IPv6: nobody is asked to send less
+constexpr int64_t ANSWER_EVERY_MS = 10;
 
 /** Whether adding `count` to `first` reaches `limit` now, and not before. */
 bool crosses(uint64_t first, size_t count, uint64_t limit) { return first < limit && first + count >= limit; }
@@ -83,6 +89,7 @@ bool Outbound::find_target(const uint8_t* packet) {
   if (peer == nullptr || peer != peer_) {
     leave_target();
     if (peer != nullptr) target_ = peer->target();
+    limit_ = peer != nullptr ? peer->frame_limit.load(std::memory_order_relaxed) : 0;
     batch_.part();
     if (!find_way(*tables_->relay, target_.endpoint, static_cast<uint64_t>(now_) * 1'000'000, way_)) target_.endpoint = {};
     peer_ = peer;
@@ -114,16 +121,20 @@ void Outbound::seal_single(const VnetHeader& vnet, uint8_t* packet, size_t size)
   const bool partial = keep_partial(vnet, packet, size, valid);
   uint64_t counter;
   if (!valid) return counters_.drop(Drop::malformed);
-  if (!take_counters(1, counter)) return;
+  const size_t parts = parts_of(size);
+  if (parts > 1) tell_too_big(packet, size);
+  if (!take_counters(parts, counter)) return;
   seal(packet, size, counter, partial);
 }
 
 void Outbound::seal_segments() {
   uint64_t first;
-  if (!take_counters(split_.segments, first)) return;
+  const size_t parts = parts_of(segment_size(split_, 0));  // the others are no longer
+  if (parts > 1) tell_too_big(lay_out_segment(split_, 0), segment_size(split_, 0));
+  if (!take_counters(split_.segments * parts, first)) return;
   const bool slow = split_.transport.protocol == PROTOCOL_TCP && queue_.should_drop(now_);
   if (slow) counters_.drop(Drop::slowed);
-  for (uint32_t i = slow ? 1 : 0; i < split_.segments; i++) seal(lay_out_segment(split_, i), segment_size(split_, i), first + i, true);
+  for (uint32_t i = slow ? 1 : 0; i < split_.segments; i++) seal(lay_out_segment(split_, i), segment_size(split_, i), first + i * parts, true);
 }
 
 uint8_t* Outbound::reserve(size_t inner) {
@@ -137,18 +148,52 @@ uint8_t* Outbound::reserve(size_t inner) {
   return start + way_.before();
 }
 
-/** Seals from where the device's bytes lie straight into the batch. */
+/**
+ * Tells the sender what goes whole, where that is an MTU that it may be asked for. The packet goes in parts all the same: who hears no
+ * errors, or does not mind them, loses nothing.
+ */
+void Outbound::tell_too_big(const uint8_t* packet, size_t size) {
+  const size_t mtu = limit_ - FRAME_OVERHEAD;
+  if (mtu < SMALLEST_MTU || now_ < next_answer_ || !answer_) return;
+  uint8_t out[TOO_BIG_ROOM];
+  const size_t length = write_too_big(packet, size, static_cast<uint32_t>(mtu), out);
+  if (length == 0) return;
+  next_answer_ = now_ + ANSWER_EVERY_MS;
+  answer_(out, length);
+}
+
+size_t Outbound::parts_of(size_t size) const {
+  if (limit_ == 0 || size + FRAME_OVERHEAD <= limit_) return 1;
+  const size_t room = limit_ - FRAME_OVERHEAD;
+  return (size + room - 1) / room;
+}
+
 void Outbound::seal(const uint8_t* packet, size_t size, uint64_t counter, bool partial) {
+  const uint8_t flags = partial ? FLAG_PARTIAL_CHECKSUM : uint8_t{0};
+  const size_t parts = parts_of(size);
+  if (parts == 1) {
+    seal_part(packet, size, counter, flags);
+  } else {
+    const size_t piece = (size + parts - 1) / parts;
+    for (size_t i = 0; i < parts; i++) {
+      const uint8_t place = (i + 1 < parts ? FLAG_MORE : 0) | (i > 0 ? FLAG_REST : 0);
+      seal_part(packet + i * piece, std::min(piece, size - i * piece), counter + i, flags | place);
+    }
+  }
+  packets_++;
+  bytes_ += size;
+}
+
+/** Seals from where the device's bytes lie straight into the batch. */
+void Outbound::seal_part(const uint8_t* packet, size_t size, uint64_t counter, uint8_t flags) {
   Session& session = *target_.session;
   uint8_t* frame = reserve(size);
   uint8_t nonce[NONCE_SIZE];
   write_nonce(nonce, counter);
-  write_header(frame, session.remote_index, counter, partial);
+  write_header(frame, session.remote_index, counter, flags);
   uint8_t* sealed = frame + HEADER_SIZE;
   if (!session.sealers[worker_]->seal(nonce, frame, HEADER_SIZE, packet, sealed, size, sealed + size)) return counters_.drop(Drop::malformed);
   batch_.commit(way_.to, way_.before() + size + FRAME_OVERHEAD);
-  packets_++;
-  bytes_ += size;
 }
 
 }  // namespace trellis

@@ -17,9 +17,10 @@ namespace trellis {
 
 class Outbound {
  public:
-  /** `send` is called when the batch is full, and by `finish`. */
-  Outbound(size_t worker, Counters& counters, Mailbox& mailbox, Waiting& waiting, std::function<void(const Batch&)> send)
-      : worker_(worker), counters_(counters), mailbox_(mailbox), waiting_(waiting), send_(std::move(send)) {}
+  /** `send` is called when the batch is full, and by `finish`; `answer` with a packet for the device: one was too big for its way. */
+  Outbound(size_t worker, Counters& counters, Mailbox& mailbox, Waiting& waiting, std::function<void(const Batch&)> send,
+           std::function<void(uint8_t*, size_t)> answer = {})
+      : worker_(worker), counters_(counters), mailbox_(mailbox), waiting_(waiting), send_(std::move(send)), answer_(std::move(answer)) {}
 
   /**
    * Starts a turn: lookups are made in `tables`, which must live until the next `begin` and were fetched after
@@ -52,13 +53,19 @@ class Outbound {
   void leave_target();
   /** Room for a frame of `inner` bytes, behind the relay header when the way leads through the mesh. */
   uint8_t* reserve(size_t inner);
+  void tell_too_big(const uint8_t* packet, size_t size);
+  /** Frames that a packet of this size takes on the way at hand. */
+  size_t parts_of(size_t size) const;
+  /** Seals a packet in one frame, or in parts of about one size with counters in a row. */
   void seal(const uint8_t* packet, size_t size, uint64_t counter, bool partial);
+  void seal_part(const uint8_t* data, size_t size, uint64_t counter, uint8_t flags);
 
   size_t worker_;
   Counters& counters_;
   Mailbox& mailbox_;
   Waiting& waiting_;
   std::function<void(const Batch&)> send_;
+  std::function<void(uint8_t*, size_t)> answer_;
   Batch batch_;
   StandingQueue queue_;
   Split split_;  // of the packet at hand; kept for its memory
@@ -66,9 +73,11 @@ class Outbound {
   const Tables* tables_ = nullptr;
   uint64_t releases_ = 0;
   int64_t now_ = 0;
+  int64_t next_answer_ = 0;     // ms
   const Peer* peer_ = nullptr;  // whom `target_` belongs to, within this turn
   Target target_;
   Way way_;                     // to its endpoint
+  size_t limit_ = 0;            // of a frame there; 0 for none
   uint64_t packets_ = 0;  // sealed for `target_` and not yet booked
   uint64_t bytes_ = 0;
 };

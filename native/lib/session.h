@@ -11,6 +11,7 @@
 
 #include "aead.h"
 #include "endpoint.h"
+#include "joiner.h"
 #include "replay.h"
 
 namespace trellis {
@@ -36,6 +37,8 @@ class Peer {
   const std::string id;
   /** Among the relay's neighbours; 0 before it has one. */
   std::atomic<uint32_t> relay_number{0};
+  /** Largest data frame that reaches it, bytes; 0 for no limit. */
+  std::atomic<uint32_t> frame_limit{0};
 
   Target target() const {
     const std::lock_guard lock(mutex_);
@@ -85,6 +88,7 @@ struct Session {
   std::vector<std::unique_ptr<Opener>> openers;  // by worker
   std::mutex receive;
   ReplayWindow window;
+  Joiner joiner;
 
   std::atomic<uint64_t> sent_packets{0}, sent_bytes{0}, received_packets{0}, received_bytes{0};
   std::atomic<int64_t> last_received{-1};  // CLOCK_MONOTONIC ms; -1 before the first

@@ -75,6 +75,9 @@ class Tunnel {
   bool use_session(const std::string& peer, uint32_t local_index);
   void remove_session(uint32_t local_index);
   void set_endpoint(const std::string& peer, const Endpoint& endpoint);
+  /** Largest data frame to this peer, bytes; 0 for no limit. */
+  void limit_frames(const std::string& id, uint32_t bytes) { peer(id)->frame_limit.store(bytes, std::memory_order_relaxed); }
+
   void remove_peer(const std::string& peer);
   /** `prefix` is an address with an optional length, e.g. `fd00::1/128` or `10.1.0.0/16`; the last owner wins. False if it is neither. */
   bool allow(const std::string& peer, const std::string& prefix);

@@ -38,7 +38,9 @@ Worker::Worker(size_t index, bool sparse, UdpSocket socket, TunQueue tun, const 
       waiting_(waiting),
       relay_(counters_, [this](const Batch& batch) { counters_.drop(Drop::send_failed, socket_.send(batch)); }),
       inbound_(index, counters_, mailbox, *this, tun_.is_open(), tun_.takes_udp(), &relay_),
-      outbound_(index, counters_, mailbox, waiting, [this](const Batch& batch) { counters_.drop(Drop::send_failed, socket_.send(batch)); }),
+      outbound_(
+          index, counters_, mailbox, waiting, [this](const Batch& batch) { counters_.drop(Drop::send_failed, socket_.send(batch)); },
+          [this](uint8_t* packet, size_t size) { answer(packet, size); }),
       packet_(std::make_unique_for_overwrite<uint8_t[]>(PACKET_ROOM)),
       index_(index),
       device_(tun_.is_open()),
@@ -140,6 +142,12 @@ bool Worker::refused_packet() {
   epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, tun_.descriptor(), nullptr);
   device_ = false;
   return false;
+}
+
+void Worker::answer(uint8_t* packet, size_t size) {
+  VnetHeader none{};
+  const iovec pieces[] = {{&none, sizeof none}, {packet, size}};
+  write(pieces, 2, 1);
 }
 
 void Worker::write(const iovec* pieces, int count, size_t packets) {

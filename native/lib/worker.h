@@ -37,6 +37,7 @@ class Worker final : private Sink {
   bool receive_turn();
   void take(const Received& message);
   bool refused_packet();
+  void answer(uint8_t* packet, size_t size);
   void write(const iovec* pieces, int count, size_t packets) override;
 
   UdpSocket socket_;

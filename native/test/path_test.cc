@@ -136,6 +136,24 @@ TEST("a superpacket crosses the tunnel as frames of MTU size and arrives as the 
   }
 }
 
+TEST("what no frame may carry whole goes in parts, in any order, and arrives as it was") {
+  for (const uint32_t limit : {256u, 700u, 1200u, 1399u}) {
+    Pair pair;
+    pair.a.peer->frame_limit = limit;
+    const Bytes packet = partial(make_packet(shape_of(20'000)));
+    std::vector<Bytes> frames = pair.a.seal(packet, superpacket(false, 1340));
+    for (const Bytes& frame : frames) CHECK(frame.size() <= limit);
+    std::reverse(frames.begin(), frames.begin() + 8);
+    pair.b.open(frames);
+    size_t payload = 0;
+    for (const auto& written : pair.b.sink.all) payload += written.packet.size() - 60;
+    CHECK(payload == 20'000 && pair.b.dropped() == 0);
+    CHECK(pair.a.counters.sent_packets.get() == 15);
+    pair.b.open(frames);
+    CHECK(pair.b.dropped(Drop::replay) == frames.size());
+  }
+}
+
 TEST("single packets cross unchanged, with a whole checksum or a partial one") {
   Pair pair;
   const Bytes whole = make_packet(shape_of(100));
@@ -173,7 +191,7 @@ TEST("frames that are mangled, replayed or unknown are counted by reason and del
            {"empty", Drop::malformed, [](Bytes& f) { f.clear(); }},
            {"a type that is not ours", Drop::malformed, [](Bytes& f) { f[0] = 6; }},
            {"type zero", Drop::malformed, [](Bytes& f) { f[0] = 0; }},
-           {"a flag without meaning", Drop::malformed, [](Bytes& f) { f[1] |= 2; }},
+           {"a flag without meaning", Drop::malformed, [](Bytes& f) { f[1] |= 8; }},
            {"a reserved byte set", Drop::malformed, [](Bytes& f) { f[3] = 1; }},
            {"one byte short of header and tag", Drop::malformed, [](Bytes& f) { f.resize(31); }},
            {"a header alone", Drop::malformed, [](Bytes& f) { f.resize(16); }},
@@ -219,7 +237,7 @@ TEST("an authentic frame is delivered only if it holds an IP packet from an addr
     Bytes packet = make_packet(shape_of(100));
     row.change(packet);
     Bytes frame(packet.size() + FRAME_OVERHEAD);
-    write_header(frame.data(), INDEX, 0, false);
+    write_header(frame.data(), INDEX, 0, 0);
     std::copy(packet.begin(), packet.end(), frame.begin() + HEADER_SIZE);
     uint8_t nonce[NONCE_SIZE];
     write_nonce(nonce, 0);
@@ -235,7 +253,7 @@ TEST("an empty packet is a sign of life: authenticated, counted, not delivered")
   Pair pair;
   Bytes frame(FRAME_OVERHEAD);
   uint8_t nonce[NONCE_SIZE];
-  write_header(frame.data(), INDEX, 0, false);
+  write_header(frame.data(), INDEX, 0, 0);
   write_nonce(nonce, 0);
   CHECK(pair.a.session->sealers[0]->seal(nonce, frame.data(), HEADER_SIZE, nullptr, nullptr, 0, frame.data() + HEADER_SIZE));
   pair.b.open({frame});
@@ -400,7 +418,7 @@ TEST("no mutation of frames, of inner packets or of vnet headers breaks either e
       Bytes frame(packet.size() + FRAME_OVERHEAD);
       const uint64_t counter = pair.a.session->next_counter++;
       uint8_t nonce[NONCE_SIZE];
-      write_header(frame.data(), INDEX, counter, random.below(2) != 0);
+      write_header(frame.data(), INDEX, counter, static_cast<uint8_t>(random.below(KNOWN_FLAGS + 1)));
       write_nonce(nonce, counter);
       std::copy(packet.begin(), packet.end(), frame.begin() + HEADER_SIZE);
       uint8_t* data = frame.data() + HEADER_SIZE;

@@ -30,7 +30,7 @@ Endpoint loopback(uint16_t port) {
 std::vector<uint8_t> keepalive(Sealer& sealer, uint32_t index, uint64_t counter) {
   std::vector<uint8_t> frame(FRAME_OVERHEAD);
   uint8_t nonce[NONCE_SIZE];
-  write_header(frame.data(), index, counter, false);
+  write_header(frame.data(), index, counter, 0);
   write_nonce(nonce, counter);
   sealer.seal(nonce, frame.data(), HEADER_SIZE, nullptr, nullptr, 0, frame.data() + HEADER_SIZE);
   return frame;

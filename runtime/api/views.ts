@@ -35,6 +35,7 @@ export const showPeer = (p: PeerView, traffic: Traffic, link?: LinkView): JsonOb
   lastSeenMs: p.lastSeen ?? null,
   roundTripMs: link?.roundTripMs ?? p.roundTrip ?? null,
   link: link?.roundTripMs === undefined ? null : link.silent ? "silent" : "alive",
+  pathMtu: p.pathMtu ?? null,
   rekeys: p.rekeys,
   sessionAgeMs: p.sessionAge ?? null,
   traffic: { ...traffic },

@@ -32,6 +32,7 @@ interface Peer {
   readonly roundTripMs: number | null;
   /** Whether a neighbour answers the data path; null of one that is none. */
   readonly link: "alive" | "silent" | null;
+  readonly pathMtu: number | null;
   readonly rekeys: number;
   readonly traffic: Traffic;
 }
@@ -131,6 +132,7 @@ const details = (p: Peer): string[] =>
     ["link", p.link ?? "none of its own"],
     ["last heard", p.lastSeenMs === null ? "never" : `${age(p.lastSeenMs)} ago`],
     ["round trip", p.roundTripMs === null ? "not measured: trellis ping does" : roundTrip(p.roundTripMs)],
+    ["path MTU", p.pathMtu === null ? "not known" : `${p.pathMtu} bytes`],
     ["session", p.sessionAgeMs === null ? "none" : `for ${age(p.sessionAgeMs)}, rekeyed ${p.rekeys} times`],
     [
       "handshake",

@@ -55,6 +55,8 @@ export interface Tunnel {
   /** Descriptors of the underlay's sockets, one per worker and family. */
   sockets(): number[];
   send(datagrams: readonly AddonDatagram[]): void;
+  /** 0, or 256 to 65535. */
+  limitFrames(peer: string, bytes: number): void;
   installSession(session: AddonSession): void;
   useSession(peer: string, localIndex: number): void;
   removeSession(localIndex: number): void;

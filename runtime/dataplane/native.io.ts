@@ -100,6 +100,7 @@ export async function openNative(
       tunnel.installSession({ peer, ...session, address, port });
       kernel?.attach(); // a new neighbour may be behind a new device
     },
+    limitFrames: (peer, bytes) => tunnel.limitFrames(peer, bytes),
     useSession: (peer, localIndex) => tunnel.useSession(peer, localIndex),
     removeSession(localIndex) {
       tunnel.removeSession(localIndex);

@@ -76,6 +76,8 @@ export interface DataPlane {
   readonly admission: AdmissionView;
   admit(keys: AdmissionKeys): void;
   send(datagrams: readonly Datagram[]): void;
+  /** Largest data frame that is known to reach this peer, bytes: what does not fit goes in several. 0: whatever the device takes. */
+  limitFrames(peer: string, bytes: number): void;
   installSession(peer: string, session: DataSession, endpoint: Endpoint): void;
   useSession(peer: string, localIndex: number): void;
   removeSession(localIndex: number): void;

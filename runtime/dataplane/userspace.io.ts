@@ -66,6 +66,7 @@ export async function openUserspace(options: DataPlaneOptions, handlers: DataPla
       relay.removePeer(peer);
     },
     allow() {},
+    limitFrames() {},
     admission: { enforced: [], reason: "the daemon alone looks at what arrives", answered: 0 },
     admit() {},
     setRoute: (destination, primary, backup) => relay.setRoute(destination, primary, backup),

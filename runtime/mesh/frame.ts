@@ -30,6 +30,8 @@ export const SealedHeader = struct("sealed_header", {
 
 export const SEALED_FLAG = {
   partialChecksum: 1, // the inner L4 checksum field holds the pseudo-header sum only; the receiver's kernel completes it
+  more: 2, // the inner packet goes on in the frame with the next counter
+  rest: 4, // it began in a frame before
 } as const;
 
 /** One fragment of a handshake message; at most 1200 payload bytes follow. */

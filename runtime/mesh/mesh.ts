@@ -114,6 +114,7 @@ export class Mesh {
     for (const peer of this.#peers.takeTouched()) {
       this.#tellNeighbours(peer, now);
       this.#flush(peer, now);
+      this.#followPath(peer, now);
       this.#queue.set(peer, this.#due(peer));
     }
   }
@@ -156,6 +157,16 @@ export class Mesh {
   #flush(peer: Peer, now: Ms): void {
     const { current } = peer;
     if (current) for (const frame of peer.stream.frames(now)) this.#sealTo(peer, current, frame, now);
+  }
+
+  #followPath(peer: Peer, now: Ms): void {
+    peer.path.follow(peer.current && peer.endpoint, now);
+    const bytes = peer.path.news(now);
+    if (bytes !== undefined && peer.member) this.#out.push({ type: "limitFrames", peer: peer.member.address, bytes });
+  }
+
+  #probe(peer: Peer, now: Ms): void {
+    for (const plaintext of peer.path.probes(now)) if (peer.current) this.#sealTo(peer, peer.current, plaintext, now);
   }
 
   /** False when the peer's stream is full. */
@@ -275,7 +286,16 @@ export class Mesh {
     if (!p.current) return Math.min(expiry, dial);
     const tell = p.owesNeighbours ? p.nextNeighbours : Number.POSITIVE_INFINITY;
     const stream = p.stream.due ?? Number.POSITIVE_INFINITY;
-    return Math.min(expiry, dial, tell, stream, p.lastSent + s.keepalive, p.gossip.nextDigest, this.#upgradeAt(p));
+    return Math.min(
+      expiry,
+      dial,
+      tell,
+      stream,
+      p.path.due,
+      p.lastSent + s.keepalive,
+      p.gossip.nextDigest,
+      this.#upgradeAt(p),
+    );
   }
 
   #wantsDialAt(p: Peer): Ms {
@@ -329,6 +349,7 @@ export class Mesh {
     if (this.#mayDial(p) && now >= p.attemptUntil && now >= this.#wantsDialAt(p)) await this.#dial(p, now);
     if (now >= this.#upgradeAt(p)) await this.#upgrade(p, now);
     if (p.current && now >= p.gossip.nextDigest) this.#sendDigest(p, now);
+    if (p.current && now >= p.path.due) this.#probe(p, now);
     if (p.current && now >= p.lastSent + this.#deps.settings.keepalive)
       this.#sealTo(p, p.current, new Uint8Array(0), now);
   }
@@ -390,6 +411,8 @@ export class Mesh {
   #hear(peer: Peer, m: ControlMessage, now: Ms): void {
     if (m.kind === "ping") this.#tell(peer, { kind: "pong", token: m.token }, now);
     else if (m.kind === "pong") this.#pong(peer, m.token, now);
+    else if (m.kind === "probe") this.#tell(peer, { kind: "probed", token: m.token }, now);
+    else if (m.kind === "probed") peer.path.passed(m.token ?? 0, now);
     else if (m.kind === "goodbye") for (const s of [...peer.sessions]) this.#drop(peer, s, "the peer left");
     else if (m.digest) {
       const list = this.#gossip?.list(peer.gossip, m.digest, now);

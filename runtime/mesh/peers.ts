@@ -4,6 +4,7 @@ import { type Endpoint, endpointKey } from "../base/endpoint.ts";
 import { type Ms, seconds } from "../base/time.ts";
 import { GossipPeer } from "./gossip/gossip.ts";
 import type { RemoteMember } from "./handshake/ports.ts";
+import { PeerPath } from "./peer-path.ts";
 import { Places } from "./places.ts";
 import { isThrough } from "./routes.ts";
 import type { ControlSession } from "./session/control.ts";
@@ -60,6 +61,7 @@ export interface Peer {
   received: number;
   stream: Stream;
   readonly gossip: GossipPeer;
+  readonly path: PeerPath;
 }
 
 /** Peers that an event asks for are remembered until `takeTouched`: nothing else can have changed by it. */
@@ -136,6 +138,7 @@ export class PeerTable {
       received: 0,
       stream: this.#newStream(),
       gossip: new GossipPeer(),
+      path: new PeerPath(),
     };
     this.#byId.set(key, peer);
     return this.#touch(peer);

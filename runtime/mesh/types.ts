@@ -39,6 +39,8 @@ export interface AdmissionKeys {
 /** What the shell must do, in order. */
 export type MeshAction =
   | { readonly type: "send"; readonly datagram: Datagram }
+  /** As `DataPlane.limitFrames`. */
+  | { readonly type: "limitFrames"; readonly peer: string; readonly bytes: number }
   /** Accept data frames of this session from now on; `peer` is its overlay address. */
   | {
       readonly type: "installSession";
@@ -155,6 +157,8 @@ export interface PeerView {
   readonly handshakeTook: Ms | undefined;
   readonly lastSeen: Ms | undefined;
   readonly roundTrip: Ms | undefined;
+  /** Largest IP packet that is known to reach it the way it is spoken to, bytes. */
+  readonly pathMtu: number | undefined;
   readonly wireVersion: number;
   readonly suite: string;
   readonly aead: AeadName | undefined;

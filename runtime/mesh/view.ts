@@ -27,6 +27,7 @@ export function viewOf(
     handshakeAge: peer?.current && now - peer.current.created,
     handshakeTook: keys?.took,
     lastSeen: peer?.current && now - peer.lastHeard,
+    pathMtu: peer?.path.size,
     roundTrip: peer?.roundTrip,
     wireVersion: WIRE_VERSION,
     suite: SUITE,

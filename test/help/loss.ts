@@ -16,6 +16,13 @@ export const losePackets = (percent: number, device: string, inside: Inside): Pr
 export const dropPort = (port: number, device: string, inside: Inside): Promise<void> =>
   filter("drop", `PORT=${port}`, device, inside);
 
+/** IP packets longer than this, in both directions, without a word: a way whose MTU nobody tells. */
+export async function narrow(bytes: number, device: string, inside: Inside): Promise<void> {
+  await filter("narrow", `LONGEST=${bytes}`, device, inside);
+  const object = join(OUT, `narrow-LONGEST=${bytes}.o`);
+  await must(inside("tc", "filter", "add", "dev", device, "egress", "bpf", "da", "obj", object, "sec", "tc"));
+}
+
 async function filter(name: string, constant: string, device: string, inside: Inside): Promise<void> {
   mkdirSync(OUT, { recursive: true });
   const object = join(OUT, `${name}-${constant}.o`);

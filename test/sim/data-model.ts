@@ -6,6 +6,8 @@ import { Relay, type RelayVerdict } from "../../runtime/dataplane/relay.ts";
 import { FRAME, SealedHeader } from "../../runtime/mesh/frame.ts";
 import type { Datagram, DataPlaneEvent, DataSession, MeshAction } from "../../runtime/mesh/types.ts";
 
+const OVERHEAD = 32; // header and tag
+
 interface Entry {
   readonly session: DataSession;
   readonly peer: string;
@@ -18,6 +20,7 @@ export class DataModel {
   readonly #sessions = new Map<number, Entry>();
   readonly #sending = new Map<string, number>();
   readonly #endpoints = new Map<string, Endpoint>();
+  readonly #limits = new Map<string, number>();
   readonly #relay: Relay;
 
   /** `address`: our own in the overlay; a joiner, who relays nothing, may leave it out. */
@@ -51,13 +54,14 @@ export class DataModel {
     if (a.type === "installSession") {
       this.#sessions.set(a.session.localIndex, { session: a.session, peer: a.peer, counter: 0n, newest: -1n });
       this.#endpoints.set(a.peer, a.endpoint);
-    } else if (a.type === "useSession") this.#sending.set(a.peer, a.localIndex);
+    } else if (a.type === "limitFrames") this.#limits.set(a.peer, a.bytes);
+    else if (a.type === "useSession") this.#sending.set(a.peer, a.localIndex);
     else if (a.type === "removeSession") this.#sessions.delete(a.localIndex);
     else if (a.type === "setEndpoint") this.#endpoints.set(a.peer, a.endpoint);
     else if (a.type === "removePeer") this.#sending.delete(a.peer);
   }
 
-  /** One packet of `bytes` inner bytes to each peer, under the session in use. */
+  /** One packet of `bytes` inner bytes to each peer, under the session in use, in as many frames as it takes. */
   packets(bytes: number): Datagram[] {
     const out: Datagram[] = [];
     for (const [peer, index] of this.#sending) {
@@ -65,14 +69,23 @@ export class DataModel {
       const endpoint = this.#endpoints.get(peer);
       if (!entry || !endpoint) continue;
       const { remoteIndex, aead, sendKey } = entry.session;
-      const header = SealedHeader.encode({
-        type: FRAME.data,
-        flags: 0,
-        receiver: remoteIndex,
-        counter: entry.counter++,
-      });
-      const sealed = this.#crypto.aead[aead].seal(sendKey, nonceOf(header), header, new Uint8Array(bytes).fill(7));
-      out.push({ endpoint, payload: concat(header, sealed) });
+      const limit = this.#limits.get(peer) || Number.POSITIVE_INFINITY;
+      const parts = Math.max(1, Math.ceil(bytes / (limit - OVERHEAD)));
+      for (let part = 0; part < parts; part++) {
+        const header = SealedHeader.encode({
+          type: FRAME.data,
+          flags: 0,
+          receiver: remoteIndex,
+          counter: entry.counter++,
+        });
+        const sealed = this.#crypto.aead[aead].seal(
+          sendKey,
+          nonceOf(header),
+          header,
+          new Uint8Array(Math.ceil(bytes / parts)).fill(7),
+        );
+        out.push({ endpoint, payload: concat(header, sealed) });
+      }
     }
     return out;
   }

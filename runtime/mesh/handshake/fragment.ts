@@ -1,9 +1,10 @@
 /** Messages larger than a datagram, in fragments of our own (reassembly.ts puts them together). */
 import { concat } from "../../base/bytes.ts";
+import type { Endpoint } from "../../base/endpoint.ts";
 import type { CryptoProvider } from "../../crypto/provider.ts";
 import { FRAME, FragmentHeader, WIRE_VERSION } from "../frame.ts";
 import { setMac } from "./mac.ts";
-import { FRAGMENT_PAYLOAD, MAX_FRAGMENTS, MESSAGE_BYTES } from "./message.ts";
+import { FRAGMENT_PAYLOAD, MAX_FRAGMENTS, MESSAGE_BYTES, RELAYED_PAYLOAD } from "./message.ts";
 
 export type Fragment = NonNullable<ReturnType<typeof parseFragment>>;
 
@@ -18,15 +19,21 @@ export const instanceOf = (crypto: CryptoProvider, payload: Uint8Array): number 
   return (digest[0] as number) | ((digest[1] as number) << 8);
 };
 
-/** The datagrams of a message. Throws RangeError beyond 32 fragments: a bug of the caller. */
+/** How long the pieces of a message are on this way: so that they fit the smallest packet, unless it takes too many of them. */
+const pieceOn = (way: Endpoint | undefined, length: number): number =>
+  way?.port === 0 && length <= MAX_FRAGMENTS * RELAYED_PAYLOAD ? RELAYED_PAYLOAD : FRAGMENT_PAYLOAD;
+
+/** The datagrams of a message on its way to an endpoint; without one it is a direct one. Throws RangeError beyond 32 fragments: a bug of the caller. */
 export function split(
   crypto: CryptoProvider,
   name: MessageName,
   payload: Uint8Array,
   macKey: Uint8Array,
   cookie: Uint8Array,
+  way?: Endpoint,
 ): Uint8Array[] {
-  const count = Math.max(1, Math.ceil(payload.length / FRAGMENT_PAYLOAD));
+  const piece = pieceOn(way, payload.length);
+  const count = Math.max(1, Math.ceil(payload.length / piece));
   if (count > MAX_FRAGMENTS)
     throw new RangeError(`a message of ${payload.length} bytes does not fit ${MAX_FRAGMENTS} fragments`);
   const instance = instanceOf(crypto, payload);
@@ -42,9 +49,11 @@ export function split(
       cookie,
       mac: new Uint8Array(8),
     });
-    return setMac(macKey, concat(header, payload.subarray(index * FRAGMENT_PAYLOAD, (index + 1) * FRAGMENT_PAYLOAD)));
+    return setMac(macKey, concat(header, payload.subarray(index * piece, (index + 1) * piece)));
   });
 }
+
+const PIECES = [FRAGMENT_PAYLOAD, RELAYED_PAYLOAD];
 
 /** Header and payload, or undefined for anything malformed. The mac is not looked at. */
 export function parseFragment(datagram: Uint8Array) {
@@ -59,8 +68,11 @@ function fits({ message, index, count }: { message: number; index: number; count
   const bytes = MESSAGE_BYTES.get(message);
   const last = index === count - 1;
   if (!bytes || index >= count) return false;
-  if (length === 0 || length > FRAGMENT_PAYLOAD || (!last && length < FRAGMENT_PAYLOAD)) return false;
-  const longest = Math.min(bytes.most, (count - 1) * FRAGMENT_PAYLOAD + length); // of the whole message
-  const shortest = Math.max(bytes.least, (count - 1) * FRAGMENT_PAYLOAD + (last ? length : 1));
-  return longest - (longest % bytes.step) >= shortest;
+  if (length === 0) return false;
+  const pieces = PIECES.filter((piece) => (last ? length <= piece : length === piece));
+  return pieces.some((piece) => {
+    const longest = Math.min(bytes.most, (count - 1) * piece + length); // of the whole message
+    const shortest = Math.max(bytes.least, (count - 1) * piece + (last ? length : 1));
+    return longest - (longest % bytes.step) >= shortest;
+  });
 }

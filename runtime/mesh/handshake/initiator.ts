@@ -316,7 +316,7 @@ export class Initiator {
   }
 
   #split(message: number, payload: Uint8Array, macKey: Uint8Array): Uint8Array[] {
-    return split(this.#deps.crypto, { message, exchange: this.#id }, payload, macKey, this.#cookie);
+    return split(this.#deps.crypto, { message, exchange: this.#id }, payload, macKey, this.#cookie, this.endpoint);
   }
 
   #emit(payloads: readonly Uint8Array[]): HandshakeAction[] {

@@ -1,12 +1,14 @@
 /** The messages' layouts (SPEC.md, "Messages"). Sealed parts are their plaintext and a 16-byte tag. */
 import { bytes, reserved, struct } from "../../base/struct.ts";
-import { FragmentHeader, MAX_DATAGRAM } from "../frame.ts";
+import { FragmentHeader, MAX_DATAGRAM, RelayHeader } from "../frame.ts";
 
 /** Number of a message in the fragment header. */
 export const MESSAGE = { k1: 1, k2: 2, k3: 3, unknown: 4, f1: 17, f2: 18, f3: 19, f4: 20 } as const;
 
 /** What a fragment carries at most: with its header it fills the largest datagram. */
 export const FRAGMENT_PAYLOAD = MAX_DATAGRAM - FragmentHeader.size;
+/** The same on a way through the mesh, where a relay header comes before it. */
+export const RELAYED_PAYLOAD = FRAGMENT_PAYLOAD - RelayHeader.size;
 export const MAX_FRAGMENTS = 32;
 
 export const TAG = 16; // of AES-256-GCM

@@ -153,7 +153,7 @@ export class Responder {
       meter.count("handshake.unknown-certificate");
       const payload = createUnknown(crypto, opened);
       const name = { message: MESSAGE.unknown, exchange: f.exchange };
-      return sent(source, split(crypto, name, payload, opened.macKey, NO_COOKIE));
+      return sent(source, split(crypto, name, payload, opened.macKey, NO_COOKIE, source));
     }
     const index = this.#freeIndex();
     const reply = await createReply(crypto, random, { rates: local.rates, index }, peer.keys, opened);
@@ -248,7 +248,7 @@ export class Responder {
     const name = { message: MESSAGE.f4, exchange: slot.exchange };
     slot.message = MESSAGE.f4;
     slot.macKey = first.macKey;
-    slot.outbox = new Outbox(split(crypto, name, answer.payload, first.macKey, NO_COOKIE), now);
+    slot.outbox = new Outbox(split(crypto, name, answer.payload, first.macKey, NO_COOKIE, slot.source), now);
     wipeSlot(slot);
     const actions = sent(slot.source, slot.outbox.datagrams);
     if (!verdict.accepted || !member) {
@@ -272,7 +272,7 @@ export class Responder {
     now: Ms,
     first: Slot["first"],
   ): HandshakeAction[] {
-    const datagrams = split(this.#deps.crypto, { message, exchange: f.exchange }, payload, macKey, NO_COOKIE);
+    const datagrams = split(this.#deps.crypto, { message, exchange: f.exchange }, payload, macKey, NO_COOKIE, source);
     const slot: Slot = {
       key: keyOf(f.exchange, source),
       exchange: f.exchange.slice(),

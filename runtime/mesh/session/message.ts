@@ -1,21 +1,45 @@
 /** What a control frame says outside the reliable stream: lost ones are not missed. An empty plaintext is the keepalive. */
-import { bytesOf, decodeAs, encodeAs, field, oneOf, optional, record, uint } from "../../base/cbor-shape.ts";
+import {
+  bytesBetween,
+  bytesOf,
+  decodeAs,
+  encodeAs,
+  field,
+  oneOf,
+  optional,
+  record,
+  uint,
+} from "../../base/cbor-shape.ts";
 
 export interface ControlMessage {
-  readonly kind: "ping" | "pong" | "digest" | "goodbye";
-  /** ping, pong */
+  readonly kind: "ping" | "pong" | "digest" | "goodbye" | "probe" | "probed";
+  /** ping, pong; of probe and probed the size of the IP packet */
   readonly token?: number | undefined;
   /** digest: SHA-256 over all that the sender knows of roster and revocations. */
   readonly digest?: Uint8Array | undefined;
+  /** probe: zero bytes that make its packet so large. */
+  readonly padding?: Uint8Array | undefined;
 }
 
+const PADDING_MAX = 2048;
+
 const SHAPE = record<ControlMessage>({
-  kind: field(1, oneOf("ping", "pong", "digest", "goodbye")),
+  kind: field(1, oneOf("ping", "pong", "digest", "goodbye", "probe", "probed")),
   token: optional(2, uint(0xffff_ffff)),
   digest: optional(3, bytesOf(32)),
+  padding: optional(4, bytesBetween(0, PADDING_MAX)),
 });
 
 export const encodeMessage = (message: ControlMessage): Uint8Array => encodeAs(SHAPE, message);
+
+/** A probe whose encoding has this length, bytes; undefined when no padding gives it. */
+export function encodeProbe(size: number, length: number): Uint8Array | undefined {
+  const encode = (padding: number): Uint8Array =>
+    encodeMessage({ kind: "probe", token: size, padding: new Uint8Array(Math.max(0, padding)) });
+  const first = encode(length);
+  const fitted = encode(2 * length - first.length);
+  return fitted.length === length ? fitted : undefined;
+}
 
 /** Undefined for anything else. Never throws. */
 export const decodeMessage = (data: Uint8Array): ControlMessage | undefined => decodeAs(SHAPE, data);

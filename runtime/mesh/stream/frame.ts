@@ -1,6 +1,6 @@
 /** Frames of the reliable stream between two neighbours. They travel inside sealed control frames, which may be lost. */
 import { reserved, struct } from "../../base/struct.ts";
-import { MAX_DATAGRAM, SealedHeader } from "../frame.ts";
+import { MAX_DATAGRAM, RelayHeader, SealedHeader } from "../frame.ts";
 
 /** First byte of a control frame's plaintext; everything from 0xa0 on is a CBOR map (`session/message.ts`). */
 export const STREAM_FRAME = { segment: 1, acknowledge: 2, reset: 3 } as const;
@@ -30,7 +30,7 @@ export const StreamAcknowledge = struct("stream_acknowledge", {
 }); //                 12  bytes; a bitmap of at most WINDOW / 8 bytes follows: bit n of it is segment next + 1 + n
 
 const TAG_BYTES = 16;
-export const SEGMENT_PAYLOAD = MAX_DATAGRAM - SealedHeader.size - TAG_BYTES - SegmentHeader.size;
+export const SEGMENT_PAYLOAD = MAX_DATAGRAM - RelayHeader.size - SealedHeader.size - TAG_BYTES - SegmentHeader.size;
 
 export interface Segment {
   readonly stream: number;

@@ -58,6 +58,13 @@ export const duplicate =
     return chance() * 100 < percent ? [first, { at: now + chance() * within, packet }] : [first];
   };
 
+/** IP packets longer than `bytes` vanish, and nobody is told. */
+export const narrow =
+  (bytes: number): LinkKind =>
+  () =>
+  (packet, now) =>
+    packet.payload.length + (packet.to.address.includes(":") ? 48 : 28) > bytes ? [] : [{ at: now, packet }];
+
 /** `bytesPerSecond`, headers included, with a queue of `queueBytes` before it: what does not fit is dropped. */
 export const capacity =
   (bytesPerSecond: number, queueBytes: number): LinkKind =>

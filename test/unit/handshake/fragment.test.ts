@@ -1,11 +1,13 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { concat, toHex } from "../../../runtime/base/bytes.ts";
+import type { Endpoint } from "../../../runtime/base/endpoint.ts";
 import { native } from "../../../runtime/crypto/native.ts";
+import { MAX_DATAGRAM, RelayHeader } from "../../../runtime/mesh/frame.ts";
 import { NO_COOKIE } from "../../../runtime/mesh/handshake/cookie.ts";
 import { type Fragment, parseFragment, split } from "../../../runtime/mesh/handshake/fragment.ts";
 import { hasMac, setMac } from "../../../runtime/mesh/handshake/mac.ts";
-import { FRAGMENT_PAYLOAD, MESSAGE } from "../../../runtime/mesh/handshake/message.ts";
+import { FRAGMENT_PAYLOAD, MESSAGE, RELAYED_PAYLOAD } from "../../../runtime/mesh/handshake/message.ts";
 import { Reassembly } from "../../../runtime/mesh/handshake/reassembly.ts";
 import { seededRandom } from "../../help/seeded.ts";
 
@@ -200,5 +202,35 @@ describe("reassembly", () => {
     const reassembly = new Reassembly(native);
     const bitmaps = [31, 0, 31].map((i) => reassembly.add(parts[i] as Fragment, somewhere, 0).bitmap);
     expect(bitmaps).toEqual([0x8000_0000, 0x8000_0001, 0x8000_0001]);
+  });
+});
+
+describe("on a way through the mesh", () => {
+  const through = { address: "fd00::7", port: 0 };
+  const on = (way: Endpoint | undefined, length: number, message: number = MESSAGE.f2) =>
+    split(native, { message, exchange: new Uint8Array(8) }, seededRandom("way")(length), KEY, NO_COOKIE, way);
+
+  test("a fragment and its relay header fit where another fits alone", () => {
+    for (const length of [1136, 2373, 13_500, 32 * RELAYED_PAYLOAD]) {
+      const parts = on(through, length);
+      expect(Math.max(...parts.map((p) => p.length + RelayHeader.size))).toBeLessThanOrEqual(MAX_DATAGRAM);
+      const parsed = parts.map(parseFragment);
+      expect(concat(...parsed.map((f) => f?.payload ?? new Uint8Array(0)))).toEqual(seededRandom("way")(length));
+    }
+  });
+
+  test("a message that would need more than 32 is cut as on any other", () => {
+    expect(on(through, 32 * RELAYED_PAYLOAD + 1)).toEqual(on(undefined, 32 * RELAYED_PAYLOAD + 1));
+    expect(on({ ...through, port: 1 }, 5000)).toEqual(on(undefined, 5000));
+  });
+
+  test.each([
+    [MESSAGE.k1, 2392],
+    [MESSAGE.k2, 2373],
+    [MESSAGE.f1, 1252],
+    [MESSAGE.f3, 4800],
+    [MESSAGE.f3, 38_400],
+  ])("every part of message %d of %d bytes is one that there may be", (message, length) => {
+    for (const part of on(through, length, message)) expect(parseFragment(part)).toBeDefined();
   });
 });

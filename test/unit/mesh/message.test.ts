@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import * as fc from "fast-check";
 import { decodeStreamMessage, encodeStreamMessage, HASHES_MAX } from "../../../runtime/mesh/gossip/message.ts";
-import { decodeMessage, encodeMessage } from "../../../runtime/mesh/session/message.ts";
+import { decodeMessage, encodeMessage, encodeProbe } from "../../../runtime/mesh/session/message.ts";
 
 const HASH = new Uint8Array(16).fill(3);
 const ID = new Uint8Array(32).fill(4);
@@ -20,6 +20,20 @@ describe("a control message", () => {
     ["a short digest", { kind: "digest", digest: HASH }],
   ])("with %s is refused", (_, message) => {
     expect(() => encodeMessage(message as Parameters<typeof encodeMessage>[0])).toThrow(RangeError);
+  });
+});
+
+describe("a probe", () => {
+  test.each([1168, 1200, 1232, 1280, 1400, 1472, 1500])("can have any length: %d", (length) => {
+    for (const size of [1280, 1500]) {
+      const probe = encodeProbe(size, length);
+      expect(probe?.length).toBe(length);
+      expect(decodeMessage(probe as Uint8Array)).toMatchObject({ kind: "probe", token: size });
+    }
+  });
+
+  test("of a length that no padding gives is none", () => {
+    expect(encodeProbe(1280, 5)).toBeUndefined();
   });
 });
 
