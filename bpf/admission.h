@@ -126,17 +126,17 @@ static __always_inline int take(struct admission_bucket *bucket, __u32 hook, __u
 		*(volatile __u64 *)at = now + cost;
 		return 1;
 	}
-	if (full - now > burst)
-		return 0;
+	if (full - now + cost > burst)
+		return 0; /* what costs less may still fit */
 	__sync_fetch_and_add(at, cost);
 	return 1;
 }
 
-static __always_inline int is_empty(const struct admission_bucket *bucket, __u32 hook, __u64 now, __u64 burst)
+static __always_inline int has_none(const struct admission_bucket *bucket, __u32 hook, __u64 now, __u64 cost, __u64 burst)
 {
 	__u64 full = *((volatile const __u64 *)bucket + hook);
 
-	return full > now && full - now > burst;
+	return full > now && full - now + cost > burst;
 }
 
 static __always_inline int take_lane(__u32 lane, __u32 hook, __u64 now, __u64 cost, __u64 burst)
@@ -283,14 +283,18 @@ static __always_inline int in_peer_lane(const struct arrival *arrival, __u32 hoo
 static __always_inline int take_stranger(const struct admission_keys *own, const struct arrival *arrival, __u32 hook, __u64 now, __u32 lane,
 					 __u64 cost, __u64 burst)
 {
+	struct admission_bucket *all = bpf_map_lookup_elem(&admission_lanes, &lane), *bucket;
 	struct admission_address source = source_of(&arrival->source);
-	__u64 hash = siphash_24(own->cookie_low, own->cookie_high, source.at[0] | (__u64)source.at[1] << 32,
-				source.at[2] | (__u64)source.at[3] << 32, ~0ULL); /* no cookie: a port has 16 bits */
-	__u32 at = hash % ADMISSION_STRANGERS;
-	struct admission_bucket *bucket = bpf_map_lookup_elem(&admission_strangers, &at);
+	__u64 share = ADMISSION_STRANGER_COST * arrival->count;
+	__u32 at;
 
-	return bucket && !is_empty(bucket, hook, now, ADMISSION_STRANGER_BURST) && take_lane(lane, hook, now, cost, burst) &&
-	       take(bucket, hook, now, ADMISSION_STRANGER_COST * arrival->count, ADMISSION_STRANGER_BURST);
+	if (!all || has_none(all, hook, now, cost, burst))
+		return 0; /* most of a flood: no need to hash */
+	at = siphash_24(own->cookie_low, own->cookie_high, source.at[0] | (__u64)source.at[1] << 32,
+			source.at[2] | (__u64)source.at[3] << 32, ~0ULL) % ADMISSION_STRANGERS; /* no cookie: a port has 16 bits */
+	bucket = bpf_map_lookup_elem(&admission_strangers, &at);
+	return bucket && !has_none(bucket, hook, now, share, ADMISSION_STRANGER_BURST) && take(all, hook, now, cost, burst) &&
+	       take(bucket, hook, now, share, ADMISSION_STRANGER_BURST);
 }
 
 /*

@@ -46,7 +46,7 @@ export const ADMISSION_LIMITS = {
  * What is let through, per second; a bucket holds `burst` seconds of it. Each hook has buckets of its own.
  *
  * A daemon answers some hundred first messages a second and core, a cookie costs it 20 us. The kernel looks at `tagBytes` of the
- * fragments of strangers, which takes 5 % of a core, and gives `cookies` cookies: by one of them a newcomer gets past a flood.
+ * fragments of strangers, which takes 6 % of a core, and gives `cookies` cookies: by one of them a newcomer gets past a flood.
  */
 export const ADMISSION_RATES = {
   peer: { rate: 50, burst: 4 }, //        datagrams of handshakes from the address of a peer; what is over counts as a stranger's
@@ -56,7 +56,7 @@ export const ADMISSION_RATES = {
   stranger: { rate: 20, burst: 2 }, //    of a source that has not
   unproven: { rate: 1000, burst: 1 }, //  of all of these, to the daemon
   cookies: { rate: 30_000, burst: 0.1 }, // to all of these, from the kernel
-  tagBytes: { rate: 32_000_000, burst: 0.1 },
+  tagBytes: { rate: 16_000_000, burst: 0.1 },
 } as const;
 
 /** Buckets that are shared by all sources; their place in the map. */

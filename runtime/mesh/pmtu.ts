@@ -145,7 +145,8 @@ export class PathMtu {
   #settle(now: Ms): void {
     this.#state = "search";
     this.#due = now;
-    if (this.#size < this.#ceiling - CLOSE_ENOUGH && this.#size < this.#most) return;
+    const untried = this.#ceiling > this.#most || this.#ceiling - this.#size > CLOSE_ENOUGH;
+    if (untried && this.#size < this.#most) return;
     this.#state = "complete";
     this.#raiseAt = this.#size >= this.#most ? Number.POSITIVE_INFINITY : now + this.#raisePause;
     this.#raisePause = this.#size >= this.#most ? RAISE_FIRST : Math.min(2 * this.#raisePause, RAISE_TIMER);
