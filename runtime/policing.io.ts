@@ -319,9 +319,9 @@ export class Policing {
     };
   }
 
-  #showIds({ remote, local, protocol, localPort, remotePort, opener, rule, drop }: FlowIds): JsonObject {
+  #showIds({ remote, local, protocol, localPort, remotePort, echoId, opener, rule, drop }: FlowIds): JsonObject {
     const peer = this.#roster.byAddress(remote)?.name ?? remote;
-    const ports = { localPort: localPort ?? null, remotePort: remotePort ?? null };
+    const ports = { localPort: localPort ?? null, remotePort: remotePort ?? null, echoId: echoId ?? null };
     const decided = { rule: rule ?? null, verdict: drop === undefined ? "allowed" : "denied", reason: drop ?? null };
     return { peer, remote, local, protocol: protocolName(protocol), ...ports, opener, ...decided };
   }

@@ -23,6 +23,8 @@ export interface FlowIds {
   /** Undefined where the protocol has no ports. */
   readonly localPort: number | undefined;
   readonly remotePort: number | undefined;
+  /** Of an ICMP echo, which tells its flows apart. */
+  readonly echoId: number | undefined;
   /** Who opened it: `in` is the remote end. */
   readonly opener: MeshDirection;
   /** Of the rule that decided, from 1; undefined for the default. */
@@ -73,6 +75,7 @@ function idsOf(raw: Raw): FlowIds {
     protocol: raw.protocol,
     localPort: ports ? raw.localPort : undefined,
     remotePort: ports ? raw.remotePort : undefined,
+    echoId: raw.protocol === PROTOCOL.icmp || raw.protocol === PROTOCOL.icmpv6 ? raw.localPort : undefined,
     opener: MESH_DIRECTIONS[raw.opener] ?? "in",
     rule: raw.leaf & LEAF_NUMBER || undefined,
     drop: MESH_DROPS[raw.drop - 1],

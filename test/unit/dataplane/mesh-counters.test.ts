@@ -47,6 +47,7 @@ describe("what the kernel tells", () => {
         protocol: 6,
         localPort: 22,
         remotePort: 4000,
+        echoId: undefined,
         opener: "in",
         rule: 7,
         drop: undefined,
@@ -67,7 +68,7 @@ describe("what the kernel tells", () => {
       flowBytes({ local: v4 }, { leaf: LEAF, drop: MESH_DROPS.indexOf("default") + 1, opener: 1 }),
     );
     expect(decodeFlows({ now: 2000, bytes })).toMatchObject([
-      { protocol: 58, localPort: undefined, remotePort: undefined },
+      { protocol: 58, localPort: undefined, remotePort: undefined, echoId: 22 },
       { local: "10.0.0.1", rule: undefined, drop: "default", opener: "out" },
     ]);
   });
