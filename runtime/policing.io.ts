@@ -14,7 +14,6 @@ import { memberNamed } from "./methods.ts";
 import { parsePolicy } from "./policy/document.ts";
 import { explain, unknownIn } from "./policy/evaluate.ts";
 import { type Identity, type Policy, protocolName } from "./policy/policy.ts";
-import { FLOW_TIMES } from "./policy/table.ts";
 import type { OwnHome } from "./provisioning/home.io.ts";
 
 /** `ignore` starts without what cannot be, or shall not be, enforced. */
@@ -61,7 +60,7 @@ const EVENTS_EVERY = seconds(1);
 const EVENTS_KEPT = 2_000;
 const EVENTS_AT_ONCE = 4_096;
 /** Of one answer; the busiest come first. */
-const FLOWS_SHOWN = 5_000;
+const FLOWS_SHOWN = 2_000;
 
 export class Policing {
   readonly #home: OwnHome;
@@ -305,9 +304,8 @@ export class Policing {
     const guard = this.#guard;
     if (!guard)
       throw new TrellisError("flows/none", `flows are not counted here: ${this.#reason}`, { hint: "trellis doctor" });
-    const alive = guard.flows().filter((flow) => flow.idle < patienceOf(flow));
-    const busiest = alive.sort((a, b) => volume(b) - volume(a)).slice(0, FLOWS_SHOWN);
-    return { total: alive.length, flows: busiest.map((flow) => this.#showFlow(flow)) };
+    const { total, flows } = guard.flows(FLOWS_SHOWN);
+    return { total, flows: flows.map((flow) => this.#showFlow(flow)) };
   }
 
   #eventsAfter(after: number): Json {
@@ -321,9 +319,9 @@ export class Policing {
     };
   }
 
-  #showIds({ remote, local, protocol, localPort, remotePort, opener, rule, drop }: FlowIds): JsonObject {
+  #showIds({ remote, local, protocol, localPort, remotePort, echoId, opener, rule, drop }: FlowIds): JsonObject {
     const peer = this.#roster.byAddress(remote)?.name ?? remote;
-    const ports = { localPort: localPort ?? null, remotePort: remotePort ?? null };
+    const ports = { localPort: localPort ?? null, remotePort: remotePort ?? null, echoId: echoId ?? null };
     const decided = { rule: rule ?? null, verdict: drop === undefined ? "allowed" : "denied", reason: drop ?? null };
     return { peer, remote, local, protocol: protocolName(protocol), ...ports, opener, ...decided };
   }
@@ -343,7 +341,6 @@ export class Policing {
 }
 
 const shown = (who: Identity): string => who.name || who.address;
-const volume = (flow: Flow): number => flow.in.bytes + flow.out.bytes;
 
 /** `self`, or what `memberNamed` takes. Throws `policy/stranger` for an address that nobody has. */
 function identityOf(roster: Roster, members: readonly Identity[], self: string, word: string): Identity {
@@ -354,11 +351,4 @@ function identityOf(roster: Roster, members: readonly Identity[], self: string, 
   throw new TrellisError("policy/stranger", `${word} is no member's address: a policy drops its packets`, {
     hint: "trellis peers lists the members",
   });
-}
-
-/** How long the kernel remembers the flow; a denied attempt stays to be seen for a while. */
-function patienceOf({ protocol, answered, closing, localPort, drop }: Flow): number {
-  if (drop !== undefined) return FLOW_TIMES.openingMs;
-  if (protocol === 6) return answered && !closing ? FLOW_TIMES.tcpMs : FLOW_TIMES.openingMs;
-  return localPort === undefined ? FLOW_TIMES.otherMs : FLOW_TIMES.udpMs;
 }

@@ -14,6 +14,7 @@ export interface FlowIds {
   readonly protocol: string;
   readonly localPort: number | null;
   readonly remotePort: number | null;
+  readonly echoId: number | null;
   readonly opener: "in" | "out";
   readonly rule: number | null;
   readonly verdict: "allowed" | "denied";
@@ -103,8 +104,9 @@ export interface Rate {
   readonly packets: number;
 }
 
+/** What no two flows share. */
 const keyOf = (f: FlowView): string =>
-  JSON.stringify([f.remote, f.local, f.protocol, f.localPort, f.remotePort, f.opener, f.verdict]);
+  JSON.stringify([f.remote, f.local, f.protocol, f.localPort, f.remotePort, f.echoId, f.opener, f.verdict]);
 
 /** What flowed between two looks `seconds` apart, the fastest first; by peer, or by peer and service. */
 export function rates(

@@ -1,6 +1,7 @@
 /** Flows, events and counters of the overlay device as the addon gives them, decoded. */
 import { formatIp } from "../base/ip.ts";
-import { WITH_PORTS } from "../policy/policy.ts";
+import { PROTOCOL, WITH_PORTS } from "../policy/policy.ts";
+import { FLOW_TIMES } from "../policy/table.ts";
 import { LEAF_NUMBER } from "../policy/trie.ts";
 import {
   MESH_DIRECTIONS,
@@ -22,6 +23,8 @@ export interface FlowIds {
   /** Undefined where the protocol has no ports. */
   readonly localPort: number | undefined;
   readonly remotePort: number | undefined;
+  /** Of an ICMP echo, which tells its flows apart. */
+  readonly echoId: number | undefined;
   /** Who opened it: `in` is the remote end. */
   readonly opener: MeshDirection;
   /** Of the rule that decided, from 1; undefined for the default. */
@@ -72,29 +75,74 @@ function idsOf(raw: Raw): FlowIds {
     protocol: raw.protocol,
     localPort: ports ? raw.localPort : undefined,
     remotePort: ports ? raw.remotePort : undefined,
+    echoId: raw.protocol === PROTOCOL.icmp || raw.protocol === PROTOCOL.icmpv6 ? raw.localPort : undefined,
     opener: MESH_DIRECTIONS[raw.opener] ?? "in",
     rule: raw.leaf & LEAF_NUMBER || undefined,
     drop: MESH_DROPS[raw.drop - 1],
   };
 }
 
-/** `now` is CLOCK_MONOTONIC in ms, as the addon gives it beside the bytes. */
-export function decodeFlows({ now, bytes }: { readonly now: number; readonly bytes: Uint8Array }): Flow[] {
-  const size = MeshFlowKey.size + MeshFlow.size;
-  return Array.from({ length: Math.floor(bytes.length / size) }, (_, i) => {
-    const key = MeshFlowKey.decode(bytes.subarray(i * size));
-    const flow = MeshFlow.decode(bytes.subarray(i * size + MeshFlowKey.size));
-    if (!key || !flow) throw new RangeError("a flow of the kernel has a reserved byte set");
-    return {
-      ...idsOf({ ...key, ...flow }),
-      in: { packets: Number(flow.inPackets), bytes: Number(flow.inBytes) },
-      out: { packets: Number(flow.outPackets), bytes: Number(flow.outBytes) },
-      answered: (flow.state & MESH_STATE.answered) !== 0,
-      closing: (flow.state & MESH_STATE.closing) !== 0,
-      age: Math.max(0, now - Number(flow.first) / NS),
-      idle: Math.max(0, now - Number(flow.last) / NS),
-    };
-  });
+/** As the addon gives them: `now` is CLOCK_MONOTONIC in ms. */
+export interface FlowBytes {
+  readonly now: number;
+  readonly bytes: Uint8Array;
+}
+
+const SIZE = MeshFlowKey.size + MeshFlow.size;
+const partAt = (bytes: Uint8Array, at: number): Uint8Array => bytes.subarray(at, at + SIZE);
+
+export const decodeFlows = ({ now, bytes }: FlowBytes): Flow[] =>
+  Array.from({ length: Math.floor(bytes.length / SIZE) }, (_, i) => decodeFlow(partAt(bytes, i * SIZE), now));
+
+function decodeFlow(part: Uint8Array, now: number): Flow {
+  const key = MeshFlowKey.decode(part);
+  const flow = MeshFlow.decode(part.subarray(MeshFlowKey.size));
+  if (!key || !flow) throw new RangeError("a flow of the kernel has a reserved byte set");
+  return {
+    ...idsOf({ ...key, ...flow }),
+    in: { packets: Number(flow.inPackets), bytes: Number(flow.inBytes) },
+    out: { packets: Number(flow.outPackets), bytes: Number(flow.outBytes) },
+    answered: (flow.state & MESH_STATE.answered) !== 0,
+    closing: (flow.state & MESH_STATE.closing) !== 0,
+    age: Math.max(0, now - Number(flow.first) / NS),
+    idle: Math.max(0, now - Number(flow.last) / NS),
+  };
+}
+
+/** Offsets in a flow with its key, for looking at many of them without decoding each. */
+const at = (field: keyof typeof MeshFlow.offsets): number => MeshFlowKey.size + MeshFlow.offsets[field];
+const AT = {
+  protocol: MeshFlowKey.offsets.protocol,
+  last: at("last"),
+  in: at("inBytes"),
+  out: at("outBytes"),
+  state: at("state"),
+  drop: at("drop"),
+};
+
+/** Those that are not over, how many they are, and of the busiest `most` all that is known. */
+export function busiestFlows(
+  { now, bytes }: FlowBytes,
+  most: number,
+): { readonly total: number; readonly flows: Flow[] } {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const alive: { readonly place: number; readonly volume: number }[] = [];
+  for (let place = 0; place + SIZE <= bytes.length; place += SIZE) {
+    const idle = now - Number(view.getBigUint64(place + AT.last, true)) / NS;
+    const state = view.getUint8(place + AT.state);
+    if (idle >= patienceOf(view.getUint8(place + AT.protocol), state, view.getUint8(place + AT.drop) !== 0)) continue;
+    const volume = Number(view.getBigUint64(place + AT.in, true)) + Number(view.getBigUint64(place + AT.out, true));
+    alive.push({ place, volume });
+  }
+  const busiest = alive.sort((a, b) => b.volume - a.volume).slice(0, most);
+  return { total: alive.length, flows: busiest.map(({ place }) => decodeFlow(partAt(bytes, place), now)) };
+}
+
+/** Milliseconds for which the kernel remembers a silent flow; a denied attempt stays to be seen for a while. */
+function patienceOf(protocol: number, state: number, denied: boolean): number {
+  if (denied) return FLOW_TIMES.openingMs;
+  if (protocol === PROTOCOL.tcp) return state === MESH_STATE.answered ? FLOW_TIMES.tcpMs : FLOW_TIMES.openingMs;
+  return WITH_PORTS.includes(protocol) ? FLOW_TIMES.udpMs : FLOW_TIMES.otherMs;
 }
 
 export function decodeEvents(bytes: Uint8Array): FlowEvent[] {

@@ -1,15 +1,15 @@
 /** The programs on the overlay device: loaded, given a policy, attached. One table follows another; no packet passes without one. */
+import { concat } from "../base/bytes.ts";
 import { messageOf } from "../base/errors.ts";
 import { PolicyProgram } from "../policy/compile.ts";
 import type { Identity, Policy } from "../policy/policy.ts";
 import type { Addon, MeshFilter } from "./addon.io.ts";
 import {
+  busiestFlows,
   type Carried,
   decodeCounts,
   decodeEvents,
-  decodeFlows,
   eventsLost,
-  type Flow,
   type FlowEvent,
   meshDrops,
 } from "./mesh-counters.ts";
@@ -95,9 +95,10 @@ export class MeshGuard {
     return meshDrops(this.#filter.dropCounters());
   }
 
-  /** Those that are not over, and attempts that were denied. */
-  flows(): Flow[] {
-    return [...decodeFlows(this.#filter.flows(false)), ...decodeFlows(this.#filter.flows(true))];
+  /** Those that are not over and attempts that were denied; the busiest `most`, and how many there are. */
+  flows(most: number): ReturnType<typeof busiestFlows> {
+    const { now, bytes } = this.#filter.flows(false);
+    return busiestFlows({ now, bytes: concat(bytes, this.#filter.flows(true).bytes) }, most);
   }
 
   events(most: number): FlowEvent[] {

@@ -90,9 +90,12 @@ describe.skipIf(!ready)("a policy", () => {
 
   test("that is none allows everything, and flows are told all the same", async () => {
     expect((await a.trellis("policy", "show")).stdout).toContain("there is no policy");
-    expect(await flows(a, "b", "icmp")).toMatchObject([
-      { peer: "b", protocol: "icmp", opener: "in", verdict: "allowed" },
-    ]);
+    expect((await flows(a, "b", "icmp"))[0]).toMatchObject({
+      peer: "b",
+      protocol: "icmp",
+      opener: "in",
+      verdict: "allowed",
+    });
   });
 
   test("with a fault is refused by the number of its rule, and nothing changes", async () => {
@@ -115,9 +118,12 @@ describe.skipIf(!ready)("a policy", () => {
     expect(fallback.packets).toBeGreaterThanOrEqual(2);
     expect(drops.in.default).toBeGreaterThanOrEqual(1);
     expect(drops.out.default).toBeGreaterThanOrEqual(1);
-    expect(await flows(a, "c", "denied")).toMatchObject([
-      { peer: "c", protocol: "icmp", opener: "in", reason: "default" },
-    ]);
+    expect((await flows(a, "c", "denied"))[0]).toMatchObject({
+      peer: "c",
+      protocol: "icmp",
+      opener: "in",
+      reason: "default",
+    });
     const { traffic } = await a.json<{ traffic: { drops: Record<string, number> } }>("status");
     expect(traffic.drops["policy.default"]).toBeGreaterThanOrEqual(2);
   });
@@ -191,7 +197,6 @@ describe.skipIf(!ready)("a policy", () => {
     const other = file("two", "allow", "deny from c to self", "deny from b to self tcp", "allow from any to self icmp");
     await a.json("policy", "set", one);
     const allowed = async (): Promise<number> => (await flows(a, "b", "icmp"))[0]?.received.packets ?? 0;
-    const before = (await show(a)).drops;
     const pings = Bun.spawn(b.inside("ping", "-6", "-q", "-i", "0.002", ours), { stdout: "ignore" });
     await until("pings", async () => ((await allowed()) > 10 ? true : undefined));
     for (let round = 0; round < 10; round++) {
@@ -201,7 +206,7 @@ describe.skipIf(!ready)("a policy", () => {
     }
     pings.kill();
     await pings.exited;
-    expect((await show(a)).drops.in).toEqual(before.in);
+    expect(await flows(a, "b", "icmp", "in", "denied")).toEqual([]);
   });
 
   test("knows a member from the moment it joins", async () => {
@@ -219,7 +224,7 @@ describe.skipIf(!ready)("a policy", () => {
       },
     );
     await untilCrosses(c);
-    expect(await flows(a, "e", "icmp")).toMatchObject([{ peer: "e", rule: 1 }]);
+    expect((await flows(a, "e", "icmp"))[0]).toMatchObject({ peer: "e", rule: 1 });
     daemon.kill("SIGTERM");
     await daemon.exited;
     await c.start();

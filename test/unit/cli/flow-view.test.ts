@@ -8,6 +8,7 @@ const flow = (change: Partial<FlowView> = {}): FlowView => ({
   protocol: "tcp",
   localPort: 22,
   remotePort: 40_000,
+  echoId: null,
   opener: "in",
   rule: 2,
   verdict: "allowed",
@@ -20,7 +21,7 @@ const flow = (change: Partial<FlowView> = {}): FlowView => ({
 });
 
 const DENIED = flow({ verdict: "denied", rule: null, reason: "default", opener: "out" });
-const ECHO = flow({ peer: "c.site1", protocol: "icmp", localPort: null, remotePort: null });
+const ECHO = flow({ peer: "c.site1", protocol: "icmp", localPort: null, remotePort: null, echoId: 7 });
 
 describe("a filter", () => {
   test.each<[string, readonly FlowView[]]>([
@@ -100,6 +101,12 @@ describe("rates", () => {
       "tcp 80",
       "tcp 22",
     ]);
+  });
+
+  test("keep two echoes with one peer apart", () => {
+    const quiet = { ...ECHO, echoId: 8, received: { packets: 1, bytes: 100 }, sent: { packets: 1, bytes: 100 } };
+    const [rate] = rates([ECHO, quiet], [later(ECHO, 50, 50), { ...quiet, ageMs: quiet.ageMs + 2000 }], 2, false);
+    expect(rate).toMatchObject({ flows: 2, receivedBits: 200, sentBits: 200 });
   });
 
   test("count a flow that is new, or began anew, from zero, and none that was denied", () => {

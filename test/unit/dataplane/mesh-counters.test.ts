@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { concat } from "../../../runtime/base/bytes.ts";
 import { parseIp } from "../../../runtime/base/ip.ts";
 import {
+  busiestFlows,
   decodeCounts,
   decodeEvents,
   decodeFlows,
@@ -31,7 +32,7 @@ const FLOW = {
   generation: 1,
   leaf: (LEAF | LEAF_ALLOWS | 7) >>> 0,
   opener: 0,
-  state: MESH_STATE.answered,
+  state: MESH_STATE.answered as number,
   drop: 0,
 };
 const flowBytes = (key: Partial<typeof KEY> = {}, flow: Partial<typeof FLOW> = {}): Uint8Array =>
@@ -46,6 +47,7 @@ describe("what the kernel tells", () => {
         protocol: 6,
         localPort: 22,
         remotePort: 4000,
+        echoId: undefined,
         opener: "in",
         rule: 7,
         drop: undefined,
@@ -66,9 +68,23 @@ describe("what the kernel tells", () => {
       flowBytes({ local: v4 }, { leaf: LEAF, drop: MESH_DROPS.indexOf("default") + 1, opener: 1 }),
     );
     expect(decodeFlows({ now: 2000, bytes })).toMatchObject([
-      { protocol: 58, localPort: undefined, remotePort: undefined },
+      { protocol: 58, localPort: undefined, remotePort: undefined, echoId: 22 },
       { local: "10.0.0.1", rule: undefined, drop: "default", opener: "out" },
     ]);
+  });
+
+  test("of many flows is the busiest, without those that are over", () => {
+    const later = 1000 + 300_000;
+    const bytes = concat(
+      flowBytes({ localPort: 1 }, { inBytes: 5n }),
+      flowBytes({ localPort: 2 }, { inBytes: 50n }),
+      flowBytes({ localPort: 3 }, { inBytes: 500n, state: MESH_STATE.closing }), // 240 s after FIN it is over
+      flowBytes({ localPort: 4, protocol: 17 }, { inBytes: 500n }), // and UDP after 180 s
+      flowBytes({ localPort: 5, protocol: 58 }, { last: BigInt(later) * 1_000_000n, inBytes: 6n }),
+    );
+    const { total, flows } = busiestFlows({ now: later, bytes }, 2);
+    expect(total).toBe(3);
+    expect(flows.map((f) => f.in.bytes)).toEqual([50, 6]);
   });
 
   test("of events is decoded", () => {
