@@ -20,6 +20,7 @@
  * Programs and daemons share the same cores, so absolute figures are the machine's; compare the systems in one run.
  */
 import { parseArgs } from "node:util";
+import { messageOf } from "../runtime/base/errors.ts";
 import { able } from "../test/help/require.ts";
 import { must } from "../test/help/shell.ts";
 import { fastd } from "./peers/fastd.ts";
@@ -116,10 +117,11 @@ async function relayed(system: System, seconds: number): Promise<Figures> {
   };
 }
 
-/** Starts those that can be had, each on a star of its own, hands them to `measure` and removes them. */
+/** Starts those that can be had, each on a star of its own, hands those that run to `measure` and removes them. */
 async function withSystems(
   ready: Ready,
   throughRelay: boolean,
+  missing: string[],
   measure: (systems: readonly System[]) => Promise<Row[]>,
 ): Promise<Row[]> {
   const stars: Star[] = [];
@@ -134,7 +136,12 @@ async function withSystems(
       const star = new Star(peer.name, throughRelay);
       stars.push(star);
       await star.build();
-      systems.push(await startOn(star, peer, programs));
+      try {
+        systems.push(await startOn(star, peer, programs));
+      } catch (error) {
+        missing.push(`missing: ${peer.name}${throughRelay ? ", relayed" : ""}: it did not start: ${messageOf(error)}`);
+        console.log(missing.at(-1));
+      }
     }
     await Bun.sleep(SETTLE_MS);
     return await measure(systems);
@@ -203,9 +210,9 @@ async function main(names: readonly string[], rounds: number, seconds: number): 
   ])
     console.log((await must(program)).split("\n")[0]);
   for (const line of missing) console.log(line);
-  const direct = await withSystems(ready, false, (systems) => directRows(systems, rounds, seconds));
+  const direct = await withSystems(ready, false, missing, (systems) => directRows(systems, rounds, seconds));
   const relaying = ready.filter(([peer]) => peer.relays !== undefined);
-  const through = await withSystems(relaying, true, (systems) =>
+  const through = await withSystems(relaying, true, missing, (systems) =>
     interleaved(systems, rounds, "relayed/", (system) => relayed(system, seconds)),
   );
   print("one cable, underlay offloads on", direct, ready, DIRECT);

@@ -1,12 +1,18 @@
 /** yggdrasil of Debian 13: leaves peer with the hub over TCP; traffic is sealed end to end. Defaults but for the multicast discovery. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { until } from "../../test/help/netns.ts";
 import { must } from "../../test/help/shell.ts";
 import { ofDebian13 } from "./debian.ts";
 import type { Peer } from "./peer.ts";
-import type { Leaf } from "./star.ts";
+import type { Leaf, Node } from "./star.ts";
 
 const PORT = 9001;
+
+function listens({ end }: Node): Promise<true> {
+  const sockets = end.inside("ss", "-Hltn", `sport = :${PORT}`);
+  return until(`yggdrasil of ${end.name}`, async () => ((await must(sockets)) === "" ? undefined : true));
+}
 
 export const yggdrasil: Peer = {
   name: "yggdrasil",
@@ -32,6 +38,7 @@ export const yggdrasil: Peer = {
       writeFileSync(file, JSON.stringify(config));
       if (node.number === star.target) address = (await must([program, "-useconffile", file, "-address"])).trim();
       pids.push(star.spawn(node, "yggdrasil", node.end.inside(program, "-useconffile", file)));
+      if (!hub) await listens(node); // who calls too soon calls again much later
     }
     return { address, pids };
   },
