@@ -29,6 +29,8 @@ import { Transfers } from "./transfer/transfers.ts";
 
 /** Own addresses are looked up so often: nothing tells us when they change. */
 const ADDRESSES_AGAIN = seconds(5);
+/** Where others were met is on disk after so long at the latest: whoever is started again knows whom to call. */
+const ENDPOINTS_KEPT = seconds(10);
 /** Until a write that failed is tried again. */
 const STORE_AGAIN = seconds(30);
 
@@ -175,13 +177,19 @@ export class Node {
   /** A disk that is full or gone costs durability until it is mended, nothing else. */
   async #persist(): Promise<void> {
     clearTimeout(this.#again);
+    this.#again = undefined;
     try {
       await this.#home.saveRoster(this.#loaded.roster);
     } catch (thrown) {
       const hint = thrown instanceof TrellisError ? thrown.hint : undefined;
       this.#log.error("members and revocations are not stored; tried again later", { error: messageOf(thrown), hint });
-      this.#again = setTimeout(() => void this.#queue.push(() => this.#persist()), STORE_AGAIN);
+      this.#persistIn(STORE_AGAIN);
     }
+  }
+
+  /** Unless it is to happen anyway. */
+  #persistIn(ms: number): void {
+    this.#again ??= setTimeout(() => void this.#queue.push(() => this.#persist()), ms);
   }
 
   async #openPlane(policing: Policing): Promise<DataPlane> {
@@ -296,7 +304,10 @@ export class Node {
     }
     if (notice.kind === "revoked" && notice.peer === this.#address) this.#expelled = "this gateway was revoked";
     if (notice.kind === "refused") this.#expelled = `${notice.name} says: ${notice.message}`;
-    if (notice.kind === "sessionUp") this.#expelled = undefined;
+    if (notice.kind === "sessionUp") {
+      this.#expelled = undefined;
+      this.#persistIn(ENDPOINTS_KEPT);
+    }
     const { kind, ...fields } = notice;
     this.#log.info(kind, Object.fromEntries(Object.entries(fields).filter(([, v]) => typeof v !== "object")));
   }
