@@ -11,7 +11,7 @@ import type { Flow, FlowEvent, FlowIds } from "./dataplane/mesh-counters.ts";
 import { MeshGuard } from "./dataplane/mesh-guard.io.ts";
 import type { Member, Roster } from "./identity/roster.ts";
 import { memberNamed } from "./methods.ts";
-import { parsePolicy } from "./policy/document.ts";
+import { parsePolicy, summaryOf } from "./policy/document.ts";
 import { explain, unknownIn } from "./policy/evaluate.ts";
 import { type Identity, type Policy, protocolName } from "./policy/policy.ts";
 import type { OwnHome } from "./provisioning/home.io.ts";
@@ -146,7 +146,7 @@ export class Policing {
 
   get #summary(): string {
     const policy = this.#stored?.policy;
-    return policy ? `${policy.rules.length} rules, default ${policy.fallback}` : "none";
+    return policy ? summaryOf(policy.rules.length, policy.fallback) : "none";
   }
 
   /** Changes whenever another member counts. */

@@ -3,7 +3,7 @@ import { call } from "../api/client.io.ts";
 import { TrellisError } from "../base/errors.ts";
 import { type Parser, path } from "../config/parsers.ts";
 import { readPolicy } from "../policing.io.ts";
-import { parseProtocols } from "../policy/document.ts";
+import { parseProtocols, summaryOf } from "../policy/document.ts";
 import { PROTOCOL, protocolName, WITH_PORTS } from "../policy/policy.ts";
 import { command, type Globals, option } from "./command.ts";
 import { note, ownHome, print, socketOf } from "./context.ts";
@@ -118,7 +118,7 @@ async function set(g: Globals, file: string): Promise<void> {
   try {
     const done = await call<Accepted>(socketOf(g), "policy-set", { text });
     print(g, { ...done, enforced: true }, () => [
-      `in force: ${done.rules} rules, default ${done.default}`,
+      `in force: ${summaryOf(done.rules, done.default)}`,
       ...(done.unknown.length > 0 ? [`nobody here is called ${done.unknown.join(", ")} yet`] : []),
     ]);
   } catch (thrown) {
@@ -128,7 +128,7 @@ async function set(g: Globals, file: string): Promise<void> {
     await home.savePolicy(text);
     home.release();
     print(g, { default: fallback, rules: rules.length, unknown: [], enforced: false }, () => [
-      `stored: ${rules.length} rules, default ${fallback}; no daemon runs, the next start enforces it`,
+      `stored: ${summaryOf(rules.length, fallback)}; no daemon runs, the next start enforces it`,
     ]);
   }
 }

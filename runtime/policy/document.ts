@@ -97,3 +97,7 @@ function parsePorts(word: string): readonly PortRange[] | "unknown" {
 
 const number = (text: string, most: number): number | undefined =>
   /^\d{1,5}$/.test(text) && Number(text) <= most ? Number(text) : undefined;
+
+/** A policy in a line. */
+export const summaryOf = (rules: number, fallback: string): string =>
+  `${rules} ${rules === 1 ? "rule" : "rules"}, default ${fallback}`;
