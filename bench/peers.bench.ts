@@ -32,6 +32,7 @@ import { tinc } from "./peers/tinc.ts";
 import { trellis } from "./peers/trellis.ts";
 import { wireguardGo, wireguardGo13 } from "./peers/wireguard-go.ts";
 import { yggdrasil } from "./peers/yggdrasil.ts";
+import { at, interleaved } from "./rounds.ts";
 import type { Row } from "./table.ts";
 import { cpuSeconds, machineSeconds, residentMb, roundTrips, tcp, udpRate } from "./tunnel-load.ts";
 
@@ -53,37 +54,13 @@ const unitOf = (what: string): string => {
   const last = what.split("/").at(-1) as string;
   return UNITS[last] ?? (/^p\d+$/.test(last) ? "ms" : "Mbit/s");
 };
-const at = (values: readonly number[], share: number): number =>
-  values[Math.floor((values.length - 1) * share)] as number;
-const median = (values: readonly number[]): number =>
-  at(
-    values.toSorted((x, y) => x - y),
-    0.5,
-  );
 
-/** Runs `measure` for one system after the other, round by round; gives the median of each figure. */
-async function interleaved(
+const rounded = (
   systems: readonly System[],
   rounds: number,
-  prefix: string,
+  where: string,
   measure: (system: System) => Promise<Figures>,
-): Promise<Row[]> {
-  const figures = new Map<string, number[]>();
-  for (let round = 0; round < rounds; round++) {
-    for (const system of systems) {
-      for (const [what, value] of Object.entries(await measure(system))) {
-        const id = `peers/${prefix}${what}/${system.name}`;
-        figures.set(id, [...(figures.get(id) ?? []), value]);
-      }
-    }
-  }
-  return [...figures].map(([id, values]) => {
-    const row = { id, value: median(values), unit: unitOf(id.slice(0, id.lastIndexOf("/"))) };
-    const all = values.map((v) => v.toPrecision(3)).join(", ");
-    console.log(`${id.padEnd(44)}${row.value.toFixed(2).padStart(10)} ${row.unit.padEnd(6)}   (${all})`);
-    return row;
-  });
-}
+): Promise<Row[]> => interleaved(systems, rounds, `peers/${where}`, unitOf, measure);
 
 const percentiles = (what: string, times: readonly number[]): Figures => ({
   [`${what}/p50`]: at(times, 0.5),
@@ -158,7 +135,7 @@ const datagrams = ({ star, ...system }: System, known: number | undefined): Prom
 
 async function directRows(systems: readonly System[], rounds: number, seconds: number): Promise<Row[]> {
   const rates = new Map<string, number>();
-  const rows = await interleaved(systems, rounds, "on/", async (system) => {
+  const rows = await rounded(systems, rounds, "on/", async (system) => {
     const idle = await roundTrips(system.star, system, PINGS, PING_INTERVAL);
     const streams = await throughput(system, seconds);
     const loaded = await underLoad(system, seconds);
@@ -166,10 +143,10 @@ async function directRows(systems: readonly System[], rounds: number, seconds: n
     rates.set(system.name, udp);
     return { ...percentiles("rtt", idle), ...streams, ...percentiles("load", loaded), "udp-1200": udp };
   });
-  rows.push(...(await interleaved(systems, 1, "", async (system) => ({ rss: residentMb(system) }))));
+  rows.push(...(await rounded(systems, 1, "", async (system) => ({ rss: residentMb(system) }))));
   const offloading = systems.filter(({ name }) => OFFLOADING.includes(name));
   for (const { star } of offloading) await star.setOffloads("off");
-  return [...rows, ...(await interleaved(offloading, rounds, "off/", (system) => throughput(system, seconds)))];
+  return [...rows, ...(await rounded(offloading, rounds, "off/", (system) => throughput(system, seconds)))];
 }
 
 /** One line for each system, one column for each figure. */
@@ -213,7 +190,7 @@ async function main(names: readonly string[], rounds: number, seconds: number): 
   const direct = await withSystems(ready, false, missing, (systems) => directRows(systems, rounds, seconds));
   const relaying = ready.filter(([peer]) => peer.relays !== undefined);
   const through = await withSystems(relaying, true, missing, (systems) =>
-    interleaved(systems, rounds, "relayed/", (system) => relayed(system, seconds)),
+    rounded(systems, rounds, "relayed/", (system) => relayed(system, seconds)),
   );
   print("one cable, underlay offloads on", direct, ready, DIRECT);
   print("memory after that; underlay offloads off", direct, ready, OFF);

@@ -19,12 +19,10 @@
 import { parseArgs } from "node:util";
 import { able } from "../test/help/require.ts";
 import { buildDrive, RelayLab, type Way } from "./relay-lab.ts";
+import { median } from "./rounds.ts";
 import type { Row } from "./table.ts";
 
 const MIDDLES: readonly Way[] = ["forwarding", "relay", "relay-xdp"];
-
-const median = (values: readonly number[]): number =>
-  values.toSorted((x, y) => x - y)[Math.floor((values.length - 1) / 2)] as number;
 
 async function measureAll(lab: RelayLab, rounds: number, seconds: number): Promise<Row[]> {
   const spent = new Map<Way, number[]>(MIDDLES.map((way) => [way, []]));

@@ -18,10 +18,8 @@
 import { parseArgs } from "node:util";
 import { able } from "../test/help/require.ts";
 import { RelayLab, type Way } from "./relay-lab.ts";
+import { median } from "./rounds.ts";
 import type { Row } from "./table.ts";
-
-const median = (values: readonly number[]): number =>
-  values.toSorted((x, y) => x - y)[Math.floor((values.length - 1) / 2)] as number;
 
 async function rounds(
   count: number,

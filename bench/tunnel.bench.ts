@@ -18,6 +18,7 @@
 import { parseArgs } from "node:util";
 import { able } from "../test/help/require.ts";
 import { must } from "../test/help/shell.ts";
+import { at, interleaved, show } from "./rounds.ts";
 import type { Row } from "./table.ts";
 import { Lab, type System } from "./tunnel-lab.ts";
 import { idleCpu, residentMb, roundTrips, tcp, udpRate } from "./tunnel-load.ts";
@@ -31,46 +32,16 @@ interface Options {
   readonly seconds: number;
 }
 
-const at = (values: readonly number[], share: number): number =>
-  values[Math.floor((values.length - 1) * share)] as number;
-const median = (values: readonly number[]): number =>
-  at(
-    values.toSorted((x, y) => x - y),
-    0.5,
-  );
-
-/** Runs `measure` for one system after the other, round by round; gives the median of each figure. */
-async function interleaved(
-  systems: readonly System[],
-  rounds: number,
-  unit: Readonly<Record<string, string>>,
-  measure: (system: System) => Promise<Readonly<Record<string, number>>>,
-): Promise<Row[]> {
-  const figures = new Map<string, number[]>();
-  for (let round = 0; round < rounds; round++) {
-    for (const system of systems) {
-      for (const [what, value] of Object.entries(await measure(system))) {
-        const id = `tunnel/${what}/${system.name}`;
-        figures.set(id, [...(figures.get(id) ?? []), value]);
-      }
-    }
-  }
-  return [...figures].map(([id, values]) => {
-    const row = { id, value: median(values), unit: unit[id.split("/").at(-2) ?? ""] ?? "Mbit/s" };
-    console.log(`${show(row)}   (${values.map((v) => v.toPrecision(3)).join(", ")})`);
-    return row;
-  });
-}
-
-const show = ({ id, value, unit }: Row): string => `${id.padEnd(36)}${value.toFixed(2).padStart(10)} ${unit.padEnd(6)}`;
-
 async function measureAll(lab: Lab, systems: readonly System[], { rounds, seconds }: Options): Promise<Row[]> {
   const [ours] = systems as [System, ...System[]];
   await Bun.sleep(SETTLE_MS);
   const idle = { id: "tunnel/idle-cpu/trellis", value: await idleCpu(ours, IDLE_SECONDS), unit: "%" };
   console.log(show(idle));
-  const each = (unit: Record<string, string>, measure: Parameters<typeof interleaved>[3]): Promise<Row[]> =>
-    interleaved(systems, rounds, unit, measure);
+  const each = (
+    unit: Readonly<Record<string, string>>,
+    measure: (system: System) => Promise<Readonly<Record<string, number>>>,
+  ): Promise<Row[]> =>
+    interleaved(systems, rounds, "tunnel/", (what) => unit[what.split("/").at(-1) ?? ""] ?? "Mbit/s", measure);
   const rows = [idle];
   rows.push(
     ...(await each({ "rtt-p50": "ms", "rtt-p99": "ms" }, async (system) => {
