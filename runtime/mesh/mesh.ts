@@ -1,8 +1,9 @@
 /** The mesh core: the only door to handshakes, sessions and roster gossip. Pure: an event in, actions out. */
-import { compare, equal, toHex } from "../base/bytes.ts";
+import { equal, toHex } from "../base/bytes.ts";
 import { type Endpoint, endpointKey, parseEndpoint } from "../base/endpoint.ts";
-import { randomBelow, randomIndex } from "../base/random.ts";
-import { type Ms, minutes } from "../base/time.ts";
+import { randomIndex } from "../base/random.ts";
+import type { Ms } from "../base/time.ts";
+import { Calling } from "./calling.ts";
 import { DueQueue } from "./due-queue.ts";
 import { FRAME, SealedHeader } from "./frame.ts";
 import { DIGEST_EVERY, Gossip, type Item } from "./gossip/gossip.ts";
@@ -15,33 +16,27 @@ import {
   type StreamMessage,
 } from "./gossip/message.ts";
 import { Handshakes } from "./handshake/machine.ts";
-import type { Admission, Established, HandshakeAction, LocalNode, RemoteMember } from "./handshake/ports.ts";
+import type { Admission, Established, HandshakeAction, LocalNode } from "./handshake/ports.ts";
 import { Joining } from "./joining.ts";
-import { type Peer, PeerTable, SESSIONS_MAX, UPGRADE_FIRST } from "./peers.ts";
+import { type Peer, PeerTable, SESSIONS_MAX } from "./peers.ts";
 import type { MeshDeps, MeshDirectory } from "./ports.ts";
-import { isNeighbour, isThrough, neighbourList, Routes, through } from "./routes.ts";
+import { isNeighbour, isThrough, neighbourList, Routes } from "./routes.ts";
 import { ControlSession } from "./session/control.ts";
 import { type ControlMessage, decodeMessage, encodeMessage } from "./session/message.ts";
 import { isStreamFrame, Stream } from "./stream/stream.ts";
 import type { Datagram, DataPlaneEvent, MeshAction, MeshCommand, MeshEvent, MeshNotice, PeerView } from "./types.ts";
 import { viewOf } from "./view.ts";
 
-/** A peer that has refused us is not asked again sooner. */
-const REFUSED_PAUSE = minutes(10);
 const PINGS_MAX = 64;
 /** A neighbour is told of ours at most this often. */
 const NEIGHBOURS_EVERY = 250;
-/** When a peer is not reached over the underlay within this, the mesh is tried beside it. */
-const DIRECT_ALONE = 1500;
-/** Between two places of a peer, and before one that has just been told. */
-const UPGRADE_SOON = 500;
-const UPGRADE_MAX = minutes(10);
 
 export class Mesh {
   readonly #deps: MeshDeps;
   readonly #peers: PeerTable;
   readonly #queue = new DueQueue<Peer>();
   readonly #routes = new Routes();
+  readonly #calling: Calling;
   #routesChanged = false;
   #own: readonly string[] = [];
   #local: LocalNode;
@@ -59,6 +54,7 @@ export class Mesh {
     this.#directory = deps.directory;
     this.#gossip = deps.directory && new Gossip(deps.crypto, deps.directory);
     this.#peers = new PeerTable(() => this.#newStream());
+    this.#calling = new Calling({ ...deps, routes: this.#routes });
     this.#handshakes = this.#startHandshakes(deps.admission, now);
     for (const member of this.#directory?.list() ?? []) {
       if (equal(member.id, this.#local.keys.id)) continue;
@@ -282,7 +278,7 @@ export class Mesh {
   #due(p: Peer): Ms {
     const s = this.#deps.settings;
     const expiry = p.sessions[0] ? p.sessions[0].created + s.rejectAfter : Number.POSITIVE_INFINITY;
-    const dial = this.#mayDial(p) ? Math.max(p.attemptUntil, this.#wantsDialAt(p)) : Number.POSITIVE_INFINITY;
+    const dial = this.#dialAt(p);
     if (!p.current) return Math.min(expiry, dial);
     const tell = p.owesNeighbours ? p.nextNeighbours : Number.POSITIVE_INFINITY;
     const stream = p.stream.due ?? Number.POSITIVE_INFINITY;
@@ -294,60 +290,23 @@ export class Mesh {
       p.path.due,
       p.lastSent + s.keepalive,
       p.gossip.nextDigest,
-      this.#upgradeAt(p),
+      this.#calling.upgradeAt(p),
     );
   }
 
-  #wantsDialAt(p: Peer): Ms {
-    if (!p.current) return p.nextTry;
-    const s = this.#deps.settings;
-    const first = compare(this.#local.keys.id, p.id) < 0;
-    const rekey = p.current.created + (first ? s.rekeyAfter : s.rekeyFallback);
-    return Math.max(p.nextTry, Math.min(rekey, p.answers === false ? p.nextTry : p.lastHeard + s.silentAfter));
-  }
-
-  #mayDial(p: Peer): boolean {
-    const allowed = p.current !== undefined || !p.member || this.#deps.settings.dials(p.member);
-    return this.#local.membership !== undefined && this.#pathTo(p) !== undefined && allowed;
-  }
-
-  /**
-   * Where to call the peer. One that has a session is called where it is spoken to; another first over the underlay, then
-   * in turn through the mesh.
-   */
-  #pathTo(p: Peer): Endpoint | undefined {
-    const mesh = this.#isBehind(p) ? through((p.member as RemoteMember).address) : undefined;
-    if (p.tries % 2 === 1 && mesh) return mesh;
-    return (p.current ? p.endpoint : p.places.current) ?? mesh;
-  }
-
-  /** Whether another neighbour leads to it. */
-  #isBehind({ member }: Peer): boolean {
-    const route = member && this.#routes.to(member.address);
-    return route !== undefined && (route.primary !== member?.address || route.backup !== undefined);
-  }
-
-  /** When to try again whether a peer that is spoken to through the mesh can be reached over the underlay. */
-  #upgradeAt(p: Peer): Ms {
-    const wanted = p.current && p.places.size > 0 && p.endpoint && isThrough(p.endpoint);
-    return wanted ? p.nextUpgrade : Number.POSITIVE_INFINITY;
+  #dialAt(p: Peer): Ms {
+    return this.#local.membership ? this.#calling.dialAt(p, this.#local.keys.id) : Number.POSITIVE_INFINITY;
   }
 
   async #upgrade(p: Peer, now: Ms): Promise<void> {
-    const place = p.places.current;
-    p.places.next();
-    if (++p.upgrades < p.places.size) p.nextUpgrade = now + UPGRADE_SOON;
-    else {
-      p.nextUpgrade = now + p.upgradePause;
-      p.upgradePause = Math.min(p.upgradePause * 2, UPGRADE_MAX);
-    }
+    const place = this.#calling.upgrade(p, now);
     if (p.member && place) await this.#apply(await this.#handshakes.connect(p.member, place, now), now);
   }
 
   async #care(p: Peer, now: Ms): Promise<void> {
     for (const s of [...p.sessions]) if (s.isExpired(now)) this.#drop(p, s, "expired");
-    if (this.#mayDial(p) && now >= p.attemptUntil && now >= this.#wantsDialAt(p)) await this.#dial(p, now);
-    if (now >= this.#upgradeAt(p)) await this.#upgrade(p, now);
+    if (now >= this.#dialAt(p)) await this.#dial(p, now);
+    if (now >= this.#calling.upgradeAt(p)) await this.#upgrade(p, now);
     if (p.current && now >= p.gossip.nextDigest) this.#sendDigest(p, now);
     if (p.current && now >= p.path.due) this.#probe(p, now);
     if (p.current && now >= p.lastSent + this.#deps.settings.keepalive)
@@ -366,18 +325,8 @@ export class Mesh {
 
   async #dial(p: Peer, now: Ms): Promise<void> {
     this.#noticeSilence(p, now);
-    const path = this.#pathTo(p);
-    if (!path || now < p.attemptUntil) return;
-    if (!p.current && now < p.refusedUntil) {
-      p.nextTry = p.refusedUntil;
-      return;
-    }
-    const other = !isThrough(path) && this.#isBehind(p);
-    const limit = other ? DIRECT_ALONE : this.#deps.settings.attemptLimit;
-    p.attemptUntil = now + limit;
-    p.nextTry = now + limit + (other ? 0 : this.#pauseOf(p.tries));
-    p.tries++;
-    if (!p.current && !isThrough(path)) p.places.next();
+    const path = this.#calling.dial(p, now);
+    if (!path) return;
     const h = this.#handshakes;
     await this.#apply(await (p.member ? h.connect(p.member, path, now) : h.contact(p.id, path, now)), now);
   }
@@ -508,8 +457,7 @@ export class Mesh {
     for (const text of told) {
       const place = parseEndpoint(text);
       if (!place || isThrough(place) || !peer.places.tell(place)) continue;
-      peer.upgrades = 0;
-      peer.nextUpgrade = Math.min(peer.nextUpgrade, now + UPGRADE_SOON);
+      this.#calling.heardOfPlace(peer, now);
     }
   }
 
@@ -584,27 +532,15 @@ export class Mesh {
     }
   }
 
-  /** Nobody answered: the next attempt follows after the pause, by whatever way there is then. */
   #gaveUp(id: Uint8Array, now: Ms): void {
     const peer = this.#peers.byId(id);
-    if (!peer) return;
-    peer.attemptUntil = Math.min(peer.attemptUntil, now);
-    peer.nextTry = Math.min(peer.nextTry, now + this.#pauseOf(peer.tries - 1));
-  }
-
-  /** Doubled with each attempt, and spread, so that gateways that lost each other do not call in step. */
-  #pauseOf(tries: number): Ms {
-    const { retryFirst, retryMax } = this.#deps.settings;
-    const pause = Math.min(retryMax, retryFirst * 2 ** Math.min(Math.max(0, tries), 10));
-    return pause + randomBelow(this.#deps.random, Math.ceil(pause / 2) + 1);
+    if (peer) this.#calling.gaveUp(peer, now);
   }
 
   #refused(id: Uint8Array, code: string, message: string, now: Ms): void {
     const peer = this.#peers.byId(id);
     if (!peer) return;
-    peer.refusedUntil = now + REFUSED_PAUSE;
-    peer.attemptUntil = now;
-    peer.nextTry = now + REFUSED_PAUSE;
+    this.#calling.refused(peer, now);
     this.#say({ kind: "refused", name: peer.member?.name ?? toHex(id).slice(0, 16), code, message });
   }
 
@@ -647,18 +583,14 @@ export class Mesh {
     else {
       peer.upSince = now;
       peer.gossip.nextDigest = now;
-      peer.nextUpgrade = now + UPGRADE_SOON;
-      peer.upgradePause = UPGRADE_FIRST;
-      peer.upgrades = 0;
+      this.#calling.beginUpgrades(peer, now);
       const { name, address } = session.keys.peer;
       this.#say({ kind: "sessionUp", peer: address, name, took: session.keys.took, pattern: session.keys.pattern });
     }
     peer.current = session;
     if (peer.endpoint && !isThrough(peer.endpoint)) this.#directory?.setEndpoint(peer.id, peer.endpoint);
     peer.lastHeard = now;
-    peer.tries = 0;
-    peer.attemptUntil = now;
-    peer.nextTry = now;
+    this.#calling.reached(peer, now);
     this.#out.push({ type: "useSession", peer: session.keys.peer.address, localIndex: session.localIndex });
     this.#sealTo(peer, session, new Uint8Array(0), now);
     if (now >= peer.gossip.nextDigest) this.#sendDigest(peer, now);
