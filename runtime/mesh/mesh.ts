@@ -6,7 +6,7 @@ import type { Ms } from "../base/time.ts";
 import { Calling } from "./calling.ts";
 import { DueQueue } from "./due-queue.ts";
 import { FRAME, SealedHeader } from "./frame.ts";
-import { DIGEST_EVERY, Gossip, type Item } from "./gossip/gossip.ts";
+import { Gossip, type Item } from "./gossip/gossip.ts";
 import {
   decodeStreamMessage,
   encodeStreamMessage,
@@ -30,6 +30,10 @@ import { viewOf } from "./view.ts";
 const PINGS_MAX = 64;
 /** A neighbour is told of ours at most this often. */
 const NEIGHBOURS_EVERY = 250;
+
+const ASK_AGAIN = 2000;
+/** No token that `ping` is given. */
+const NOBODY_WAITS = 0;
 
 export class Mesh {
   readonly #deps: MeshDeps;
@@ -215,7 +219,7 @@ export class Mesh {
       this.#tell(peer, { kind: "ping", token: c.token }, now);
     } else if (c.type === "revoke") await this.#revoke(c.record, now);
     else if (c.type === "admit") await this.#admit(c.chain, undefined, now);
-    else if (c.type === "post") this.#post(c.peer, c.protocol, c.data);
+    else if (c.type === "post") this.#post(c.peer, c.protocol, c.data, now);
     else if (c.type === "rekey") {
       const peer = this.#peers.byAddress(c.peer);
       if (peer?.current) await this.#dial(peer, now);
@@ -251,6 +255,7 @@ export class Mesh {
   }
 
   async #notice(e: DataPlaneEvent, now: Ms): Promise<void> {
+    if (e.type === "carried") return this.#noteCarried(e.sessions, now);
     const peer = "peer" in e ? this.#peers.byAddress(e.peer) : this.#peers.byIndex(e.localIndex);
     if (!peer) return;
     if (e.type === "silent" || e.type === "alive") await this.#hearLink(peer, e.type === "alive", now);
@@ -259,6 +264,16 @@ export class Mesh {
     else if (e.type === "wanted" && !peer.current) {
       peer.nextTry = Math.min(peer.nextTry, now);
       await this.#care(peer, now);
+    }
+  }
+
+  #noteCarried(sessions: readonly number[], now: Ms): void {
+    for (const index of sessions) {
+      const peer = this.#peers.byIndex(index);
+      const session = peer?.sessions.find((s) => s.localIndex === index);
+      if (!peer || !session) continue;
+      session.used ??= now;
+      peer.path.carried(now);
     }
   }
 
@@ -277,7 +292,7 @@ export class Mesh {
   /** When the peer next needs something. */
   #due(p: Peer): Ms {
     const s = this.#deps.settings;
-    const expiry = p.sessions[0] ? p.sessions[0].created + s.rejectAfter : Number.POSITIVE_INFINITY;
+    const expiry = Math.min(...p.sessions.map((each) => this.#expiryOf(p, each)));
     const dial = this.#dialAt(p);
     if (!p.current) return Math.min(expiry, dial);
     const tell = p.owesNeighbours ? p.nextNeighbours : Number.POSITIVE_INFINITY;
@@ -289,9 +304,16 @@ export class Mesh {
       stream,
       p.path.due,
       p.lastSent + s.keepalive,
+      this.#askAt(p),
       p.gossip.nextDigest,
       this.#calling.upgradeAt(p),
     );
+  }
+
+  /** Keys end with their time, and with whoever is not heard of any more. */
+  #expiryOf(p: Peer, session: ControlSession): Ms {
+    const heard = Math.max(p.lastHeard, session.created);
+    return Math.min(session.expiry, heard + this.#deps.settings.rejectAfter);
   }
 
   #dialAt(p: Peer): Ms {
@@ -304,13 +326,26 @@ export class Mesh {
   }
 
   async #care(p: Peer, now: Ms): Promise<void> {
-    for (const s of [...p.sessions]) if (s.isExpired(now)) this.#drop(p, s, "expired");
+    for (const s of [...p.sessions]) if (now >= this.#expiryOf(p, s)) this.#drop(p, s, "expired");
     if (now >= this.#dialAt(p)) await this.#dial(p, now);
     if (now >= this.#calling.upgradeAt(p)) await this.#upgrade(p, now);
     if (p.current && now >= p.gossip.nextDigest) this.#sendDigest(p, now);
     if (p.current && now >= p.path.due) this.#probe(p, now);
+    if (now >= this.#askAt(p)) this.#ask(p, now);
     if (p.current && now >= p.lastSent + this.#deps.settings.keepalive)
       this.#sealTo(p, p.current, new Uint8Array(0), now);
+  }
+
+  /** One whose frames have failed to come may have lost a few, or be gone. */
+  #askAt(p: Peer): Ms {
+    const { askAfter, silentAfter } = this.#deps.settings;
+    const at = Math.max(p.lastHeard + askAfter, p.nextAsk);
+    return p.current && at < p.lastHeard + silentAfter ? at : Number.POSITIVE_INFINITY;
+  }
+
+  #ask(p: Peer, now: Ms): void {
+    p.nextAsk = now + ASK_AGAIN;
+    this.#tell(p, { kind: "ping", token: NOBODY_WAITS }, now);
   }
 
   /**
@@ -387,6 +422,7 @@ export class Mesh {
   async #hearMessage(peer: Peer, m: StreamMessage, now: Ms): Promise<void> {
     const gossip = this.#gossip;
     if (m.kind === "payload") {
+      if (peer.current) peer.current.used ??= now;
       if (peer.member && m.protocol !== undefined && m.data)
         this.#out.push({ type: "message", peer: peer.member.address, protocol: m.protocol, data: m.data });
     } else if (!gossip) return;
@@ -405,7 +441,7 @@ export class Mesh {
   }
 
   #sendDigest(peer: Peer, now: Ms): void {
-    peer.gossip.nextDigest = now + DIGEST_EVERY;
+    peer.gossip.nextDigest = this.#gossip?.nextDigest(peer.gossip, now) ?? Number.POSITIVE_INFINITY;
     if (this.#gossip) this.#tell(peer, { kind: "digest", digest: this.#gossip.digest }, now);
   }
 
@@ -475,8 +511,9 @@ export class Mesh {
     return true;
   }
 
-  #post(address: string, protocol: string, data: Uint8Array): void {
+  #post(address: string, protocol: string, data: Uint8Array, now: Ms): void {
     const peer = this.#peers.byAddress(address);
+    if (peer?.current) peer.current.used ??= now;
     if (!peer?.current || !this.#push(peer, { kind: "payload", protocol, data }))
       this.#say({ kind: "undelivered", peer: address, protocol });
   }
@@ -551,7 +588,7 @@ export class Mesh {
     const peer = this.#peers.of(e.peer.id, now);
     this.#peers.name(peer, e.peer);
     if (!peer.current || e.confirmed) this.#peers.place(peer, e.endpoint);
-    const session = new ControlSession(this.#deps.crypto, e, now, this.#deps.settings.rejectAfter);
+    const session = new ControlSession(this.#deps.crypto, e, now, this.#deps.settings);
     this.#peers.install(peer, session);
     this.#out.push({ type: "installSession", peer: e.peer.address, session: e.data, endpoint: e.endpoint });
     const spare = peer.sessions.length > SESSIONS_MAX ? peer.sessions.find((s) => s !== peer.current) : undefined;
