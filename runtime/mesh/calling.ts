@@ -12,6 +12,10 @@ import { isThrough, type Routes, through } from "./routes.ts";
 const REFUSED_PAUSE = minutes(10);
 /** When a peer is not reached over the underlay within this, the mesh is tried beside it. */
 const DIRECT_ALONE = 1500;
+/** What was to be sent to it has gone, or is not worth sending any more. */
+const WANTED_FOR: Ms = minutes(1);
+/** A session that nobody keeps ends when so long nobody used it. */
+const UNUSED_AFTER: Ms = minutes(5);
 /** Between two places of a peer, and before one that has just been told. */
 const UPGRADE_SOON = 500;
 const UPGRADE_MAX = minutes(10);
@@ -37,8 +41,21 @@ export class Calling {
   }
 
   mayDial(p: Peer): boolean {
-    const allowed = p.current !== undefined || !p.member || this.#deps.settings.dials(p.member);
-    return allowed && this.#placeOf(p) !== undefined;
+    if (this.#placeOf(p) === undefined) return false;
+    if (p.current || !p.member) return true;
+    return p.kept || (p.nextTry < p.wantedUntil && this.#deps.settings.dials(p.member));
+  }
+
+  /** Something is to be sent to it. */
+  want(p: Peer, now: Ms): void {
+    p.wantedUntil = now + WANTED_FOR;
+    if (!p.current) p.nextTry = Math.min(p.nextTry, now);
+  }
+
+  /** When the session ends, since neither end keeps it and nothing goes over it. */
+  idleAt(p: Peer): Ms {
+    if (!p.current || !p.member || p.kept) return NEVER;
+    return Math.max(p.wantedUntil, p.keptThereUntil, p.usedAt + UNUSED_AFTER);
   }
 
   /** Takes the turn of an attempt: where to call now; undefined when it is not time for that. */

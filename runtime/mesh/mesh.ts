@@ -2,11 +2,11 @@
 import { equal, toHex } from "../base/bytes.ts";
 import { type Endpoint, endpointKey, parseEndpoint } from "../base/endpoint.ts";
 import { randomIndex } from "../base/random.ts";
-import type { Ms } from "../base/time.ts";
+import { type Ms, seconds } from "../base/time.ts";
 import { Calling } from "./calling.ts";
 import { DueQueue } from "./due-queue.ts";
 import { FRAME, SealedHeader } from "./frame.ts";
-import { Gossip, type Item } from "./gossip/gossip.ts";
+import { Gossip, type Item, KEPT_BY_DIGEST } from "./gossip/gossip.ts";
 import {
   decodeStreamMessage,
   encodeStreamMessage,
@@ -18,7 +18,8 @@ import {
 import { Handshakes } from "./handshake/machine.ts";
 import type { Admission, Established, HandshakeAction, LocalNode } from "./handshake/ports.ts";
 import { Joining } from "./joining.ts";
-import { type Peer, PeerTable, SESSIONS_MAX } from "./peers.ts";
+import { KEEP_ALL, Keeping } from "./keeping.ts";
+import { type Peer, PeerTable, type Post, SESSIONS_MAX } from "./peers.ts";
 import type { MeshDeps, MeshDirectory } from "./ports.ts";
 import { isNeighbour, isThrough, neighbourList, Routes } from "./routes.ts";
 import { ControlSession } from "./session/control.ts";
@@ -28,10 +29,14 @@ import type { Datagram, DataPlaneEvent, MeshAction, MeshCommand, MeshEvent, Mesh
 import { viewOf } from "./view.ts";
 
 const PINGS_MAX = 64;
+const POSTS_MAX = 16;
 /** A neighbour is told of ours at most this often. */
 const NEIGHBOURS_EVERY = 250;
 
 const ASK_AGAIN = 2000;
+/** A large mesh looks so often whether others should be kept. */
+const KEEP_AGAIN = seconds(30);
+const CHOOSE_PAUSE = seconds(1);
 /** No token that `ping` is given. */
 const NOBODY_WAITS = 0;
 
@@ -41,6 +46,9 @@ export class Mesh {
   readonly #queue = new DueQueue<Peer>();
   readonly #routes = new Routes();
   readonly #calling: Calling;
+  readonly #keeping: Keeping;
+  #keepAt: Ms;
+  #chosen: Ms = Number.NEGATIVE_INFINITY;
   #routesChanged = false;
   #own: readonly string[] = [];
   #local: LocalNode;
@@ -59,6 +67,8 @@ export class Mesh {
     this.#gossip = deps.directory && new Gossip(deps.crypto, deps.directory);
     this.#peers = new PeerTable(() => this.#newStream());
     this.#calling = new Calling({ ...deps, routes: this.#routes });
+    this.#keeping = new Keeping(deps.crypto, deps.local.keys.id);
+    this.#keepAt = now;
     this.#handshakes = this.#startHandshakes(deps.admission, now);
     for (const member of this.#directory?.list() ?? []) {
       if (equal(member.id, this.#local.keys.id)) continue;
@@ -86,7 +96,9 @@ export class Mesh {
   /** When to send `tick` next; undefined: not before another event. */
   deadline(): Ms | undefined {
     if (this.#stopped) return undefined;
-    const due = [this.#queue.next, this.#handshakes.deadline(), this.#join?.due].filter((at) => at !== undefined);
+    const due = [this.#queue.next, this.#handshakes.deadline(), this.#join?.due, this.#keepAt].filter(
+      (at) => at !== undefined,
+    );
     const next = Math.min(...due);
     return Number.isFinite(next) ? next : undefined;
   }
@@ -109,6 +121,7 @@ export class Mesh {
   /** After each event: news goes out, streams send what they may, and who was touched is due anew. */
   #settle(now: Ms): void {
     this.#spreadNews();
+    if (now >= this.#keepAt) this.#choose(now);
     this.#noticeNeighbours();
     if (this.#routesChanged) this.#updateRoutes();
     for (const peer of this.#peers.takeTouched()) {
@@ -116,6 +129,24 @@ export class Mesh {
       this.#flush(peer, now);
       this.#followPath(peer, now);
       this.#queue.set(peer, this.#due(peer));
+    }
+  }
+
+  /** Something has changed that may change whom we keep. In a large mesh much changes, and once a second is enough. */
+  #chooseSoon(): void {
+    const pause = this.#peers.size > KEEP_ALL ? CHOOSE_PAUSE : 0;
+    this.#keepAt = Math.min(this.#keepAt, this.#chosen + pause);
+  }
+
+  #choose(now: Ms): void {
+    const peers = this.#peers.listed;
+    this.#chosen = now;
+    this.#keepAt = peers.length > KEEP_ALL ? now + KEEP_AGAIN : Number.POSITIVE_INFINITY;
+    const kept = this.#keeping.choose(peers, this.#deps.settings.dials);
+    for (const p of peers) {
+      if (p.kept === kept.has(p)) continue;
+      p.kept = !p.kept;
+      this.#peers.touch(p);
     }
   }
 
@@ -209,17 +240,19 @@ export class Mesh {
     if (c.type === "connect") {
       if (equal(c.id, this.#local.keys.id)) return;
       const peer = this.#learn(c.id, c.endpoint, now);
-      if (!peer.current) peer.nextTry = now;
+      this.#chooseSoon();
+      this.#calling.want(peer, now);
       await this.#care(peer, now);
     } else if (c.type === "ping") {
       const peer = this.#peers.byAddress(c.peer);
-      if (!peer?.current) return;
+      if (!peer) return;
+      this.#calling.want(peer, now);
       if (peer.pings.size >= PINGS_MAX) peer.pings.delete(peer.pings.keys().next().value as number);
-      peer.pings.set(c.token, now);
-      this.#tell(peer, { kind: "ping", token: c.token }, now);
+      this.#ping(peer, c.token, now);
+      if (!peer.current) await this.#care(peer, now);
     } else if (c.type === "revoke") await this.#revoke(c.record, now);
     else if (c.type === "admit") await this.#admit(c.chain, undefined, now);
-    else if (c.type === "post") this.#post(c.peer, c.protocol, c.data, now);
+    else if (c.type === "post") await this.#post(c.peer, c, now);
     else if (c.type === "rekey") {
       const peer = this.#peers.byAddress(c.peer);
       if (peer?.current) await this.#dial(peer, now);
@@ -229,6 +262,11 @@ export class Mesh {
       await this.#tryToJoin(now);
     } else if (c.type === "addresses") this.#announce(c.endpoints);
     else for (const peer of this.#peers.all()) this.#tell(peer, { kind: "goodbye" }, now);
+  }
+
+  #ping(peer: Peer, token: number, now: Ms): void {
+    peer.pings.set(token, now);
+    this.#tell(peer, { kind: "ping", token }, now);
   }
 
   #announce(endpoints: readonly Endpoint[]): void {
@@ -262,7 +300,7 @@ export class Mesh {
     else if (e.type === "moved") this.#move(peer, e.endpoint, now);
     else if (e.type === "exhausted" && peer.current?.localIndex === e.localIndex) await this.#dial(peer, now);
     else if (e.type === "wanted" && !peer.current) {
-      peer.nextTry = Math.min(peer.nextTry, now);
+      this.#calling.want(peer, now);
       await this.#care(peer, now);
     }
   }
@@ -273,6 +311,7 @@ export class Mesh {
       const session = peer?.sessions.find((s) => s.localIndex === index);
       if (!peer || !session) continue;
       session.used ??= now;
+      peer.usedAt = now;
       peer.path.carried(now);
     }
   }
@@ -294,18 +333,19 @@ export class Mesh {
     const s = this.#deps.settings;
     const expiry = Math.min(...p.sessions.map((each) => this.#expiryOf(p, each)));
     const dial = this.#dialAt(p);
-    if (!p.current) return Math.min(expiry, dial);
+    if (!p.current) return Math.min(expiry, dial, p.posts.length > 0 ? p.wantedUntil : Number.POSITIVE_INFINITY);
     const tell = p.owesNeighbours ? p.nextNeighbours : Number.POSITIVE_INFINITY;
     const stream = p.stream.due ?? Number.POSITIVE_INFINITY;
     return Math.min(
       expiry,
       dial,
+      this.#calling.idleAt(p),
       tell,
       stream,
       p.path.due,
       p.lastSent + s.keepalive,
       this.#askAt(p),
-      p.gossip.nextDigest,
+      this.#digestAt(p),
       this.#calling.upgradeAt(p),
     );
   }
@@ -327,13 +367,25 @@ export class Mesh {
 
   async #care(p: Peer, now: Ms): Promise<void> {
     for (const s of [...p.sessions]) if (now >= this.#expiryOf(p, s)) this.#drop(p, s, "expired");
+    if (now >= this.#calling.idleAt(p)) this.#part(p, now);
+    if (!p.current && now >= p.wantedUntil) this.#endWaiting(p, now);
     if (now >= this.#dialAt(p)) await this.#dial(p, now);
     if (now >= this.#calling.upgradeAt(p)) await this.#upgrade(p, now);
-    if (p.current && now >= p.gossip.nextDigest) this.#sendDigest(p, now);
+    if (now >= this.#digestAt(p)) this.#sendDigest(p, now);
     if (p.current && now >= p.path.due) this.#probe(p, now);
     if (now >= this.#askAt(p)) this.#ask(p, now);
     if (p.current && now >= p.lastSent + this.#deps.settings.keepalive)
       this.#sealTo(p, p.current, new Uint8Array(0), now);
+  }
+
+  #digestAt(p: Peer): Ms {
+    return p.current && p.kept ? p.gossip.nextDigest : Number.POSITIVE_INFINITY;
+  }
+
+  /** Nobody needs the session any more. */
+  #part(p: Peer, now: Ms): void {
+    this.#tell(p, { kind: "goodbye" }, now);
+    for (const s of [...p.sessions]) this.#drop(p, s, "not in use");
   }
 
   /** One whose frames have failed to come may have lost a few, or be gone. */
@@ -399,6 +451,7 @@ export class Mesh {
     else if (m.kind === "probed") peer.path.passed(m.token ?? 0, now);
     else if (m.kind === "goodbye") for (const s of [...peer.sessions]) this.#drop(peer, s, "the peer left");
     else if (m.digest) {
+      peer.keptThereUntil = now + KEPT_BY_DIGEST;
       const list = this.#gossip?.list(peer.gossip, m.digest, now);
       if (list) this.#push(peer, list);
     }
@@ -423,6 +476,7 @@ export class Mesh {
     const gossip = this.#gossip;
     if (m.kind === "payload") {
       if (peer.current) peer.current.used ??= now;
+      peer.usedAt = now;
       if (peer.member && m.protocol !== undefined && m.data)
         this.#out.push({ type: "message", peer: peer.member.address, protocol: m.protocol, data: m.data });
     } else if (!gossip) return;
@@ -454,7 +508,7 @@ export class Mesh {
     const offer = members.length > 0 ? this.#gossip.offer(members) : undefined;
     for (const peer of this.#peers.all().filter((p) => p.current)) {
       for (const item of news) if (item.kind === "revocation") this.#pushItem(peer, item);
-      if (offer) this.#push(peer, offer);
+      if (offer && peer.kept) this.#push(peer, offer);
     }
   }
 
@@ -494,6 +548,7 @@ export class Mesh {
       const place = parseEndpoint(text);
       if (!place || isThrough(place) || !peer.places.tell(place)) continue;
       this.#calling.heardOfPlace(peer, now);
+      this.#chooseSoon();
     }
   }
 
@@ -507,15 +562,39 @@ export class Mesh {
     const peer = this.#peers.of(member.id, now);
     this.#peers.name(peer, member);
     this.#routesChanged = true; // a neighbour may have told before that it leads there
+    this.#chooseSoon();
     if (hint) peer.places.tell(hint);
     return true;
   }
 
-  #post(address: string, protocol: string, data: Uint8Array, now: Ms): void {
+  async #post(address: string, post: Post, now: Ms): Promise<void> {
     const peer = this.#peers.byAddress(address);
-    if (peer?.current) peer.current.used ??= now;
-    if (!peer?.current || !this.#push(peer, { kind: "payload", protocol, data }))
-      this.#say({ kind: "undelivered", peer: address, protocol });
+    if (peer?.current) return this.#postTo(peer, post, now);
+    if (!peer || peer.posts.length >= POSTS_MAX) return this.#undelivered(address, post);
+    peer.posts.push(post);
+    this.#calling.want(peer, now);
+    await this.#care(peer, now);
+  }
+
+  #postTo(peer: Peer, post: Post, now: Ms): void {
+    if (peer.current) peer.current.used ??= now;
+    peer.usedAt = now;
+    if (!this.#push(peer, { kind: "payload", ...post })) this.#undelivered(peer.member?.address ?? "", post);
+  }
+
+  #undelivered(peer: string, { protocol }: Post): void {
+    this.#say({ kind: "undelivered", peer, protocol });
+  }
+
+  /** What waited for a session finds one, or has waited long enough. */
+  #endWaiting(peer: Peer, now: Ms): void {
+    const { posts } = peer;
+    peer.posts = [];
+    for (const post of posts) {
+      if (peer.current) this.#postTo(peer, post, now);
+      else this.#undelivered(peer.member?.address ?? "", post);
+    }
+    for (const token of peer.pings.keys()) if (peer.current) this.#ping(peer, token, now);
   }
 
   /** Whether the record holds. */
@@ -571,7 +650,9 @@ export class Mesh {
 
   #gaveUp(id: Uint8Array, now: Ms): void {
     const peer = this.#peers.byId(id);
-    if (peer) this.#calling.gaveUp(peer, now);
+    if (!peer) return;
+    this.#calling.gaveUp(peer, now);
+    this.#chooseSoon();
   }
 
   #refused(id: Uint8Array, code: string, message: string, now: Ms): void {
@@ -619,18 +700,21 @@ export class Mesh {
     if (peer.current) peer.rekeys++;
     else {
       peer.upSince = now;
+      peer.usedAt = now;
       peer.gossip.nextDigest = now;
       this.#calling.beginUpgrades(peer, now);
       const { name, address } = session.keys.peer;
       this.#say({ kind: "sessionUp", peer: address, name, took: session.keys.took, pattern: session.keys.pattern });
     }
     peer.current = session;
+    this.#chooseSoon();
     if (peer.endpoint && !isThrough(peer.endpoint)) this.#directory?.setEndpoint(peer.id, peer.endpoint);
     peer.lastHeard = now;
     this.#calling.reached(peer, now);
     this.#out.push({ type: "useSession", peer: session.keys.peer.address, localIndex: session.localIndex });
     this.#sealTo(peer, session, new Uint8Array(0), now);
-    if (now >= peer.gossip.nextDigest) this.#sendDigest(peer, now);
+    this.#endWaiting(peer, now);
+    if (now >= this.#digestAt(peer)) this.#sendDigest(peer, now);
   }
 
   #confirm(localIndex: number, now: Ms): void {

@@ -139,8 +139,11 @@ export type MeshEvent =
   | { readonly type: "dataPlane"; readonly event: DataPlaneEvent }
   | { readonly type: "command"; readonly command: MeshCommand };
 
-/** `up`: keys and heard lately. `silent`: keys, but nothing heard. `connecting`: a handshake runs. `down`: none of these. */
-export type PeerState = "up" | "silent" | "connecting" | "down";
+/**
+ * `up`: keys and heard lately. `silent`: keys, but nothing heard. `connecting`: a handshake runs. `idle`: no keys, since nothing
+ * is to be sent to it. `down`: no keys, and not reached.
+ */
+export type PeerState = "up" | "silent" | "connecting" | "idle" | "down";
 
 /** One roster member as `trellis peers` shows it. Ages are milliseconds; undefined where there is nothing to tell. */
 export interface PeerView {
