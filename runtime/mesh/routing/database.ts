@@ -113,9 +113,14 @@ export class LinkDatabase {
   /** What `origin` says of its link to `neighbour`; undefined: nothing. */
   claim(origin: Label, neighbour: Label): LinkValue | undefined {
     let best: LinkRecord | undefined;
-    for (const record of this.#origins.get(origin) ?? [])
-      if (record.list.indices.has(neighbour) && !(best && best.list.version > record.list.version)) best = record;
-    return best && stateOf(best, best.list.indices.get(neighbour) as number);
+    let at = 0;
+    for (const record of this.#origins.get(origin) ?? []) {
+      const index = record.list.indices.get(neighbour);
+      if (index === undefined || (best && best.list.version > record.list.version)) continue;
+      best = record;
+      at = index;
+    }
+    return best && stateOf(best, at);
   }
 
   /** Equal where the same is known. */
@@ -130,7 +135,7 @@ export class LinkDatabase {
 
   summaryOf(key: string): SummaryEntry | undefined {
     const record = this.#records.get(key);
-    return record && { key, version: record.list.version, steps: record.steps };
+    return record && { name: record.list.name, steps: record.steps };
   }
 
   /** Every link that somebody lists, each once. */
@@ -151,9 +156,9 @@ export class LinkDatabase {
   }
 
   #cost(a: Label, b: Label): number {
-    const value = Math.max(this.claim(a, b) ?? 0, this.claim(b, a) ?? 0);
-    const isUp = this.isMember(a) && this.isMember(b) && this.claim(a, b) && this.claim(b, a);
-    return isUp ? (COSTS[value] as number) : 0;
+    const one = this.claim(a, b);
+    const other = one ? this.claim(b, a) : undefined;
+    return one && other ? (COSTS[Math.max(one, other)] as number) : 0;
   }
 
   #refresh(origin: Label, neighbour: Label): void {
@@ -171,7 +176,7 @@ export class LinkDatabase {
     if (known) return known;
     const parts = [...this.keysOf(b)].sort().flatMap((key) => {
       const { list, steps } = this.#records.get(key) as LinkRecord;
-      return [Uint8Array.fromHex(key + list.version), steps];
+      return [list.name, Uint8Array.of(steps.length), steps];
     });
     const digest = this.#short(concat(...parts));
     this.#bucketDigests[b] = digest;

@@ -5,7 +5,17 @@
 import { equal } from "../../base/bytes.ts";
 import type { Ms } from "../../base/time.ts";
 import { type LinkDatabase, type LinkRecord, revealsOf } from "./database.ts";
-import { asSigned, halves, keyOf, originOf, PAGES_MAX, type SignedList, signedMessage } from "./link-list.ts";
+import {
+  asSigned,
+  halves,
+  keyIn,
+  keyOf,
+  originOf,
+  PAGES_MAX,
+  type SignedList,
+  signedMessage,
+  versionIn,
+} from "./link-list.ts";
 import {
   BUCKETS,
   bitOf,
@@ -153,32 +163,28 @@ export class Exchange {
   #hearSummary(neighbour: RoutingNeighbour, whole: number, entries: readonly SummaryEntry[]): void {
     for (const entry of entries) this.#hearEntry(neighbour, entry);
     if (whole === 0) return;
-    const theirs = new Set(entries.map((e) => e.key));
+    const theirs = new Set(entries.map((e) => keyIn(e.name)));
     for (let b = 0; b < BUCKETS; b++) {
       if ((whole & bitOf(b)) === 0) continue;
       for (const key of this.#database.keysOf(b)) if (!theirs.has(key)) neighbour.owesOffer(key);
     }
   }
 
-  #hearEntry(neighbour: RoutingNeighbour, theirs: SummaryEntry): void {
-    if (!this.#database.isMember(originOf(theirs.key))) {
-      this.#count("stranger");
-      return;
-    }
-    const record = this.#database.get(theirs.key);
-    if (!record || record.list.version < theirs.version) {
-      this.#offered(theirs.key, theirs.version, neighbour);
-      return;
-    }
-    if (record.list.version > theirs.version) {
-      neighbour.owesOffer(theirs.key);
-      return;
-    }
-    neighbour.hasList(theirs.key);
-    for (const [index, step] of record.steps.entries()) {
-      const other = theirs.steps[index] ?? 0;
-      if (step > other) neighbour.owesState(theirs.key, index);
-      else if (step < other) neighbour.owesOffer(theirs.key); // it sees then what we lack
+  #hearEntry(neighbour: RoutingNeighbour, { name, steps }: SummaryEntry): void {
+    const [key, version] = [keyIn(name), versionIn(name)];
+    const record = this.#database.get(key);
+    if (!this.#database.isMember(originOf(key))) this.#count("stranger");
+    else if (!record || record.list.version < version) this.#offered(key, version, neighbour);
+    else if (record.list.version > version) neighbour.owesOffer(key);
+    else this.#hearSteps(neighbour, record, steps);
+  }
+
+  #hearSteps(neighbour: RoutingNeighbour, { list, steps }: LinkRecord, theirs: Uint8Array): void {
+    neighbour.hasList(list.key);
+    for (const [index, step] of steps.entries()) {
+      const other = theirs[index] ?? 0;
+      if (step > other) neighbour.owesState(list.key, index);
+      else if (step < other) neighbour.owesOffer(list.key); // it sees then what we lack
     }
   }
 
@@ -228,18 +234,18 @@ export class Exchange {
   }
 
   #put(list: SignedList, from: RoutingNeighbour | undefined, now: Ms): LinkRecord {
-    const before = spelled(this.#database.subnetsOf(list.origin));
-    const replaced = this.#database.get(list.key) !== undefined;
+    const before = this.#database.get(list.key);
     this.#held.delete(list.key);
     this.#database.put(list);
-    this.#wanted.arrived(list.key, list.version, replaced, now);
+    this.#wanted.arrived(list.key, list.version, before !== undefined, now);
     for (const n of this.#neighbours.values()) if (n !== from) n.owesOffer(list.key);
-    if (spelled(this.#database.subnetsOf(list.origin)) !== before)
+    if (spelled(before?.list.subnets ?? []) !== spelled(list.subnets))
       this.#out.push({ type: "subnets", origin: list.origin });
     return this.#database.get(list.key) as LinkRecord;
   }
 
-  #hearStates(neighbour: RoutingNeighbour, { key, version, reveals }: RevealGroup, now: Ms): void {
+  #hearStates(neighbour: RoutingNeighbour, { name, reveals }: RevealGroup, now: Ms): void {
+    const [key, version] = [keyIn(name), versionIn(name)];
     const record = this.#database.get(key);
     if (!this.#database.isMember(originOf(key))) this.#count("stranger");
     else if (!record || record.list.version < version) this.#offered(key, version, neighbour);

@@ -56,6 +56,8 @@ export interface SignedList extends LinkList {
   readonly key: string;
   /** Epoch, number and tag as hex, which sorts as they do; so of two different lists of one number every gateway keeps the same. */
   readonly version: string;
+  /** Key and version as bytes. */
+  readonly name: Uint8Array;
   /** Where in `links` a neighbour is. */
   readonly indices: ReadonlyMap<Label, number>;
 }
@@ -64,6 +66,11 @@ export const keyOf = (origin: Label, page: number): string => origin + page.toSt
 export const originOf = (key: string): Label => key.slice(0, 2 * LABEL_BYTES);
 export const pageOf = (key: string): number => Number.parseInt(key.slice(2 * LABEL_BYTES), 16);
 export const epochOf = (version: string): number => Number.parseInt(version.slice(0, 8), 16);
+
+/** Of a list's name: key and version as bytes, which is how messages speak of it. */
+export const NAME_BYTES = LABEL_BYTES + 1 + VERSION_BYTES;
+export const keyIn = (name: Uint8Array): string => toHex(name.subarray(0, LABEL_BYTES + 1));
+export const versionIn = (name: Uint8Array): string => toHex(name.subarray(LABEL_BYTES + 1));
 
 export const signedMessage = (mesh: Uint8Array, body: Uint8Array): Uint8Array => concat(mesh, body);
 
@@ -141,12 +148,14 @@ export function asSigned(
   const list = decodeList(body);
   if (!list || signature.length !== SIGNATURE_BYTES) return undefined;
   const tag = crypto.sha256(concat(LABEL.linkListTag, mesh, body)).subarray(0, TAG_BYTES);
+  const version = concat(body.subarray(10, 18), tag);
   return {
     ...list,
     body: body.slice(),
     signature: signature.slice(),
     key: keyOf(list.origin, list.page),
-    version: toHex(body.subarray(10, 18)) + toHex(tag),
+    version: toHex(version),
+    name: concat(body.subarray(2, 10), body.subarray(1, 2), version),
     indices: new Map(list.links.map((l, i) => [l.neighbour, i])),
   };
 }

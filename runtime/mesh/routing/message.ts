@@ -1,6 +1,6 @@
 /** What two neighbours' routing tells each other over their stream, byte for byte (SPEC.md, Messages). */
 import { concat } from "../../base/bytes.ts";
-import { BODY_MAX, LABEL_BYTES, LINKS_MAX, PAGES_MAX, pageOf, SIGNATURE_BYTES, VERSION_BYTES } from "./link-list.ts";
+import { BODY_MAX, LABEL_BYTES, LINKS_MAX, NAME_BYTES, PAGES_MAX, SIGNATURE_BYTES } from "./link-list.ts";
 import { Reader } from "./reader.ts";
 
 const KIND = { digest: 1, buckets: 2, summary: 3, want: 4, lacks: 5, list: 6, states: 7 } as const;
@@ -16,8 +16,8 @@ const ELEMENT = 32;
 
 /** One list as it stands with the sender. */
 export interface SummaryEntry {
-  readonly key: string;
-  readonly version: string;
+  /** Key and version (link-list.ts). */
+  readonly name: Uint8Array;
   /** How far each link's chain is revealed. */
   readonly steps: Uint8Array;
 }
@@ -31,8 +31,7 @@ export interface Reveal {
 
 /** Reveals of the chains of one list. */
 export interface RevealGroup {
-  readonly key: string;
-  readonly version: string;
+  readonly name: Uint8Array;
   readonly reveals: readonly Reveal[];
 }
 
@@ -77,12 +76,11 @@ export function encodeMessage(m: RoutingMessage): Uint8Array {
     case "list":
       return concat(kind, u16(m.body.length), m.body, m.signature, ...encodeReveals(m.reveals));
     case "states":
-      return concat(kind, ...m.groups.flatMap((g) => [hex(g.key + g.version), ...encodeReveals(g.reveals)]));
+      return concat(kind, ...m.groups.flatMap((g) => [g.name, ...encodeReveals(g.reveals)]));
   }
 }
 
-const encodeEntry = (e: SummaryEntry): Uint8Array =>
-  concat(hex(e.key + e.version), Uint8Array.of(e.steps.length), e.steps);
+const encodeEntry = (e: SummaryEntry): Uint8Array => concat(e.name, Uint8Array.of(e.steps.length), e.steps);
 
 const encodeReveals = (reveals: readonly Reveal[]): Uint8Array[] => [
   Uint8Array.of(reveals.length),
@@ -134,9 +132,12 @@ function many<T>(r: Reader, max: number, one: (r: Reader) => T | undefined): T[]
 }
 
 function decodeKey(r: Reader): string | undefined {
-  const key = r.hex(KEY_BYTES);
-  return !r.overran && pageOf(key) < PAGES_MAX ? key : undefined;
+  const key = r.bytes(KEY_BYTES);
+  return !r.overran && hasPage(key) ? key.toHex() : undefined;
 }
+
+/** Of a name or a key. */
+const hasPage = (name: Uint8Array): boolean => (name[LABEL_BYTES] as number) < PAGES_MAX;
 
 function decodeSummary(r: Reader): RoutingMessage | undefined {
   const whole = r.u32();
@@ -144,12 +145,11 @@ function decodeSummary(r: Reader): RoutingMessage | undefined {
   if (r.overran || count > ENTRIES_MAX) return undefined;
   const entries: SummaryEntry[] = [];
   for (let i = 0; i < count; i++) {
-    const key = decodeKey(r);
-    const version = r.hex(VERSION_BYTES);
+    const name = r.bytes(NAME_BYTES);
     const length = r.u8();
-    if (key === undefined || length > LINKS_MAX) return undefined;
-    entries.push({ key, version, steps: r.bytes(length) });
-    if (r.overran) return undefined;
+    if (length > LINKS_MAX) return undefined;
+    entries.push({ name, steps: r.bytes(length) });
+    if (r.overran || !hasPage(name)) return undefined;
   }
   return { kind: "summary", whole, entries };
 }
@@ -164,10 +164,9 @@ function decodeListMessage(r: Reader): RoutingMessage | undefined {
 }
 
 function decodeGroup(r: Reader): RevealGroup | undefined {
-  const key = decodeKey(r);
-  const version = r.hex(VERSION_BYTES);
-  const reveals = key === undefined ? undefined : decodeReveals(r);
-  return key !== undefined && reveals && reveals.length > 0 ? { key, version, reveals } : undefined;
+  const name = r.bytes(NAME_BYTES);
+  const reveals = decodeReveals(r);
+  return reveals && reveals.length > 0 && hasPage(name) ? { name, reveals } : undefined;
 }
 
 /** By ascending index, each step above 0. */

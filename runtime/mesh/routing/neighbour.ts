@@ -107,7 +107,7 @@ export class RoutingNeighbour {
       const record = database.get(key);
       if (!record) continue;
       const reveals = revealsOf(record, indices);
-      if (reveals.length > 0) groups.push({ key, version: record.list.version, reveals });
+      if (reveals.length > 0) groups.push({ name: record.list.name, reveals });
     }
     return groups;
   }

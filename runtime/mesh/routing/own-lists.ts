@@ -21,7 +21,7 @@ import {
 } from "./link-list.ts";
 import type { Reveal } from "./message.ts";
 import { TokenBucket } from "./token-bucket.ts";
-import { type Label, type LinkValue, type Subnet, VALUES } from "./types.ts";
+import { COSTS, type Label, type LinkValue, type Subnet, VALUES } from "./types.ts";
 
 /** After a change that wants a new list others may follow at once, as at a start. */
 const SETTLE: Ms = 50;
@@ -33,6 +33,12 @@ const STATES = { burst: 8, refill: seconds(4) } as const;
 const RESERVE = VALUES - 1;
 /** A neighbour stays on its list for so long after its link went down: when it comes back nothing needs to be signed. */
 const DOWN_KEPT = minutes(10);
+/**
+ * With more neighbours than a list holds, as on one large network, a further one is listed only when otherwise the way to it would be
+ * more than `stretch` times as dear, or one of the two has hardly an edge. So the mesh stays connected, and well so, without a
+ * million edges. That is judged after a while, since others may be about to list what makes it needless, and for each pair at another time.
+ */
+const CROWD = { stretch: 3, edges: 3, patience: seconds(3), spread: seconds(5) } as const;
 const EPOCH_MAX = 0xffff_ffff;
 
 interface OwnLink {
@@ -62,6 +68,9 @@ export class OwnLists {
   readonly #pages: Page[] = [];
   /** Links whose state is not yet what it should be. */
   readonly #waiting = new Set<Label>();
+  /** Links that are up and on no list. */
+  readonly #crowd = new Set<Label>();
+  #crowdDue: Ms = Number.POSITIVE_INFINITY;
   #subnets: readonly Subnet[] = [];
   #epoch: number;
   #number = 0;
@@ -100,7 +109,30 @@ export class OwnLists {
     if (link.value === 0 || value === 0) link.since = now;
     link.value = value;
     this.#waiting.add(neighbour);
-    if (link.page === undefined && value > 0) this.#place(link, now);
+    if (value === 0) this.#crowd.delete(neighbour);
+    else if (link.page === undefined && !this.#place(link, 1, now)) {
+      this.#crowd.add(neighbour);
+      this.#crowdDue = Math.min(this.#crowdDue, link.since + this.#patience(neighbour));
+    }
+  }
+
+  /** After changes of the graph and when due: lists neighbours beyond the first list that the mesh needs an edge to. */
+  relieve(mesh: { distanceTo(neighbour: Label): number; edgesOf(gateway: Label): number }, now: Ms): void {
+    this.#crowdDue = Number.POSITIVE_INFINITY;
+    for (const neighbour of this.#crowd) {
+      const link = this.#links.get(neighbour) as OwnLink;
+      const ready = link.since + this.#patience(neighbour);
+      const isFar = mesh.distanceTo(neighbour) > CROWD.stretch * (COSTS[link.value] as number);
+      const isLonely = Math.min(mesh.edgesOf(neighbour), mesh.edgesOf(this.#own)) < CROWD.edges;
+      if (now < ready) this.#crowdDue = Math.min(this.#crowdDue, ready);
+      else if ((isFar || isLonely) && this.#place(link, PAGES_MAX, now)) this.#crowd.delete(neighbour);
+    }
+  }
+
+  /** The same at both ends. */
+  #patience(neighbour: Label): Ms {
+    const low = (label: Label): number => Number.parseInt(label.slice(-8), 16);
+    return CROWD.patience + (CROWD.spread * ((low(neighbour) ^ low(this.#own)) >>> 0)) / 2 ** 32;
   }
 
   /** At most SUBNETS_MAX count. */
@@ -113,6 +145,7 @@ export class OwnLists {
     const link = this.#links.get(neighbour);
     this.#links.delete(neighbour);
     this.#waiting.delete(neighbour);
+    this.#crowd.delete(neighbour);
     if (link?.page !== undefined) this.#touch(this.#page(link.page, now), now);
   }
 
@@ -130,10 +163,15 @@ export class OwnLists {
     for (const page of this.#pages) this.#touch(page, now);
   }
 
+  /** When `relieve` has something to judge. */
+  get crowdDue(): Ms {
+    return this.#crowdDue;
+  }
+
   get due(): Ms {
     const pages = this.#pages.map((p) => p.due);
     const links = [...this.#waiting].map((neighbour) => this.#links.get(neighbour)?.states.next ?? 0);
-    return Math.min(Number.POSITIVE_INFINITY, ...pages, ...links);
+    return Math.min(this.#crowdDue, ...pages, ...links);
   }
 
   /** Reveals that are allowed now. The database has them already. */
@@ -176,19 +214,21 @@ export class OwnLists {
     return link;
   }
 
-  /** On the first page that has room, made by dropping one that is down where need be. */
-  #place(link: OwnLink, now: Ms): void {
-    const used = new Array<number>(PAGES_MAX).fill(0);
-    for (const { page } of this.#links.values()) if (page !== undefined) used[page] = (used[page] as number) + 1;
+  /** On the first of so many pages that has room, made by dropping a link that is down where need be. False: there is none. */
+  #place(link: OwnLink, pages: number, now: Ms): boolean {
+    const used = new Array<number>(pages).fill(0);
+    for (const { page } of this.#links.values())
+      if (page !== undefined && page < pages) used[page] = (used[page] as number) + 1;
     let page = used.findIndex((count) => count < LINKS_MAX);
     if (page < 0) {
-      const spare = [...this.#links.values()].find((l) => l.value === 0 && l.page !== undefined);
-      if (spare?.page === undefined) return;
+      const spare = [...this.#links.values()].find((l) => l.value === 0 && l.page !== undefined && l.page < pages);
+      if (spare?.page === undefined) return false;
       page = spare.page;
       spare.page = undefined;
     }
     link.page = page;
     this.#touch(this.#page(page, now), now);
+    return true;
   }
 
   #page(number: number, now: Ms): Page {

@@ -10,8 +10,8 @@ import { NextHops } from "./next-hops.ts";
 import { OwnLists } from "./own-lists.ts";
 import type { EdgeView, Label, Route, RouteView, RoutingAction, RoutingDeps, RoutingEvent, Subnet } from "./types.ts";
 
-/** Shortest paths are computed at once, and after that again no sooner. */
-const ROUTES_APART: Ms = 10;
+/** Routes are computed at once; while changes keep coming the pause between two computations doubles. */
+const ROUTES_APART = { first: 10, most: 80 } as const;
 const NEVER = Number.POSITIVE_INFINITY;
 
 export class Routing {
@@ -24,6 +24,7 @@ export class Routing {
   readonly #routes = new Map<Label, Route>();
   #routesDue: Ms = NEVER;
   #routesAt: Ms = Number.NEGATIVE_INFINITY;
+  #routesApart: Ms = ROUTES_APART.first;
   #persisted: number;
   #out: RoutingAction[] = [];
 
@@ -73,12 +74,13 @@ export class Routing {
     const graph = this.#database.graph;
     const n = graph.numberOf(destination);
     if (n === undefined) return { ...nothing, protects: undefined, why: "not-a-member" };
-    const hop = this.#hops.to(n, this.#own.valueOf(destination) > 0);
-    if (!hop) return { ...nothing, protects: undefined, why: "no-way" };
-    const { hops, cost } = this.#hops.wayOver(hop.primary, n);
-    const [primary, backup] = [graph.labelOf(hop.primary), graph.labelOf(hop.backup)];
+    const primary = graph.labelOf(this.#hops.primary(n));
+    if (primary === undefined) return { ...nothing, protects: undefined, why: "no-way" };
+    const { hops, cost } = this.#hops.wayTo(n);
     const labels = hops.map((m) => graph.labelOf(m) as Label);
-    return { destination, hops: labels, cost, primary, backup, protects: hop.protects, why: hop.why };
+    const backup = graph.labelOf(this.#hops.backup(n));
+    const protects = this.#hops.protects(n);
+    return { destination, hops: labels, cost, primary, backup, protects, why: this.#hops.why(n) };
   }
 
   /** All links that anybody lists, also those of which only one end tells. */
@@ -99,9 +101,11 @@ export class Routing {
 
   /** After each event: what follows from it goes out. */
   async #settle(now: Ms): Promise<void> {
+    if (now >= this.#own.crowdDue) this.#relieve(now);
     for (const { record, reveal } of this.#own.reveals(now)) this.#exchange.push(record, reveal);
     for (const draft of this.#own.drafts(now)) await this.#sign(draft, now);
-    if (this.#database.graph.hasChanges) this.#routesDue = Math.min(this.#routesDue, this.#routesAt + ROUTES_APART);
+    if (this.#database.graph.hasChanges)
+      this.#routesDue = Math.min(this.#routesDue, this.#routesAt + this.#routesApart);
     if (now >= Math.min(this.#routesDue, this.#hops.due)) this.#updateRoutes(now);
     this.#out.push(...this.#exchange.take(now));
   }
@@ -129,6 +133,7 @@ export class Routing {
     this.#exchange.forget(label, now);
     this.#hops.forget(n);
     this.#database.remove(label);
+    this.#setRoute(label, undefined);
     this.#routesDue = now;
   }
 
@@ -153,20 +158,28 @@ export class Routing {
   }
 
   #updateRoutes(now: Ms): void {
-    this.#routesDue = NEVER;
+    const isBusy = now - this.#routesAt <= 2 * this.#routesApart;
+    this.#routesApart = isBusy ? Math.min(2 * this.#routesApart, ROUTES_APART.most) : ROUTES_APART.first;
     this.#routesAt = now;
+    this.#routesDue = NEVER;
     const graph = this.#database.graph;
-    this.#hops.update(graph.takeChanges(), now);
-    for (const destination of this.#routes.keys())
-      if (!this.#members.has(destination)) this.#setRoute(destination, undefined);
-    for (const destination of this.#members) {
-      if (destination === this.#deps.own) continue;
-      const hop = this.#hops.to(graph.numberOf(destination) as number, this.#own.valueOf(destination) > 0);
-      this.#setRoute(
-        destination,
-        hop && { primary: graph.labelOf(hop.primary) as Label, backup: graph.labelOf(hop.backup) },
-      );
+    const direct = new Set(this.#own.up.map((label) => graph.numberOf(label) as number));
+    for (const n of this.#hops.update(graph.takeChanges(), direct, now)) {
+      const destination = graph.labelOf(n);
+      if (destination === undefined) continue;
+      const primary = graph.labelOf(this.#hops.primary(n));
+      const backup = graph.labelOf(this.#hops.backup(n));
+      this.#setRoute(destination, primary === undefined ? undefined : { primary, backup });
     }
+    this.#relieve(now);
+  }
+
+  #relieve(now: Ms): void {
+    const graph = this.#database.graph;
+    const number = (label: Label): number => graph.numberOf(label) as number;
+    const distanceTo = (label: Label): number => this.#hops.distanceTo(number(label));
+    const edgesOf = (label: Label): number => graph.neighboursOf(number(label)).length;
+    this.#own.relieve({ distanceTo, edgesOf }, now);
   }
 
   #setRoute(destination: Label, route: Route | undefined): void {

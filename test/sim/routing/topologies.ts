@@ -81,7 +81,11 @@ const hubs: Topology = (count, draw) => {
 const star: Topology = (count, draw) =>
   Array.from({ length: Math.max(0, count - 1) }, (_, i) => wire(0, i + 1, 15 + 25 * draw(), 4));
 
-const TABLE = { line, ring, grid, geometric, hubs, star } as const satisfies Record<string, Topology>;
+/** Everybody with everybody, as on one large network. */
+const lan: Topology = (count) =>
+  Array.from({ length: count }, (_, i) => Array.from({ length: i }, (_, j) => wire(j, i, 0.3, 1))).flat();
+
+const TABLE = { line, ring, grid, geometric, hubs, star, lan } as const satisfies Record<string, Topology>;
 export type TopologyName = keyof typeof TABLE;
 export const TOPOLOGY_NAMES = Object.keys(TABLE) as TopologyName[];
 

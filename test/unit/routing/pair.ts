@@ -37,6 +37,8 @@ export class Lab {
   readonly deps = new Map<Label, RoutingDeps>();
   /** Links over which messages go, as `a-b` and `b-a`. */
   readonly #links = new Set<string>();
+  /** Whom nothing reaches. */
+  readonly deaf = new Set<Label>();
   readonly persisted = new Map<Label, number>();
   /** Every message that was sent, in order. */
   readonly sent: { readonly from: Label; readonly to: Label; readonly data: Uint8Array }[] = [];
@@ -128,7 +130,7 @@ export class Lab {
       if (action.type === "persist") this.persisted.set(label, action.epoch);
       if (action.type !== "tell") continue;
       this.sent.push({ from: label, to: action.neighbour, data: action.data });
-      if (!this.#links.has(`${label}-${action.neighbour}`)) continue;
+      if (!this.#links.has(`${label}-${action.neighbour}`) || this.deaf.has(action.neighbour)) continue;
       await this.#feed(action.neighbour, { type: "message", neighbour: label, data: action.data });
     }
   }
