@@ -15,6 +15,11 @@ export const LABEL = {
   genesis: utf8("trellis/1 genesis"), //                    root keys over the genesis
   certificate: utf8("trellis/1 certificate"), //            member certificate
   revocation: utf8("trellis/1 revocation"), //              revocation record
+  linkList: utf8("trellis/1 link-list"), //                 what a gateway says of its neighbours
+  // routing (runtime/mesh/routing/SPEC.md)
+  linkListTag: utf8("trellis/1 list-tag"), //               name of a link list's content
+  linkChain: utf8("trellis/1 link-chain"), //               what sets a hash chain apart
+  linkDigest: utf8("trellis/1 link-digest"), //             digests of what is known
   // invites
   inviteToken: utf8("trellis/1 invite-token"), //           checksum and issuer hash of a token
   inviteKey: utf8("trellis/1 invite-psk"), //               pre-shared key of the join handshake, from the invite secret
