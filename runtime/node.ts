@@ -9,6 +9,7 @@ import { Meter } from "./base/meter.ts";
 import { seconds } from "./base/time.ts";
 import { type CryptoChoice, chooseProvider } from "./crypto/choose.ts";
 import { ingressObject, loadAddon, meshObject, relayObjects, steeringObject } from "./dataplane/addon.io.ts";
+import { Carried } from "./dataplane/carried.ts";
 import { type NativeDataPlane, openNative } from "./dataplane/native.io.ts";
 import { PeerTraffic } from "./dataplane/peer-traffic.ts";
 import type { DataPlane, DataPlaneHandlers, DataPlaneOptions } from "./dataplane/port.ts";
@@ -30,6 +31,8 @@ import { Transfers } from "./transfer/transfers.ts";
 
 /** Own addresses are looked up so often: nothing tells us when they change. */
 const ADDRESSES_AGAIN = seconds(5);
+/** Who carries data is looked up so often: keys age, and paths are watched, where something flows. */
+const CARRIED_AGAIN = seconds(1);
 /** Where others were met is on disk after so long at the latest: whoever is started again knows whom to call. */
 const ENDPOINTS_KEPT = seconds(10);
 /** Until a write that failed is tried again. */
@@ -76,6 +79,7 @@ export class Node {
   #timer: Timer | undefined;
   #again: Timer | undefined;
   #addresses: Timer | undefined;
+  #carried: Timer | undefined;
   #stopping: Promise<void> | undefined;
   #nextPing = 1;
   #expelled: string | undefined;
@@ -147,6 +151,8 @@ export class Node {
     await this.#feed({ type: "tick" });
     await this.#announce();
     this.#addresses = setInterval(() => void this.#announce(), ADDRESSES_AGAIN);
+    const carried = new Carried();
+    this.#carried = setInterval(() => this.#noteCarried(carried), CARRIED_AGAIN);
     this.#log.info("gateway is up", {
       name: this.#loaded.chain.leaf.name,
       address: this.#address,
@@ -174,6 +180,11 @@ export class Node {
       .filter((address) => address !== "127.0.0.1")
       .map((address) => ({ address, port }));
     return this.#feed({ type: "command", command: { type: "addresses", endpoints } });
+  }
+
+  #noteCarried(carried: Carried): void {
+    const sessions = carried.look((this.#plane as DataPlane).stats().sessions);
+    if (sessions.length > 0) void this.#feed({ type: "dataPlane", event: { type: "carried", sessions } });
   }
 
   /** The service manager, where there is one. */
@@ -380,6 +391,7 @@ export class Node {
     await this.#feed({ type: "command", command: { type: "leave" } });
     clearTimeout(this.#timer);
     clearInterval(this.#addresses);
+    clearInterval(this.#carried);
     this.#starve();
     this.#control?.close();
     this.#mesh = undefined;

@@ -1,11 +1,12 @@
 /** The mesh core: the only door to handshakes, sessions and roster gossip. Pure: an event in, actions out. */
-import { compare, equal, toHex } from "../base/bytes.ts";
+import { equal, toHex } from "../base/bytes.ts";
 import { type Endpoint, endpointKey, parseEndpoint } from "../base/endpoint.ts";
-import { randomBelow, randomIndex } from "../base/random.ts";
-import { type Ms, minutes } from "../base/time.ts";
+import { randomIndex } from "../base/random.ts";
+import type { Ms } from "../base/time.ts";
+import { Calling } from "./calling.ts";
 import { DueQueue } from "./due-queue.ts";
 import { FRAME, SealedHeader } from "./frame.ts";
-import { DIGEST_EVERY, Gossip, type Item } from "./gossip/gossip.ts";
+import { Gossip, type Item } from "./gossip/gossip.ts";
 import {
   decodeStreamMessage,
   encodeStreamMessage,
@@ -15,33 +16,31 @@ import {
   type StreamMessage,
 } from "./gossip/message.ts";
 import { Handshakes } from "./handshake/machine.ts";
-import type { Admission, Established, HandshakeAction, LocalNode, RemoteMember } from "./handshake/ports.ts";
+import type { Admission, Established, HandshakeAction, LocalNode } from "./handshake/ports.ts";
 import { Joining } from "./joining.ts";
-import { type Peer, PeerTable, SESSIONS_MAX, UPGRADE_FIRST } from "./peers.ts";
+import { type Peer, PeerTable, SESSIONS_MAX } from "./peers.ts";
 import type { MeshDeps, MeshDirectory } from "./ports.ts";
-import { isNeighbour, isThrough, neighbourList, Routes, through } from "./routes.ts";
+import { isNeighbour, isThrough, neighbourList, Routes } from "./routes.ts";
 import { ControlSession } from "./session/control.ts";
 import { type ControlMessage, decodeMessage, encodeMessage } from "./session/message.ts";
 import { isStreamFrame, Stream } from "./stream/stream.ts";
 import type { Datagram, DataPlaneEvent, MeshAction, MeshCommand, MeshEvent, MeshNotice, PeerView } from "./types.ts";
 import { viewOf } from "./view.ts";
 
-/** A peer that has refused us is not asked again sooner. */
-const REFUSED_PAUSE = minutes(10);
 const PINGS_MAX = 64;
 /** A neighbour is told of ours at most this often. */
 const NEIGHBOURS_EVERY = 250;
-/** When a peer is not reached over the underlay within this, the mesh is tried beside it. */
-const DIRECT_ALONE = 1500;
-/** Between two places of a peer, and before one that has just been told. */
-const UPGRADE_SOON = 500;
-const UPGRADE_MAX = minutes(10);
+
+const ASK_AGAIN = 2000;
+/** No token that `ping` is given. */
+const NOBODY_WAITS = 0;
 
 export class Mesh {
   readonly #deps: MeshDeps;
   readonly #peers: PeerTable;
   readonly #queue = new DueQueue<Peer>();
   readonly #routes = new Routes();
+  readonly #calling: Calling;
   #routesChanged = false;
   #own: readonly string[] = [];
   #local: LocalNode;
@@ -59,6 +58,7 @@ export class Mesh {
     this.#directory = deps.directory;
     this.#gossip = deps.directory && new Gossip(deps.crypto, deps.directory);
     this.#peers = new PeerTable(() => this.#newStream());
+    this.#calling = new Calling({ ...deps, routes: this.#routes });
     this.#handshakes = this.#startHandshakes(deps.admission, now);
     for (const member of this.#directory?.list() ?? []) {
       if (equal(member.id, this.#local.keys.id)) continue;
@@ -219,7 +219,7 @@ export class Mesh {
       this.#tell(peer, { kind: "ping", token: c.token }, now);
     } else if (c.type === "revoke") await this.#revoke(c.record, now);
     else if (c.type === "admit") await this.#admit(c.chain, undefined, now);
-    else if (c.type === "post") this.#post(c.peer, c.protocol, c.data);
+    else if (c.type === "post") this.#post(c.peer, c.protocol, c.data, now);
     else if (c.type === "rekey") {
       const peer = this.#peers.byAddress(c.peer);
       if (peer?.current) await this.#dial(peer, now);
@@ -255,6 +255,7 @@ export class Mesh {
   }
 
   async #notice(e: DataPlaneEvent, now: Ms): Promise<void> {
+    if (e.type === "carried") return this.#noteCarried(e.sessions, now);
     const peer = "peer" in e ? this.#peers.byAddress(e.peer) : this.#peers.byIndex(e.localIndex);
     if (!peer) return;
     if (e.type === "silent" || e.type === "alive") await this.#hearLink(peer, e.type === "alive", now);
@@ -263,6 +264,16 @@ export class Mesh {
     else if (e.type === "wanted" && !peer.current) {
       peer.nextTry = Math.min(peer.nextTry, now);
       await this.#care(peer, now);
+    }
+  }
+
+  #noteCarried(sessions: readonly number[], now: Ms): void {
+    for (const index of sessions) {
+      const peer = this.#peers.byIndex(index);
+      const session = peer?.sessions.find((s) => s.localIndex === index);
+      if (!peer || !session) continue;
+      session.used ??= now;
+      peer.path.carried(now);
     }
   }
 
@@ -281,8 +292,8 @@ export class Mesh {
   /** When the peer next needs something. */
   #due(p: Peer): Ms {
     const s = this.#deps.settings;
-    const expiry = p.sessions[0] ? p.sessions[0].created + s.rejectAfter : Number.POSITIVE_INFINITY;
-    const dial = this.#mayDial(p) ? Math.max(p.attemptUntil, this.#wantsDialAt(p)) : Number.POSITIVE_INFINITY;
+    const expiry = Math.min(...p.sessions.map((each) => this.#expiryOf(p, each)));
+    const dial = this.#dialAt(p);
     if (!p.current) return Math.min(expiry, dial);
     const tell = p.owesNeighbours ? p.nextNeighbours : Number.POSITIVE_INFINITY;
     const stream = p.stream.due ?? Number.POSITIVE_INFINITY;
@@ -293,65 +304,48 @@ export class Mesh {
       stream,
       p.path.due,
       p.lastSent + s.keepalive,
+      this.#askAt(p),
       p.gossip.nextDigest,
-      this.#upgradeAt(p),
+      this.#calling.upgradeAt(p),
     );
   }
 
-  #wantsDialAt(p: Peer): Ms {
-    if (!p.current) return p.nextTry;
-    const s = this.#deps.settings;
-    const first = compare(this.#local.keys.id, p.id) < 0;
-    const rekey = p.current.created + (first ? s.rekeyAfter : s.rekeyFallback);
-    return Math.max(p.nextTry, Math.min(rekey, p.answers === false ? p.nextTry : p.lastHeard + s.silentAfter));
+  /** Keys end with their time, and with whoever is not heard of any more. */
+  #expiryOf(p: Peer, session: ControlSession): Ms {
+    const heard = Math.max(p.lastHeard, session.created);
+    return Math.min(session.expiry, heard + this.#deps.settings.rejectAfter);
   }
 
-  #mayDial(p: Peer): boolean {
-    const allowed = p.current !== undefined || !p.member || this.#deps.settings.dials(p.member);
-    return this.#local.membership !== undefined && this.#pathTo(p) !== undefined && allowed;
-  }
-
-  /**
-   * Where to call the peer. One that has a session is called where it is spoken to; another first over the underlay, then
-   * in turn through the mesh.
-   */
-  #pathTo(p: Peer): Endpoint | undefined {
-    const mesh = this.#isBehind(p) ? through((p.member as RemoteMember).address) : undefined;
-    if (p.tries % 2 === 1 && mesh) return mesh;
-    return (p.current ? p.endpoint : p.places.current) ?? mesh;
-  }
-
-  /** Whether another neighbour leads to it. */
-  #isBehind({ member }: Peer): boolean {
-    const route = member && this.#routes.to(member.address);
-    return route !== undefined && (route.primary !== member?.address || route.backup !== undefined);
-  }
-
-  /** When to try again whether a peer that is spoken to through the mesh can be reached over the underlay. */
-  #upgradeAt(p: Peer): Ms {
-    const wanted = p.current && p.places.size > 0 && p.endpoint && isThrough(p.endpoint);
-    return wanted ? p.nextUpgrade : Number.POSITIVE_INFINITY;
+  #dialAt(p: Peer): Ms {
+    return this.#local.membership ? this.#calling.dialAt(p, this.#local.keys.id) : Number.POSITIVE_INFINITY;
   }
 
   async #upgrade(p: Peer, now: Ms): Promise<void> {
-    const place = p.places.current;
-    p.places.next();
-    if (++p.upgrades < p.places.size) p.nextUpgrade = now + UPGRADE_SOON;
-    else {
-      p.nextUpgrade = now + p.upgradePause;
-      p.upgradePause = Math.min(p.upgradePause * 2, UPGRADE_MAX);
-    }
+    const place = this.#calling.upgrade(p, now);
     if (p.member && place) await this.#apply(await this.#handshakes.connect(p.member, place, now), now);
   }
 
   async #care(p: Peer, now: Ms): Promise<void> {
-    for (const s of [...p.sessions]) if (s.isExpired(now)) this.#drop(p, s, "expired");
-    if (this.#mayDial(p) && now >= p.attemptUntil && now >= this.#wantsDialAt(p)) await this.#dial(p, now);
-    if (now >= this.#upgradeAt(p)) await this.#upgrade(p, now);
+    for (const s of [...p.sessions]) if (now >= this.#expiryOf(p, s)) this.#drop(p, s, "expired");
+    if (now >= this.#dialAt(p)) await this.#dial(p, now);
+    if (now >= this.#calling.upgradeAt(p)) await this.#upgrade(p, now);
     if (p.current && now >= p.gossip.nextDigest) this.#sendDigest(p, now);
     if (p.current && now >= p.path.due) this.#probe(p, now);
+    if (now >= this.#askAt(p)) this.#ask(p, now);
     if (p.current && now >= p.lastSent + this.#deps.settings.keepalive)
       this.#sealTo(p, p.current, new Uint8Array(0), now);
+  }
+
+  /** One whose frames have failed to come may have lost a few, or be gone. */
+  #askAt(p: Peer): Ms {
+    const { askAfter, silentAfter } = this.#deps.settings;
+    const at = Math.max(p.lastHeard + askAfter, p.nextAsk);
+    return p.current && at < p.lastHeard + silentAfter ? at : Number.POSITIVE_INFINITY;
+  }
+
+  #ask(p: Peer, now: Ms): void {
+    p.nextAsk = now + ASK_AGAIN;
+    this.#tell(p, { kind: "ping", token: NOBODY_WAITS }, now);
   }
 
   /**
@@ -366,18 +360,8 @@ export class Mesh {
 
   async #dial(p: Peer, now: Ms): Promise<void> {
     this.#noticeSilence(p, now);
-    const path = this.#pathTo(p);
-    if (!path || now < p.attemptUntil) return;
-    if (!p.current && now < p.refusedUntil) {
-      p.nextTry = p.refusedUntil;
-      return;
-    }
-    const other = !isThrough(path) && this.#isBehind(p);
-    const limit = other ? DIRECT_ALONE : this.#deps.settings.attemptLimit;
-    p.attemptUntil = now + limit;
-    p.nextTry = now + limit + (other ? 0 : this.#pauseOf(p.tries));
-    p.tries++;
-    if (!p.current && !isThrough(path)) p.places.next();
+    const path = this.#calling.dial(p, now);
+    if (!path) return;
     const h = this.#handshakes;
     await this.#apply(await (p.member ? h.connect(p.member, path, now) : h.contact(p.id, path, now)), now);
   }
@@ -438,6 +422,7 @@ export class Mesh {
   async #hearMessage(peer: Peer, m: StreamMessage, now: Ms): Promise<void> {
     const gossip = this.#gossip;
     if (m.kind === "payload") {
+      if (peer.current) peer.current.used ??= now;
       if (peer.member && m.protocol !== undefined && m.data)
         this.#out.push({ type: "message", peer: peer.member.address, protocol: m.protocol, data: m.data });
     } else if (!gossip) return;
@@ -456,7 +441,7 @@ export class Mesh {
   }
 
   #sendDigest(peer: Peer, now: Ms): void {
-    peer.gossip.nextDigest = now + DIGEST_EVERY;
+    peer.gossip.nextDigest = this.#gossip?.nextDigest(peer.gossip, now) ?? Number.POSITIVE_INFINITY;
     if (this.#gossip) this.#tell(peer, { kind: "digest", digest: this.#gossip.digest }, now);
   }
 
@@ -508,8 +493,7 @@ export class Mesh {
     for (const text of told) {
       const place = parseEndpoint(text);
       if (!place || isThrough(place) || !peer.places.tell(place)) continue;
-      peer.upgrades = 0;
-      peer.nextUpgrade = Math.min(peer.nextUpgrade, now + UPGRADE_SOON);
+      this.#calling.heardOfPlace(peer, now);
     }
   }
 
@@ -527,8 +511,9 @@ export class Mesh {
     return true;
   }
 
-  #post(address: string, protocol: string, data: Uint8Array): void {
+  #post(address: string, protocol: string, data: Uint8Array, now: Ms): void {
     const peer = this.#peers.byAddress(address);
+    if (peer?.current) peer.current.used ??= now;
     if (!peer?.current || !this.#push(peer, { kind: "payload", protocol, data }))
       this.#say({ kind: "undelivered", peer: address, protocol });
   }
@@ -584,27 +569,15 @@ export class Mesh {
     }
   }
 
-  /** Nobody answered: the next attempt follows after the pause, by whatever way there is then. */
   #gaveUp(id: Uint8Array, now: Ms): void {
     const peer = this.#peers.byId(id);
-    if (!peer) return;
-    peer.attemptUntil = Math.min(peer.attemptUntil, now);
-    peer.nextTry = Math.min(peer.nextTry, now + this.#pauseOf(peer.tries - 1));
-  }
-
-  /** Doubled with each attempt, and spread, so that gateways that lost each other do not call in step. */
-  #pauseOf(tries: number): Ms {
-    const { retryFirst, retryMax } = this.#deps.settings;
-    const pause = Math.min(retryMax, retryFirst * 2 ** Math.min(Math.max(0, tries), 10));
-    return pause + randomBelow(this.#deps.random, Math.ceil(pause / 2) + 1);
+    if (peer) this.#calling.gaveUp(peer, now);
   }
 
   #refused(id: Uint8Array, code: string, message: string, now: Ms): void {
     const peer = this.#peers.byId(id);
     if (!peer) return;
-    peer.refusedUntil = now + REFUSED_PAUSE;
-    peer.attemptUntil = now;
-    peer.nextTry = now + REFUSED_PAUSE;
+    this.#calling.refused(peer, now);
     this.#say({ kind: "refused", name: peer.member?.name ?? toHex(id).slice(0, 16), code, message });
   }
 
@@ -615,7 +588,7 @@ export class Mesh {
     const peer = this.#peers.of(e.peer.id, now);
     this.#peers.name(peer, e.peer);
     if (!peer.current || e.confirmed) this.#peers.place(peer, e.endpoint);
-    const session = new ControlSession(this.#deps.crypto, e, now, this.#deps.settings.rejectAfter);
+    const session = new ControlSession(this.#deps.crypto, e, now, this.#deps.settings);
     this.#peers.install(peer, session);
     this.#out.push({ type: "installSession", peer: e.peer.address, session: e.data, endpoint: e.endpoint });
     const spare = peer.sessions.length > SESSIONS_MAX ? peer.sessions.find((s) => s !== peer.current) : undefined;
@@ -647,18 +620,14 @@ export class Mesh {
     else {
       peer.upSince = now;
       peer.gossip.nextDigest = now;
-      peer.nextUpgrade = now + UPGRADE_SOON;
-      peer.upgradePause = UPGRADE_FIRST;
-      peer.upgrades = 0;
+      this.#calling.beginUpgrades(peer, now);
       const { name, address } = session.keys.peer;
       this.#say({ kind: "sessionUp", peer: address, name, took: session.keys.took, pattern: session.keys.pattern });
     }
     peer.current = session;
     if (peer.endpoint && !isThrough(peer.endpoint)) this.#directory?.setEndpoint(peer.id, peer.endpoint);
     peer.lastHeard = now;
-    peer.tries = 0;
-    peer.attemptUntil = now;
-    peer.nextTry = now;
+    this.#calling.reached(peer, now);
     this.#out.push({ type: "useSession", peer: session.keys.peer.address, localIndex: session.localIndex });
     this.#sealTo(peer, session, new Uint8Array(0), now);
     if (now >= peer.gossip.nextDigest) this.#sendDigest(peer, now);

@@ -54,6 +54,8 @@ export interface Peer {
   refusedUntil: Ms;
   lastHeard: Ms;
   lastSent: Ms;
+  /** Not asked before whether it is still there. */
+  nextAsk: Ms;
   roundTrip: Ms | undefined;
   readonly pings: Map<number, Ms>;
   rekeys: number;
@@ -131,6 +133,7 @@ export class PeerTable {
       refusedUntil: now,
       lastHeard: now,
       lastSent: now,
+      nextAsk: now,
       roundTrip: undefined,
       pings: new Map(),
       rekeys: 0,

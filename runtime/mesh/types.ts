@@ -99,6 +99,8 @@ export type DataPlaneEvent =
   | { readonly type: "exhausted"; readonly localIndex: number }
   /** An inner packet for this overlay address found no session. At most one per address per second. */
   | { readonly type: "wanted"; readonly peer: string }
+  /** Sessions, by local index, that have carried packets since this was last told. About once a second. */
+  | { readonly type: "carried"; readonly sessions: readonly number[] }
   /** A neighbour does not answer the data path's questions; or it does, for the first time or again. */
   | { readonly type: "silent" | "alive"; readonly peer: string };
 
