@@ -8,13 +8,20 @@ import type { Log } from "./base/log.ts";
 import { Meter } from "./base/meter.ts";
 import { seconds } from "./base/time.ts";
 import { type CryptoChoice, chooseProvider } from "./crypto/choose.ts";
-import { ingressObject, loadAddon, meshObject, relayObjects, steeringObject } from "./dataplane/addon.io.ts";
+import {
+  type InterfaceWatch,
+  ingressObject,
+  loadAddon,
+  meshObject,
+  relayObjects,
+  steeringObject,
+} from "./dataplane/addon.io.ts";
 import { Carried } from "./dataplane/carried.ts";
 import { type NativeDataPlane, openNative } from "./dataplane/native.io.ts";
 import { PeerTraffic } from "./dataplane/peer-traffic.ts";
 import type { DataPlane, DataPlaneHandlers, DataPlaneOptions } from "./dataplane/port.ts";
 import { HOOKS, type RelayMode } from "./dataplane/relay-attach.ts";
-import { underlayAddresses } from "./dataplane/underlay.io.ts";
+import { underlayAddresses, watchUnderlay } from "./dataplane/underlay.io.ts";
 import { openUserspace } from "./dataplane/userspace.io.ts";
 import { OVERLAY_PREFIX_LENGTH, overlayAddress } from "./identity/address.ts";
 import { type Loaded, loadMembership } from "./membership.ts";
@@ -29,8 +36,6 @@ import type { OwnHome } from "./provisioning/home.io.ts";
 import { systemClock, systemRandom } from "./system.io.ts";
 import { Transfers } from "./transfer/transfers.ts";
 
-/** Own addresses are looked up so often: nothing tells us when they change. */
-const ADDRESSES_AGAIN = seconds(5);
 /** Who carries data is looked up so often: keys age, and paths are watched, where something flows. */
 const CARRIED_AGAIN = seconds(1);
 /** Where others were met is on disk after so long at the latest: whoever is started again knows whom to call. */
@@ -78,8 +83,8 @@ export class Node {
   #starve: () => void = () => {};
   #timer: Timer | undefined;
   #again: Timer | undefined;
-  #addresses: Timer | undefined;
   #carried: Timer | undefined;
+  #watch: InterfaceWatch | undefined;
   #stopping: Promise<void> | undefined;
   #nextPing = 1;
   #expelled: string | undefined;
@@ -149,8 +154,8 @@ export class Node {
     const uidOf = (fd: number): number | undefined => addon?.peerCredentials(fd).uid;
     this.#control = serveControl(this.#home.socket, this.#methods(), uidOf, this.#log.part("api"));
     await this.#feed({ type: "tick" });
-    await this.#announce();
-    this.#addresses = setInterval(() => void this.#announce(), ADDRESSES_AGAIN);
+    this.#watch = watchUnderlay(() => void this.#announce());
+    await this.#announce(); // after it listens, so that nothing is missed between
     const carried = new Carried();
     this.#carried = setInterval(() => this.#noteCarried(carried), CARRIED_AGAIN);
     this.#log.info("gateway is up", {
@@ -174,9 +179,12 @@ export class Node {
   }
 
   /** Tells the others where we can be reached: addresses come and go. */
+  /** Tells the others where we can be reached: interfaces and addresses come and go. */
   #announce(): Promise<void> {
-    const { port, device } = this.#plane as DataPlane;
-    const endpoints = underlayAddresses(this.#options.interface, device)
+    const plane = this.#plane as DataPlane;
+    const { port } = plane;
+    plane.interfacesChanged();
+    const endpoints = underlayAddresses(this.#options.interface)
       .filter((address) => address !== "127.0.0.1")
       .map((address) => ({ address, port }));
     return this.#feed({ type: "command", command: { type: "addresses", endpoints } });
@@ -345,7 +353,7 @@ export class Node {
       provider: this.#choice.provider,
       address: this.#address,
       plane,
-      underlay: () => underlayAddresses(this.#options.interface, plane.device),
+      underlay: () => underlayAddresses(this.#options.interface),
       uptime: () => systemClock.now() - this.#started,
       peers: () => this.#mesh?.peers(systemClock.now()) ?? [],
       traffic: () => this.#traffic.totals(plane.stats().sessions),
@@ -390,8 +398,8 @@ export class Node {
     this.#tell("STOPPING=1");
     await this.#feed({ type: "command", command: { type: "leave" } });
     clearTimeout(this.#timer);
-    clearInterval(this.#addresses);
     clearInterval(this.#carried);
+    this.#watch?.close();
     this.#starve();
     this.#control?.close();
     this.#mesh = undefined;

@@ -227,15 +227,20 @@ export class Mesh {
       this.#join = new Joining(c.invite, c.name, now);
       if (c.invite.endpoints.length === 0) this.#failToJoin("join/no-endpoint", "the invite names no endpoint");
       await this.#tryToJoin(now);
-    } else if (c.type === "addresses") this.#announce(c.endpoints);
+    } else if (c.type === "addresses") this.#announce(c.endpoints, now);
     else for (const peer of this.#peers.all()) this.#tell(peer, { kind: "goodbye" }, now);
   }
 
-  #announce(endpoints: readonly Endpoint[]): void {
+  /** A peer follows us by what it hears from our new address, so it hears something at once. */
+  #announce(endpoints: readonly Endpoint[], now: Ms): void {
     const own = endpoints.slice(0, OWN_MAX).map(endpointKey);
     if (own.join() === this.#own.join()) return;
     this.#own = own;
-    for (const peer of this.#peers.all()) peer.owesNeighbours = isNeighbour(peer);
+    for (const peer of this.#peers.all()) {
+      peer.owesNeighbours = isNeighbour(peer);
+      if (peer.current && peer.endpoint && !isThrough(peer.endpoint))
+        this.#sealTo(peer, peer.current, new Uint8Array(0), now);
+    }
   }
 
   async #tryToJoin(now: Ms): Promise<void> {

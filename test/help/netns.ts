@@ -124,15 +124,23 @@ export class TestNet {
     await must(["ip", "-n", SWITCH, "link", "set", "br0", "up"]);
     for (const [i, g] of this.gateways.entries()) {
       const ns = g.namespace;
-      const port = `port${i}`;
       await must(["ip", "netns", "add", ns]);
-      await must(["ip", "-n", SWITCH, "link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", ns]);
-      await must(["ip", "-n", SWITCH, "link", "set", port, "master", "br0", "up"]);
+      await this.#plug(`port${i}`, ns);
       await must(["ip", "-n", ns, "address", "add", `${g.underlay}/24`, "dev", "eth0"]);
       await must(["ip", "-n", ns, "link", "set", "lo", "up"]);
       await must(["ip", "-n", ns, "link", "set", "eth0", "up"]);
     }
     for (const g of this.gateways) await g.untilRunning();
+  }
+
+  /** A new `eth0` on the bridge, in place of one that was deleted: down, and without an address. */
+  replug(gateway: TestGateway): Promise<void> {
+    return this.#plug(`port${this.gateways.indexOf(gateway)}`, gateway.namespace);
+  }
+
+  async #plug(port: string, ns: string): Promise<void> {
+    await must(["ip", "-n", SWITCH, "link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", ns]);
+    await must(["ip", "-n", SWITCH, "link", "set", port, "master", "br0", "up"]);
   }
 
   /**
