@@ -29,6 +29,7 @@ import { Mesh } from "./mesh/mesh.ts";
 import { MESH_SETTINGS } from "./mesh/ports.ts";
 import type { AeadRates, MeshAction, MeshEvent, MeshNotice } from "./mesh/types.ts";
 import { controlMethods, memberNamed } from "./methods.ts";
+import { type NamesMode, Naming } from "./naming.io.ts";
 import { Policing, type PolicyMode } from "./policing.io.ts";
 import { createAdmission, type Issuer } from "./provisioning/admission.ts";
 import type { OwnHome } from "./provisioning/home.io.ts";
@@ -56,6 +57,7 @@ export interface NodeOptions {
   readonly workers: number;
   readonly relay: RelayMode;
   readonly policy: PolicyMode;
+  readonly names: NamesMode;
   readonly log: Log;
 }
 
@@ -73,6 +75,7 @@ export class Node {
   readonly #started = systemClock.now();
   readonly #pings = new Map<number, (n: Extract<MeshNotice, { kind: "pong" }>) => void>();
   #policing: Policing | undefined;
+  #naming: Naming | undefined;
   #plane: DataPlane | undefined;
   #mesh: Mesh | undefined;
   #control: ControlServer | undefined;
@@ -147,6 +150,7 @@ export class Node {
       },
       systemClock.now(),
     );
+    this.#naming = await this.#openNames(this.#plane);
     const uidOf = (fd: number): number | undefined => addon?.peerCredentials(fd).uid;
     this.#control = serveControl(this.#home.socket, this.#methods(), uidOf, this.#log.part("api"));
     await this.#feed({ type: "tick" });
@@ -167,6 +171,14 @@ export class Node {
     if (period !== undefined) this.#starve = feedWatchdog(period, () => this.#queue.busyFor(), feed, this.#log);
   }
 
+  #openNames({ device }: DataPlane): Promise<Naming> {
+    const { roster, chain } = this.#loaded;
+    const self = { name: chain.leaf.name, address: this.#address };
+    const log = this.#log.part("names");
+    return Naming.open({ mode: this.#options.names, roster, self, device, meter: this.#meter, log });
+  }
+
+  /** Tells the others where we can be reached: addresses come and go. */
   /** Tells the others where we can be reached: interfaces and addresses come and go. */
   #announce(): Promise<void> {
     const plane = this.#plane as DataPlane;
@@ -333,6 +345,7 @@ export class Node {
   #methods(): Readonly<Record<string, Handler>> {
     const plane = this.#plane as DataPlane;
     const policing = this.#policing as Policing;
+    const naming = this.#naming as Naming;
     const { roster, book } = this.#loaded;
     const own = controlMethods({
       loaded: this.#loaded,
@@ -346,6 +359,7 @@ export class Node {
       traffic: () => this.#traffic.totals(plane.stats().sessions),
       counters: () => this.#meter.snapshot(),
       policing,
+      naming,
       supervised: (process.env.NOTIFY_SOCKET ?? "") !== "",
       expelled: () => this.#expelled,
       random: systemRandom,
@@ -358,7 +372,7 @@ export class Node {
       setTimeout(() => void this.stop(), 10); // after the answer is out
       return {};
     };
-    return { ...own, ...policing.methods(), ...this.#transferApi.methods, down };
+    return { ...own, ...policing.methods(), ...naming.methods(), ...this.#transferApi.methods, down };
   }
 
   /** Milliseconds until the peer's daemon answered; undefined when it does not. */
@@ -389,6 +403,7 @@ export class Node {
     this.#starve();
     this.#control?.close();
     this.#mesh = undefined;
+    await this.#naming?.close();
     await this.#plane?.close();
     this.#policing?.close();
     await this.#persist();

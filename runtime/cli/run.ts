@@ -23,6 +23,7 @@ export const run = command({
       workers: args.workers,
       relay: args.relay,
       policy: args.policy,
+      names: args.names,
       log: consoleLog(args),
     });
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => void node.stop());

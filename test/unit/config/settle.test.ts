@@ -44,6 +44,7 @@ describe("precedence", () => {
       workers: 0,
       relay: "auto",
       policy: "enforce",
+      names: "auto",
     });
   });
 
@@ -80,7 +81,10 @@ describe("what is wrong is refused with its place and what was expected", () => 
 
   test.each([
     ["prot", "did you mean port?"],
-    ["colour", "the settings are json, state-dir, log-level, port, interface, device, mtu, workers, relay, policy"],
+    [
+      "colour",
+      "the settings are json, state-dir, log-level, port, interface, device, mtu, workers, relay, policy, names",
+    ],
   ])("the unknown key %s", (key, hint) => {
     expect(() => fromFile(FILE, { [key]: 1 }, SETTINGS)).toThrow(
       expect.objectContaining({
