@@ -16,7 +16,7 @@ export interface Range {
 
 const range = (row: Range): Range => row;
 
-/** 250 MB in all: what a gateway with 4 GB of flash has to spare, with room for an engine's garbage. */
+/** 280 MB in all: what a gateway with 4 GB of flash has to spare, with room for an engine's garbage. */
 export const RANGES = {
   record: range({
     prefix: 1,
@@ -42,7 +42,14 @@ export const RANGES = {
     valueMax: 64 * kB,
     doc: "parts of large values, by their hash",
   }),
-  epoch: range({ prefix: 4, entries: 1_024, bytes: 8 * MB, keyMax: 32, valueMax: 8 * kB, doc: "group keys: secret" }),
+  epoch: range({
+    prefix: 4,
+    entries: 2_048,
+    bytes: 32 * MB,
+    keyMax: 32,
+    valueMax: 160 * kB,
+    doc: "group keys: secret",
+  }),
   author: range({
     prefix: 5,
     entries: 16,

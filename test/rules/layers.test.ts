@@ -7,7 +7,7 @@ const LAYERS = [
   ["base"],
   ["config", "crypto", "store"],
   ["identity"],
-  ["mesh", "transfer", "policy"],
+  ["mesh", "transfer", "policy", "sync"],
   ["provisioning"],
   ["dataplane"],
   ["api"],
