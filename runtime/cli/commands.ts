@@ -21,6 +21,7 @@ import { run } from "./run.ts";
 import { send } from "./send.ts";
 import { service } from "./service.ts";
 import { status } from "./status.ts";
+import { store } from "./store.ts";
 import { top } from "./top.ts";
 
 export const COMMANDS: readonly Command[] = [
@@ -45,5 +46,6 @@ export const COMMANDS: readonly Command[] = [
   completion,
   service,
   keys,
+  store,
   down,
 ];
