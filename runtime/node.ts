@@ -145,6 +145,7 @@ export class Node {
         admission: createAdmission(this.#issuer),
         verifyForeign: async () => undefined,
         adopt: async () => undefined,
+        epoch: this.#loaded.epoch,
         settings: MESH_SETTINGS,
         meter: this.#meter,
       },
@@ -214,6 +215,15 @@ export class Node {
       const hint = thrown instanceof TrellisError ? thrown.hint : undefined;
       this.#log.error("members and revocations are not stored; tried again later", { error: messageOf(thrown), hint });
       this.#persistIn(STORE_AGAIN);
+    }
+  }
+
+  /** Without it the others would notice that we begin at an old number, and tell us a newer one: it costs time only. */
+  async #keepEpoch(epoch: number): Promise<void> {
+    try {
+      await this.#home.saveEpoch(epoch);
+    } catch (thrown) {
+      this.#log.warn("the number of this start is not stored", { error: messageOf(thrown) });
     }
   }
 
@@ -311,6 +321,8 @@ export class Node {
         return plane.removePeer(action.peer);
       case "persist":
         return await this.#persist();
+      case "epoch":
+        return await this.#keepEpoch(action.epoch);
       case "notice":
         return this.#notice(action.notice);
       case "message":

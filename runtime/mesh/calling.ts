@@ -4,9 +4,10 @@ import type { Endpoint } from "../base/endpoint.ts";
 import { type RandomBytes, randomBelow } from "../base/random.ts";
 import { type Ms, minutes } from "../base/time.ts";
 import type { RemoteMember } from "./handshake/ports.ts";
+import { isThrough, through } from "./neighbours.ts";
 import { type Peer, UPGRADE_FIRST } from "./peers.ts";
 import type { MeshSettings } from "./ports.ts";
-import { isThrough, type Routes, through } from "./routes.ts";
+import type { Ways } from "./ways.ts";
 
 /** A peer that has refused us is not asked again sooner. */
 const REFUSED_PAUSE = minutes(10);
@@ -25,7 +26,7 @@ const NEVER = Number.POSITIVE_INFINITY;
 export interface CallingDeps {
   readonly settings: MeshSettings;
   readonly random: RandomBytes;
-  readonly routes: Pick<Routes, "to">;
+  readonly ways: Pick<Ways, "to">;
 }
 
 export class Calling {
@@ -147,7 +148,7 @@ export class Calling {
 
   /** Whether another neighbour leads to it. */
   #isBehind({ member }: Peer): boolean {
-    const route = member && this.#deps.routes.to(member.address);
+    const route = member && this.#deps.ways.to(member.address);
     return route !== undefined && (route.primary !== member?.address || route.backup !== undefined);
   }
 

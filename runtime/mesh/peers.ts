@@ -4,9 +4,9 @@ import { type Endpoint, endpointKey } from "../base/endpoint.ts";
 import { type Ms, seconds } from "../base/time.ts";
 import { GossipPeer } from "./gossip/gossip.ts";
 import type { RemoteMember } from "./handshake/ports.ts";
+import { isThrough } from "./neighbours.ts";
 import { PeerPath } from "./peer-path.ts";
 import { Places } from "./places.ts";
-import { isThrough } from "./routes.ts";
 import type { ControlSession } from "./session/control.ts";
 import type { Stream } from "./stream/stream.ts";
 
@@ -39,8 +39,6 @@ export interface Peer {
   answers: boolean | undefined;
   /** Has a session, and cannot be reached where it is spoken to: no neighbour for routing. */
   silent: boolean;
-  /** Node ids, hex, of its neighbours. */
-  reaches: ReadonlySet<string>;
   /** As which neighbour we have announced it; empty: as none. */
   announced: string;
   owesNeighbours: boolean;
@@ -69,6 +67,8 @@ export interface Peer {
   lastSent: Ms;
   /** Not asked before whether it is still there. */
   nextAsk: Ms;
+  /** Questions since it was last heard. */
+  asked: number;
   roundTrip: Ms | undefined;
   readonly pings: Map<number, Ms>;
   /** What waits for a session. */
@@ -132,7 +132,6 @@ export class PeerTable {
       heardDirectly: Number.NEGATIVE_INFINITY,
       answers: undefined,
       silent: false,
-      reaches: new Set(),
       announced: "",
       owesNeighbours: false,
       nextNeighbours: now,
@@ -153,6 +152,7 @@ export class PeerTable {
       lastHeard: now,
       lastSent: now,
       nextAsk: now,
+      asked: 0,
       roundTrip: undefined,
       pings: new Map(),
       posts: [],

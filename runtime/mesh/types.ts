@@ -67,6 +67,8 @@ export type MeshAction =
   | { readonly type: "notice"; readonly notice: MeshNotice }
   /** A payload that the peer posted; in order, each once. */
   | { readonly type: "message"; readonly peer: string; readonly protocol: string; readonly data: Uint8Array }
+  /** Durable before any later action is carried out; given back as `MeshDeps.epoch` after a restart. */
+  | { readonly type: "epoch"; readonly epoch: number }
   /** Durable state changed (roster, revocations): the shell writes it. */
   | { readonly type: "persist" };
 

@@ -15,8 +15,12 @@ export interface ControlMessage {
   readonly kind: "ping" | "pong" | "digest" | "goodbye" | "probe" | "probed";
   /** ping, pong; of probe and probed the size of the IP packet */
   readonly token?: number | undefined;
+  /** ping: questions before this one that the sender has seen no answer to. */
+  readonly unanswered?: number | undefined;
   /** digest: SHA-256 over all that the sender knows of roster and revocations. */
   readonly digest?: Uint8Array | undefined;
+  /** digest: that of link state; of a neighbour only. */
+  readonly links?: Uint8Array | undefined;
   /** probe: zero bytes that make its packet so large. */
   readonly padding?: Uint8Array | undefined;
 }
@@ -27,6 +31,8 @@ const SHAPE = record<ControlMessage>({
   kind: field(1, oneOf("ping", "pong", "digest", "goodbye", "probe", "probed")),
   token: optional(2, uint(0xffff_ffff)),
   digest: optional(3, bytesOf(32)),
+  unanswered: optional(6, uint(0xffff)),
+  links: optional(5, bytesOf(16)),
   padding: optional(4, bytesBetween(0, PADDING_MAX)),
 });
 
