@@ -34,6 +34,8 @@ export interface ControlPort {
   counters(): Readonly<Record<string, number>>;
   /** What the policy is, and how many packets it dropped by reason. */
   readonly policing: { view(): JsonObject; drops(): Readonly<Record<string, number>> };
+  /** Where members are looked for by beacons. */
+  discovery(): { readonly on: readonly string[]; readonly reason: string };
   /** Whether a service manager watches over us. */
   readonly supervised: boolean;
   /** Why this gateway is no member any more, as far as it was told. */
@@ -86,6 +88,7 @@ function status(port: ControlPort): Json {
     traffic: { sent, received, drops: { ...drops, ...policing.drops() } },
     policy: policing.view(),
     admission: { ...plane.admission },
+    discovery: { ...port.discovery() },
     counters: counters(),
     supervised: supervised,
     pid: process.pid,

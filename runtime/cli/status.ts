@@ -25,6 +25,7 @@ interface Status {
   readonly pid: number;
   readonly policy: { readonly summary: string; readonly enforced: boolean; readonly reason: string | null };
   readonly admission: { readonly enforced: readonly string[]; readonly reason: string; readonly answered: number };
+  readonly discovery: { readonly on: readonly string[]; readonly reason: string };
   readonly traffic: {
     readonly sent: Counts;
     readonly received: Counts;
@@ -55,6 +56,7 @@ export const status = command({
         ],
         ["policy", policyText(s.policy)],
         ["underlay", `UDP port ${s.port}`],
+        ["beacons", s.discovery.on.length > 0 ? `on ${s.discovery.on.join(", ")}` : `none: ${s.discovery.reason}`],
         ["crypto", s.provider],
         ["members", `${s.members} with this one, ${s.peersUp} of the others have a session`],
         ["sent", carried(s.traffic.sent)],
