@@ -16,6 +16,7 @@ import {
   relayObjects,
   steeringObject,
 } from "./dataplane/addon.io.ts";
+import { Carried } from "./dataplane/carried.ts";
 import { type NativeDataPlane, openNative } from "./dataplane/native.io.ts";
 import { PeerTraffic } from "./dataplane/peer-traffic.ts";
 import type { DataPlane, DataPlaneHandlers, DataPlaneOptions } from "./dataplane/port.ts";
@@ -29,12 +30,15 @@ import { Mesh } from "./mesh/mesh.ts";
 import { MESH_SETTINGS } from "./mesh/ports.ts";
 import type { AeadRates, MeshAction, MeshEvent, MeshNotice } from "./mesh/types.ts";
 import { controlMethods, memberNamed } from "./methods.ts";
+import { type NamesMode, Naming } from "./naming.io.ts";
 import { Policing, type PolicyMode } from "./policing.io.ts";
 import { createAdmission, type Issuer } from "./provisioning/admission.ts";
 import type { OwnHome } from "./provisioning/home.io.ts";
 import { systemClock, systemRandom } from "./system.io.ts";
 import { Transfers } from "./transfer/transfers.ts";
 
+/** Who carries data is looked up so often: keys age, and paths are watched, where something flows. */
+const CARRIED_AGAIN = seconds(1);
 /** Where others were met is on disk after so long at the latest: whoever is started again knows whom to call. */
 const ENDPOINTS_KEPT = seconds(10);
 /** Until a write that failed is tried again. */
@@ -55,6 +59,7 @@ export interface NodeOptions {
   readonly relay: RelayMode;
   readonly policy: PolicyMode;
   readonly discovery: DiscoveringOptions;
+  readonly names: NamesMode;
   readonly log: Log;
 }
 
@@ -72,6 +77,7 @@ export class Node {
   readonly #started = systemClock.now();
   readonly #pings = new Map<number, (n: Extract<MeshNotice, { kind: "pong" }>) => void>();
   #policing: Policing | undefined;
+  #naming: Naming | undefined;
   #plane: DataPlane | undefined;
   #mesh: Mesh | undefined;
   #control: ControlServer | undefined;
@@ -79,6 +85,7 @@ export class Node {
   #starve: () => void = () => {};
   #timer: Timer | undefined;
   #again: Timer | undefined;
+  #carried: Timer | undefined;
   #watch: InterfaceWatch | undefined;
   #discovering: Discovering | undefined;
   #stopping: Promise<void> | undefined;
@@ -146,12 +153,15 @@ export class Node {
       },
       systemClock.now(),
     );
+    this.#naming = await this.#openNames(this.#plane);
     const uidOf = (fd: number): number | undefined => addon?.peerCredentials(fd).uid;
     this.#control = serveControl(this.#home.socket, this.#methods(), uidOf, this.#log.part("api"));
     await this.#feed({ type: "tick" });
     this.#discovering = this.#discover(this.#plane.port);
     this.#watch = watchUnderlay(() => void this.#announce());
     await this.#announce(); // after it listens, so that nothing is missed between
+    const carried = new Carried();
+    this.#carried = setInterval(() => this.#noteCarried(carried), CARRIED_AGAIN);
     this.#log.info("gateway is up", {
       name: this.#loaded.chain.leaf.name,
       address: this.#address,
@@ -165,6 +175,14 @@ export class Node {
     if (period !== undefined) this.#starve = feedWatchdog(period, () => this.#queue.busyFor(), feed, this.#log);
   }
 
+  #openNames({ device }: DataPlane): Promise<Naming> {
+    const { roster, chain } = this.#loaded;
+    const self = { name: chain.leaf.name, address: this.#address };
+    const log = this.#log.part("names");
+    return Naming.open({ mode: this.#options.names, roster, self, device, meter: this.#meter, log });
+  }
+
+  /** Tells the others where we can be reached: addresses come and go. */
   /** Tells the others where we can be reached: interfaces and addresses come and go. */
   #announce(): Promise<void> {
     const plane = this.#plane as DataPlane;
@@ -192,6 +210,11 @@ export class Node {
     return new Discovering(this.#options.discovery, deps, this.#log.part("discovery"), (sighting) => {
       void this.#feed({ type: "command", command: { type: "sighted", ...sighting } });
     });
+  }
+
+  #noteCarried(carried: Carried): void {
+    const sessions = carried.look((this.#plane as DataPlane).stats().sessions);
+    if (sessions.length > 0) void this.#feed({ type: "dataPlane", event: { type: "carried", sessions } });
   }
 
   /** The service manager, where there is one. */
@@ -344,6 +367,7 @@ export class Node {
   #methods(): Readonly<Record<string, Handler>> {
     const plane = this.#plane as DataPlane;
     const policing = this.#policing as Policing;
+    const naming = this.#naming as Naming;
     const { roster, book } = this.#loaded;
     const own = controlMethods({
       loaded: this.#loaded,
@@ -358,6 +382,7 @@ export class Node {
       counters: () => this.#meter.snapshot(),
       policing,
       discovery: () => this.#discovering?.view ?? { on: [], reason: "not started" },
+      naming,
       supervised: (process.env.NOTIFY_SOCKET ?? "") !== "",
       expelled: () => this.#expelled,
       random: systemRandom,
@@ -370,7 +395,7 @@ export class Node {
       setTimeout(() => void this.stop(), 10); // after the answer is out
       return {};
     };
-    return { ...own, ...policing.methods(), ...this.#transferApi.methods, down };
+    return { ...own, ...policing.methods(), ...naming.methods(), ...this.#transferApi.methods, down };
   }
 
   /** Milliseconds until the peer's daemon answered; undefined when it does not. */
@@ -396,11 +421,13 @@ export class Node {
     this.#tell("STOPPING=1");
     await this.#feed({ type: "command", command: { type: "leave" } });
     clearTimeout(this.#timer);
+    clearInterval(this.#carried);
     this.#watch?.close();
     this.#discovering?.close();
     this.#starve();
     this.#control?.close();
     this.#mesh = undefined;
+    await this.#naming?.close();
     await this.#plane?.close();
     this.#policing?.close();
     await this.#persist();

@@ -25,6 +25,7 @@ export const run = command({
       relay: args.relay,
       policy: args.policy,
       discovery: { enabled: args.discovery, interface: args.interface, except: args.quietOn },
+      names: args.names,
       log: consoleLog(args),
     });
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => void node.stop());

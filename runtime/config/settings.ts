@@ -106,6 +106,13 @@ export const RUN = {
     doc: "the stored policy: enforced, or no start; or ignored, and everything allowed",
     parse: oneOf("enforce", "ignore"),
   }),
+  names: setting<"auto" | "local" | "off">({
+    key: "names",
+    fallback: "auto",
+    unit: "",
+    doc: "NAME.MESH.internal: answered on the overlay address, and systemd-resolved told to ask there; local: answered only; off: neither",
+    parse: oneOf("auto", "local", "off"),
+  }),
 };
 
 export const SETTINGS = { ...GLOBAL, ...RUN };

@@ -1,10 +1,10 @@
 /** The native addon, typed. What it offers is written once here; `native/binding` converts to exactly these shapes. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { messageOf } from "../base/errors.ts";
 import type { AeadName } from "../crypto/provider.ts";
 import type { AeadRates } from "../mesh/types.ts";
+import { loadExtracted, openAddon } from "../store/private-addon.io.ts";
 import { embeddedFiles } from "./embedded.ts";
 import type { AeadOffer, HostFacts } from "./host-facts.ts";
 import type { NetworkInterface } from "./interfaces.ts";
@@ -286,38 +286,9 @@ let outcome: AddonOutcome | undefined;
 function tryLoad(): AddonOutcome {
   const inside = embeddedFiles()?.addon;
   try {
-    return { addon: inside ? loadExtracted(inside) : open(join(BUILD, "native", process.arch, "trellis.node")) };
+    const path = join(BUILD, "native", process.arch, "trellis.node");
+    return { addon: (inside ? loadExtracted(inside) : openAddon(path)) as Addon };
   } catch (error) {
     return { reason: messageOf(error) };
   }
-}
-
-function open(path: string): Addon {
-  const holder: { exports: Partial<Addon> } = { exports: {} };
-  process.dlopen(holder, path);
-  return holder.exports as Addon;
-}
-
-/**
- * The loader wants a file: it gets one in a fresh folder that only we can enter, and the folder goes once the file is
- * mapped. (Left alone the runtime would leave it under a name that others can guess.) `/tmp` may be mounted noexec, so
- * `/run` is asked first.
- */
-function loadExtracted(inside: string): Addon {
-  const bytes = readFileSync(inside);
-  let last: unknown;
-  for (const parent of ["/run", tmpdir()]) {
-    let folder: string | undefined;
-    try {
-      folder = mkdtempSync(join(parent, "trellis-"));
-      const file = join(folder, "trellis.node");
-      writeFileSync(file, bytes, { mode: 0o700 });
-      return open(file);
-    } catch (error) {
-      last = error;
-    } finally {
-      if (folder) rmSync(folder, { recursive: true, force: true });
-    }
-  }
-  throw last;
 }

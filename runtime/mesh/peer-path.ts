@@ -53,6 +53,11 @@ export class PeerPath {
     });
   }
 
+  /** Data flows this way. */
+  carried(now: Ms): void {
+    this.#mtu?.carried(now);
+  }
+
   passed(size: number, now: Ms): void {
     this.#mtu?.passed(size, now);
   }

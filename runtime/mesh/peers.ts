@@ -19,6 +19,11 @@ export const SESSIONS_MAX = 4; // of one peer: the one in use, its successor, an
  */
 export const UPGRADE_FIRST = seconds(10);
 
+export interface Post {
+  readonly protocol: string;
+  readonly data: Uint8Array;
+}
+
 export interface Peer {
   readonly id: Uint8Array;
   /** Undefined while only the node id is known. */
@@ -48,6 +53,14 @@ export interface Peer {
   readonly sessions: ControlSession[];
   current: ControlSession | undefined;
   upSince: Ms | undefined;
+  /** Its session stands all the time, as far as we can make it. */
+  kept: boolean;
+  /** It has shown that its end keeps the session; until then that is believed. */
+  keptThereUntil: Ms;
+  /** Something is to be sent to it; until then its session is made, and not ended. */
+  wantedUntil: Ms;
+  /** When something was last carried for its user, or its session began. */
+  usedAt: Ms;
   tries: number;
   nextTry: Ms;
   attemptUntil: Ms;
@@ -55,8 +68,12 @@ export interface Peer {
   refusedUntil: Ms;
   lastHeard: Ms;
   lastSent: Ms;
+  /** Not asked before whether it is still there. */
+  nextAsk: Ms;
   roundTrip: Ms | undefined;
   readonly pings: Map<number, Ms>;
+  /** What waits for a session. */
+  posts: Post[];
   rekeys: number;
   sent: number;
   received: number;
@@ -128,14 +145,20 @@ export class PeerTable {
       sessions: [],
       current: undefined,
       upSince: undefined,
+      kept: false,
+      keptThereUntil: Number.NEGATIVE_INFINITY,
+      wantedUntil: Number.NEGATIVE_INFINITY,
+      usedAt: now,
       tries: 0,
       nextTry: now,
       attemptUntil: now,
       refusedUntil: now,
       lastHeard: now,
       lastSent: now,
+      nextAsk: now,
       roundTrip: undefined,
       pings: new Map(),
+      posts: [],
       rekeys: 0,
       sent: 0,
       received: 0,
@@ -184,6 +207,10 @@ export class PeerTable {
     if (peer.member) this.#byAddress.delete(peer.member.address);
     this.#byId.delete(toHex(peer.id));
     this.#touched.delete(peer);
+  }
+
+  touch(peer: Peer): void {
+    this.#touched.add(peer);
   }
 
   #touch<P extends Peer | undefined>(peer: P): P {

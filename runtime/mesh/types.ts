@@ -99,6 +99,8 @@ export type DataPlaneEvent =
   | { readonly type: "exhausted"; readonly localIndex: number }
   /** An inner packet for this overlay address found no session. At most one per address per second. */
   | { readonly type: "wanted"; readonly peer: string }
+  /** Sessions, by local index, that have carried packets since this was last told. About once a second. */
+  | { readonly type: "carried"; readonly sessions: readonly number[] }
   /** A neighbour does not answer the data path's questions; or it does, for the first time or again. */
   | { readonly type: "silent" | "alive"; readonly peer: string };
 
@@ -139,8 +141,11 @@ export type MeshEvent =
   | { readonly type: "dataPlane"; readonly event: DataPlaneEvent }
   | { readonly type: "command"; readonly command: MeshCommand };
 
-/** `up`: keys and heard lately. `silent`: keys, but nothing heard. `connecting`: a handshake runs. `down`: none of these. */
-export type PeerState = "up" | "silent" | "connecting" | "down";
+/**
+ * `up`: keys and heard lately. `silent`: keys, but nothing heard. `connecting`: a handshake runs. `idle`: no keys, since nothing
+ * is to be sent to it. `down`: no keys, and not reached.
+ */
+export type PeerState = "up" | "silent" | "connecting" | "idle" | "down";
 
 /** One roster member as `trellis peers` shows it. Ages are milliseconds; undefined where there is nothing to tell. */
 export interface PeerView {

@@ -42,5 +42,6 @@ export function viewOf(
 
 function stateOf(peer: Peer | undefined, now: Ms, settings: MeshSettings): PeerState {
   if (peer?.current) return now >= peer.lastHeard + settings.silentAfter ? "silent" : "up";
-  return peer && now < peer.attemptUntil ? "connecting" : "down";
+  if (peer && now < peer.attemptUntil) return "connecting";
+  return !peer || peer.kept || now < peer.wantedUntil ? "down" : "idle";
 }

@@ -47,6 +47,11 @@ export class Home {
     this.#read = read;
   }
 
+  /** Directory of the store of records. */
+  get store(): string {
+    return join(this.path, "store");
+  }
+
   get socket(): string {
     return join(this.path, "control.sock");
   }

@@ -6,9 +6,9 @@ import { compare, equal, toHex } from "../../base/bytes.ts";
 import { type Endpoint, endpointKey } from "../../base/endpoint.ts";
 import type { Meter } from "../../base/meter.ts";
 import { type RandomBytes, randomBelow } from "../../base/random.ts";
+import { RateLimit } from "../../base/rate-limit.ts";
 import { type Ms, minutes, seconds } from "../../base/time.ts";
 import type { CryptoProvider } from "../../crypto/provider.ts";
-import { RateLimit } from "../handshake/rate.ts";
 import { beaconKey, openBeacon, sealBeacon } from "./beacon.ts";
 
 /** Beacons after a start, and after interfaces have changed: the first may be lost while a switch or the others get ready. */

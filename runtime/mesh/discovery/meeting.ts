@@ -1,8 +1,8 @@
 /** What to do about a place at which a peer is said to be. Whoever says it may lie, so everything here is bounded (SPEC.md, Bounds). */
 import { toHex } from "../../base/bytes.ts";
 import { type Endpoint, endpointKey } from "../../base/endpoint.ts";
+import { RateLimit } from "../../base/rate-limit.ts";
 import { type Ms, minutes, seconds } from "../../base/time.ts";
-import { RateLimit } from "../handshake/rate.ts";
 import type { Peer } from "../peers.ts";
 import { isThrough } from "../routes.ts";
 import type { Sighting } from "./discovery.ts";

@@ -46,6 +46,7 @@ describe("precedence", () => {
       discovery: true,
       quietOn: [],
       policy: "enforce",
+      names: "auto",
     });
   });
 
@@ -84,7 +85,7 @@ describe("what is wrong is refused with its place and what was expected", () => 
     ["prot", "did you mean port?"],
     [
       "colour",
-      "the settings are json, state-dir, log-level, port, interface, device, mtu, workers, relay, discovery, quiet-on, policy",
+      "the settings are json, state-dir, log-level, port, interface, device, mtu, workers, relay, discovery, quiet-on, policy, names",
     ],
   ])("the unknown key %s", (key, hint) => {
     expect(() => fromFile(FILE, { [key]: 1 }, SETTINGS)).toThrow(
