@@ -34,6 +34,8 @@ export interface ControlPort {
   counters(): Readonly<Record<string, number>>;
   /** What the policy is, and how many packets it dropped by reason. */
   readonly policing: { view(): JsonObject; drops(): Readonly<Record<string, number>> };
+  /** Where members are looked for by beacons. */
+  discovery(): { readonly on: readonly string[]; readonly reason: string };
   /** Who answers for the names of members. */
   readonly naming: { view(): JsonObject };
   /** Whether a service manager watches over us. */
@@ -89,6 +91,7 @@ function status(port: ControlPort): Json {
     policy: policing.view(),
     names: naming.view(),
     admission: { ...plane.admission },
+    discovery: { ...port.discovery() },
     counters: counters(),
     supervised: supervised,
     pid: process.pid,

@@ -21,8 +21,9 @@ import { type NativeDataPlane, openNative } from "./dataplane/native.io.ts";
 import { PeerTraffic } from "./dataplane/peer-traffic.ts";
 import type { DataPlane, DataPlaneHandlers, DataPlaneOptions } from "./dataplane/port.ts";
 import { HOOKS, type RelayMode } from "./dataplane/relay-attach.ts";
-import { underlayAddresses, watchUnderlay } from "./dataplane/underlay.io.ts";
+import { interfaces, underlayAddresses, watchUnderlay } from "./dataplane/underlay.io.ts";
 import { openUserspace } from "./dataplane/userspace.io.ts";
+import { Discovering, type DiscoveringOptions } from "./discovering.io.ts";
 import { OVERLAY_PREFIX_LENGTH, overlayAddress } from "./identity/address.ts";
 import { type Loaded, loadMembership } from "./membership.ts";
 import { Mesh } from "./mesh/mesh.ts";
@@ -57,6 +58,7 @@ export interface NodeOptions {
   readonly workers: number;
   readonly relay: RelayMode;
   readonly policy: PolicyMode;
+  readonly discovery: DiscoveringOptions;
   readonly names: NamesMode;
   readonly log: Log;
 }
@@ -85,6 +87,7 @@ export class Node {
   #again: Timer | undefined;
   #carried: Timer | undefined;
   #watch: InterfaceWatch | undefined;
+  #discovering: Discovering | undefined;
   #stopping: Promise<void> | undefined;
   #nextPing = 1;
   #expelled: string | undefined;
@@ -155,6 +158,7 @@ export class Node {
     const uidOf = (fd: number): number | undefined => addon?.peerCredentials(fd).uid;
     this.#control = serveControl(this.#home.socket, this.#methods(), uidOf, this.#log.part("api"));
     await this.#feed({ type: "tick" });
+    this.#discovering = this.#discover(this.#plane.port);
     this.#watch = watchUnderlay(() => void this.#announce());
     await this.#announce(); // after it listens, so that nothing is missed between
     const carried = new Carried();
@@ -185,10 +189,28 @@ export class Node {
     const plane = this.#plane as DataPlane;
     const { port } = plane;
     plane.interfacesChanged();
-    const endpoints = underlayAddresses(this.#options.interface)
+    const all = interfaces();
+    this.#discovering?.changed(all);
+    const endpoints = underlayAddresses(this.#options.interface, all)
       .filter((address) => address !== "127.0.0.1")
       .map((address) => ({ address, port }));
     return this.#feed({ type: "command", command: { type: "addresses", endpoints } });
+  }
+
+  #discover(port: number): Discovering {
+    const { keys, membership, roster } = this.#loaded;
+    const deps = {
+      crypto: this.#choice.provider,
+      random: systemRandom,
+      meter: this.#meter,
+      genesis: membership.genesis,
+      id: keys.id,
+      port,
+      members: () => roster.list().length,
+    };
+    return new Discovering(this.#options.discovery, deps, this.#log.part("discovery"), (sighting) => {
+      void this.#feed({ type: "command", command: { type: "sighted", ...sighting } });
+    });
   }
 
   #noteCarried(carried: Carried): void {
@@ -371,6 +393,7 @@ export class Node {
       traffic: () => this.#traffic.totals(plane.stats().sessions),
       counters: () => this.#meter.snapshot(),
       policing,
+      discovery: () => this.#discovering?.view ?? { on: [], reason: "not started" },
       naming,
       supervised: (process.env.NOTIFY_SOCKET ?? "") !== "",
       expelled: () => this.#expelled,
@@ -412,6 +435,7 @@ export class Node {
     clearTimeout(this.#timer);
     clearInterval(this.#carried);
     this.#watch?.close();
+    this.#discovering?.close();
     this.#starve();
     this.#control?.close();
     this.#mesh = undefined;

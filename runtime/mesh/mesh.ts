@@ -4,6 +4,7 @@ import { type Endpoint, endpointKey, parseEndpoint } from "../base/endpoint.ts";
 import { randomIndex } from "../base/random.ts";
 import { type Ms, seconds } from "../base/time.ts";
 import { Calling } from "./calling.ts";
+import { inUseOf, Meeting } from "./discovery/meeting.ts";
 import { DueQueue } from "./due-queue.ts";
 import { FRAME, SealedHeader } from "./frame.ts";
 import { Gossip, type Item, KEPT_BY_DIGEST } from "./gossip/gossip.ts";
@@ -54,6 +55,7 @@ export class Mesh {
   readonly #queue = new DueQueue<Peer>();
   readonly #ways: Ways;
   readonly #suspicion = new Suspicion();
+  readonly #meeting = new Meeting();
   readonly #calling: Calling;
   readonly #keeping: Keeping;
   #keepAt: Ms;
@@ -293,6 +295,7 @@ export class Mesh {
       if (c.invite.endpoints.length === 0) this.#failToJoin("join/no-endpoint", "the invite names no endpoint");
       await this.#tryToJoin(now);
     } else if (c.type === "addresses") this.#announce(c.endpoints, now);
+    else if (c.type === "sighted") await this.#sighted(c, now);
     else for (const peer of this.#peers.all()) this.#tell(peer, { kind: "goodbye" }, now);
   }
 
@@ -311,6 +314,32 @@ export class Mesh {
       if (peer.current && peer.endpoint && !isThrough(peer.endpoint))
         this.#sealTo(peer, peer.current, new Uint8Array(0), now);
     }
+  }
+
+  async #sighted({ id, endpoint, fresh }: Extract<MeshCommand, { type: "sighted" }>, now: Ms): Promise<void> {
+    const peer = this.#peers.byId(id);
+    const mayCall = peer !== undefined && (peer.kept || now < peer.wantedUntil);
+    const step = this.#meeting.sighted({ id, endpoint, fresh }, peer, mayCall, now);
+    this.#chooseSoon(); // it has a place now
+    if (step === "seek" && peer) this.#seekAt(peer, endpoint, now);
+    else if (step === "call" && peer?.member)
+      await this.#apply(await this.#handshakes.connect(peer.member, endpoint, now), now);
+    else if (step === "contact") await this.#apply(await this.#handshakes.contact(id, endpoint, now), now);
+  }
+
+  #seekAt(peer: Peer, place: Endpoint, now: Ms): void {
+    peer.seek.begin(place, inUseOf(peer), this.#deps.random, now);
+    this.#seekOn(peer, now);
+  }
+
+  /** Questions that are due, and what their answers have settled. */
+  #seekOn(peer: Peer, now: Ms): void {
+    for (const { place, token } of peer.seek.take(now))
+      this.#sealTo(peer, peer.current, encodeMessage({ kind: "seek", token }), now, place);
+    const found = peer.seek.settle(now);
+    if (!found) return;
+    this.#move(peer, found, now);
+    this.#sealTo(peer, peer.current, new Uint8Array(0), now); // by which it follows
   }
 
   async #tryToJoin(now: Ms): Promise<void> {
@@ -356,6 +385,7 @@ export class Mesh {
   async #hearLink(peer: Peer, answers: boolean, now: Ms): Promise<void> {
     peer.answers = answers;
     this.#noticeSilence(peer, now);
+    if (!answers && peer.current) for (const place of peer.places.all) this.#seekAt(peer, place, now);
     await this.#care(peer, now);
   }
 
@@ -384,6 +414,7 @@ export class Mesh {
       this.#askAt(p),
       this.#digestAt(p),
       this.#calling.upgradeAt(p),
+      p.seek.due,
     );
   }
 
@@ -397,9 +428,9 @@ export class Mesh {
     return this.#local.membership ? this.#calling.dialAt(p, this.#local.keys.id) : Number.POSITIVE_INFINITY;
   }
 
-  async #upgrade(p: Peer, now: Ms): Promise<void> {
+  #upgrade(p: Peer, now: Ms): void {
     const place = this.#calling.upgrade(p, now);
-    if (p.member && place) await this.#apply(await this.#handshakes.connect(p.member, place, now), now);
+    if (place) this.#seekAt(p, place, now);
   }
 
   async #care(p: Peer, now: Ms): Promise<void> {
@@ -407,7 +438,8 @@ export class Mesh {
     if (now >= this.#calling.idleAt(p)) this.#part(p, now);
     if (!p.current && now >= p.wantedUntil) this.#endWaiting(p, now);
     if (now >= this.#dialAt(p)) await this.#dial(p, now);
-    if (now >= this.#calling.upgradeAt(p)) await this.#upgrade(p, now);
+    if (now >= this.#calling.upgradeAt(p)) this.#upgrade(p, now);
+    if (p.current && now >= p.seek.due) this.#seekOn(p, now);
     if (now >= this.#digestAt(p)) this.#sendDigest(p, now);
     if (p.current && now >= p.path.due) this.#probe(p, now);
     if (now >= this.#askAt(p)) await this.#ask(p, now);
@@ -485,15 +517,16 @@ export class Mesh {
     peer.lastHeard = now;
     peer.asked = 0;
     if (peer.answers === undefined) peer.silent = false;
-    if (!isThrough(endpoint)) peer.heardDirectly = now;
-    if (opened.newest) this.#move(peer, endpoint, now);
+    const isStream = isStreamFrame(opened.plaintext);
+    const message = isStream || opened.plaintext.length === 0 ? undefined : decodeMessage(opened.plaintext);
+    if (!isThrough(endpoint) && message?.kind !== "seek") peer.heardDirectly = now; // that one may hear nothing of us there
+    if (opened.newest && !isQuestion(message)) this.#move(peer, endpoint, now);
     this.#handshakes.confirmed(session.localIndex);
     if (!session.confirmed) this.#use(peer, session, now);
-    const message = isStreamFrame(opened.plaintext) ? undefined : decodeMessage(opened.plaintext);
     await this.#noteHearing(peer, message?.unanswered ?? 0, now);
     if (opened.plaintext.length === 0) return;
-    if (isStreamFrame(opened.plaintext)) return await this.#hearStream(peer, opened.plaintext, now);
-    if (message) await this.#hear(peer, message, now);
+    if (isStream) return await this.#hearStream(peer, opened.plaintext, now);
+    if (message) await this.#hear(peer, message, endpoint, now);
     else this.#deps.meter.count("control.drop.message");
   }
 
@@ -503,9 +536,11 @@ export class Mesh {
     if (peer.member) await this.#avoid(this.#suspicion.heard(peer.member.address, now), now);
   }
 
-  async #hear(peer: Peer, m: ControlMessage, now: Ms): Promise<void> {
+  async #hear(peer: Peer, m: ControlMessage, source: Endpoint, now: Ms): Promise<void> {
     if (m.kind === "ping") this.#tell(peer, { kind: "pong", token: m.token }, now);
     else if (m.kind === "pong") this.#pong(peer, m.token, now);
+    else if (m.kind === "seek") this.#answerSeek(peer, m.token, source, now);
+    else if (m.kind === "found") this.#hearFound(peer, m, source, now);
     else if (m.kind === "probe") this.#tell(peer, { kind: "probed", token: m.token }, now);
     else if (m.kind === "probed") peer.path.passed(m.token ?? 0, now);
     else if (m.kind === "goodbye") for (const s of [...peer.sessions]) this.#drop(peer, s, "the peer left");
@@ -515,6 +550,18 @@ export class Mesh {
       if (list) this.#push(peer, list);
       if (m.links) await this.#ways.hearDigest(peer, m.links, now);
     }
+  }
+
+  /** It may be here, but has not proven that it hears what we send there: so it is asked, too. */
+  #answerSeek(peer: Peer, token: number | undefined, source: Endpoint, now: Ms): void {
+    const seen = isThrough(source) ? {} : { seen: endpointKey(source) };
+    this.#sealTo(peer, peer.current, encodeMessage({ kind: "found", token, ...seen }), now, source);
+    if (!isThrough(source) && !inUseOf(peer)) this.#seekAt(peer, source, now);
+  }
+
+  #hearFound(peer: Peer, m: ControlMessage, source: Endpoint, now: Ms): void {
+    if (!isThrough(source) && peer.seek.answered(m.token ?? 0, source, now)) this.#seekOn(peer, now);
+    else this.#deps.meter.count("control.drop.unasked");
   }
 
   async #hearStream(peer: Peer, frame: Uint8Array, now: Ms): Promise<void> {
@@ -613,6 +660,7 @@ export class Mesh {
     for (const text of told) {
       const place = parseEndpoint(text);
       if (!place || isThrough(place) || !peer.places.tell(place)) continue;
+      if (this.#meeting.told(peer, place, now) === "seek") this.#seekAt(peer, place, now);
       this.#calling.heardOfPlace(peer, now);
       this.#chooseSoon();
     }
@@ -810,15 +858,25 @@ export class Mesh {
     if (peer.current) this.#sealTo(peer, peer.current, encodeMessage(message), now);
   }
 
-  #sealTo(peer: Peer, session: ControlSession, plaintext: Uint8Array, now: Ms): void {
-    const payload = session.seal(plaintext, now);
-    if (!payload || !peer.endpoint) return;
+  /** To where the peer is spoken to, or elsewhere. */
+  #sealTo(
+    peer: Peer,
+    session: ControlSession | undefined,
+    plaintext: Uint8Array,
+    now: Ms,
+    endpoint: Endpoint | undefined = peer.endpoint,
+  ): void {
+    const payload = session?.seal(plaintext, now);
+    if (!payload || !endpoint) return;
     peer.sent++;
-    peer.lastSent = now;
-    this.#out.push({ type: "send", datagram: { endpoint: peer.endpoint, payload } });
+    if (endpoint === peer.endpoint) peer.lastSent = now;
+    this.#out.push({ type: "send", datagram: { endpoint, payload } });
   }
 
   #say(notice: MeshNotice): void {
     this.#out.push({ type: "notice", notice });
   }
 }
+
+/** Such frames are sent to and from places that are being tried: whoever sends them is not there yet. */
+const isQuestion = (m: ControlMessage | undefined): boolean => m?.kind === "seek" || m?.kind === "found";

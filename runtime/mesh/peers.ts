@@ -2,6 +2,7 @@
 import { toHex } from "../base/bytes.ts";
 import { type Endpoint, endpointKey } from "../base/endpoint.ts";
 import { type Ms, seconds } from "../base/time.ts";
+import { Seek } from "./discovery/seek.ts";
 import { GossipPeer } from "./gossip/gossip.ts";
 import type { RemoteMember } from "./handshake/ports.ts";
 import { isThrough } from "./neighbours.ts";
@@ -79,6 +80,8 @@ export interface Peer {
   stream: Stream;
   readonly gossip: GossipPeer;
   readonly path: PeerPath;
+  /** Whether it can be spoken to elsewhere. */
+  readonly seek: Seek;
 }
 
 /** Peers that an event asks for are remembered until `takeTouched`: nothing else can have changed by it. */
@@ -162,6 +165,7 @@ export class PeerTable {
       stream: this.#newStream(),
       gossip: new GossipPeer(),
       path: new PeerPath(),
+      seek: new Seek(),
     };
     this.#byId.set(key, peer);
     return this.#touch(peer);

@@ -132,6 +132,8 @@ export type MeshCommand =
   | { readonly type: "post"; readonly peer: string; readonly protocol: string; readonly data: Uint8Array }
   /** Where this gateway can be reached, as far as it knows; all neighbours are told. */
   | { readonly type: "addresses"; readonly endpoints: readonly Endpoint[] }
+  /** A beacon on one of our links: who has this node id may be there. */
+  | { readonly type: "sighted"; readonly id: Uint8Array; readonly endpoint: Endpoint; readonly fresh: boolean }
   /** Says goodbye to every peer; for a clean stop. */
   | { readonly type: "leave" };
 
