@@ -360,6 +360,8 @@ export class Node {
       underlay: () => underlayAddresses(this.#options.interface),
       uptime: () => systemClock.now() - this.#started,
       peers: () => this.#mesh?.peers(systemClock.now()) ?? [],
+      wayTo: (address) => this.#mesh?.wayTo(address),
+      links: () => this.#mesh?.links() ?? [],
       traffic: () => this.#traffic.totals(plane.stats().sessions),
       counters: () => this.#meter.snapshot(),
       policing,

@@ -19,6 +19,7 @@ import type { Peer } from "./peers.ts";
 import type { MeshDirectory } from "./ports.ts";
 import { Routing } from "./routing/routing.ts";
 import type { Label, RoutingAction, RoutingEvent } from "./routing/types.ts";
+import type { Edge, Way } from "./types.ts";
 
 /** Overlay addresses of neighbours; `backup` takes over while `primary` is silent. */
 export interface Route {
@@ -93,18 +94,19 @@ export class Ways {
     return this.#routes.get(address);
   }
 
-  /** As link state sees the way to an overlay address, in overlay addresses; undefined before we are a member. */
-  explain(address: string) {
+  /** As link state sees the way to an overlay address; undefined before we are a member. */
+  explain(address: string): Way | undefined {
     const label = this.#labels.get(address);
     const view = label === undefined ? undefined : this.#routing?.routeTo(label);
     if (!view) return undefined;
     const name = (l: Label | undefined): string | undefined => (l === undefined ? undefined : this.#addresses.get(l));
     const hops = view.hops.map(name).filter((hop) => hop !== undefined);
-    return { ...view, destination: address, hops, primary: name(view.primary), backup: name(view.backup) };
+    const { cost, protects, why } = view;
+    return { hops, cost, primary: name(view.primary), backup: name(view.backup), protects, why };
   }
 
   /** Every link that anybody tells of, with the overlay addresses of its ends. */
-  edges() {
+  edges(): readonly Edge[] {
     const name = (l: Label): string | undefined => this.#addresses.get(l);
     return (this.#routing?.edges() ?? []).flatMap(({ ends: [a, b], values, cost }) => {
       const [from, to] = [name(a), name(b)];
