@@ -20,18 +20,14 @@ export const showRoutes = (port: RoutesPort): Json => ({
 function showRoute(port: RoutesPort, peer: PeerView): JsonObject {
   const way = port.wayTo(peer.address);
   const named = (address: string | undefined): string | null => (address === undefined ? null : port.nameAt(address));
-  const isDirect = peer.endpoint !== undefined && (peer.state === "up" || peer.state === "silent");
   return {
     name: peer.name,
     address: peer.address,
     state: peer.state,
-    /** Packets of ours go over the underlay, whatever the links of the mesh say. */
-    direct: isDirect,
     hops: (way?.hops ?? []).map(port.nameAt),
     cost: way?.cost ?? null,
     primary: named(way?.primary),
     backup: named(way?.backup),
-    protects: way?.protects ?? null,
     why: way?.why ?? "no-way",
   };
 }

@@ -9,12 +9,10 @@ interface Route {
   readonly name: string;
   readonly address: string;
   readonly state: string;
-  readonly direct: boolean;
   readonly hops: readonly string[];
   readonly cost: number | null;
   readonly primary: string | null;
   readonly backup: string | null;
-  readonly protects: "node" | "link" | null;
   readonly why: string;
 }
 
@@ -55,8 +53,10 @@ const overview = ({ self, routes: all }: Routes): string[] =>
         all.map((r) => [shorten(r.name, 16), shorten(wayOf(self, r), WAY_MAX), `${r.cost ?? "-"}`, r.backup ?? "-"]),
       );
 
+const isDirect = (r: Route): boolean => r.hops.length === 1;
+
 function wayOf(self: string, r: Route): string {
-  if (r.direct) return "direct";
+  if (isDirect(r)) return "direct";
   return r.hops.length === 0 ? "none" : [self, ...r.hops].join(" > ");
 }
 
@@ -70,26 +70,21 @@ const explain = (self: string, r: Route): string[] =>
   ]);
 
 function way(self: string, r: Route): string {
-  if (r.direct) return `direct, from ${self} to ${r.name} over the underlay`;
+  if (isDirect(r)) return `direct, from ${self} to ${r.name} over the underlay`;
   if (r.hops.length === 0) return "none";
   const relays = r.hops.length - 1;
   return `${[self, ...r.hops].join(" > ")}: ${relays === 1 ? "one relay" : `${relays} relays`}, cost ${r.cost}`;
 }
 
 function reason(r: Route): string {
-  if (r.direct) return r.cost === null ? "there is a session; no link of the mesh leads there" : "there is a session";
-  if (r.why === "shortest") return "the cheapest over links that both their ends confirm";
-  if (r.why === "around-distrusted") return "around a relay that has dropped what it should have relayed";
   if (r.why === "not-a-member") return "it is no member of this mesh";
-  return r.hops.length === 0 ? "no chain of links that both ends confirm leads there" : "it is a neighbour";
+  if (r.hops.length === 0) return "no chain of links that both their ends confirm leads there";
+  if (isDirect(r)) return r.cost === null ? "there is a session with it" : `there is a link to it, cost ${r.cost}`;
+  if (r.why === "around-distrusted") return "the way around a relay that has dropped what it should have relayed";
+  return "the cheapest over links that both their ends confirm";
 }
 
 function fallback(r: Route): string {
-  if (r.backup === null) {
-    if (r.direct && r.hops.length > 1) return `frames go over ${r.primary} at once`;
-    return r.primary === null ? "there is nothing to fail" : "the mesh looks for another way; none is ready";
-  }
-  const sure =
-    r.protects === "node" ? "also when the next gateway is gone" : "when the link to the next gateway is gone";
-  return `frames go over ${r.backup} at once, ${sure}`;
+  if (r.backup !== null) return `frames go over ${r.backup} at once`;
+  return r.primary === null ? "there is nothing to fail" : "no other way is ready: the mesh looks for one then";
 }

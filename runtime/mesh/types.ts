@@ -179,13 +179,14 @@ export interface PeerView {
   readonly control: { readonly sent: number; readonly received: number };
 }
 
-/** The way to a member, in overlay addresses; as `RouteView`. */
+/** The way that packets to a member take, in overlay addresses. */
 export interface Way {
+  /** The member itself is the last; empty when there is no way. */
   readonly hops: readonly string[];
   readonly cost: number | undefined;
   readonly primary: string | undefined;
+  /** Takes over while the primary is silent. */
   readonly backup: string | undefined;
-  readonly protects: RouteView["protects"];
   readonly why: RouteView["why"];
 }
 

@@ -16,7 +16,6 @@ const WAY: Way = {
   cost: 2,
   primary: "fd00::b",
   backup: "fd00::d",
-  protects: "node",
   why: "shortest",
 };
 
@@ -33,12 +32,12 @@ test("routes are shown by name, whether they lead through the mesh or not", () =
     self: "a",
     routes: [
       {
-        ...{ name: "b", address: "fd00::b", state: "up", direct: true, hops: [], cost: null },
-        ...{ primary: null, backup: null, protects: null, why: "no-way" },
+        ...{ name: "b", address: "fd00::b", state: "up", hops: [], cost: null },
+        ...{ primary: null, backup: null, why: "no-way" },
       },
       {
-        ...{ name: "c", address: "fd00::c", state: "up", direct: false, hops: ["b", "c"], cost: 2 },
-        ...{ primary: "b", backup: "d", protects: "node", why: "shortest" },
+        ...{ name: "c", address: "fd00::c", state: "up", hops: ["b", "c"], cost: 2 },
+        ...{ primary: "b", backup: "d", why: "shortest" },
       },
     ],
   });
