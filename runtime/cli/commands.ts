@@ -9,6 +9,7 @@ import { init } from "./init.ts";
 import { invite } from "./invite.ts";
 import { join } from "./join.ts";
 import { keys } from "./keys.ts";
+import { names } from "./mesh-names.ts";
 import { peers } from "./peers.ts";
 import { ping } from "./ping.ts";
 import { policy } from "./policy.ts";
@@ -20,6 +21,7 @@ import { run } from "./run.ts";
 import { send } from "./send.ts";
 import { service } from "./service.ts";
 import { status } from "./status.ts";
+import { store } from "./store.ts";
 import { top } from "./top.ts";
 
 export const COMMANDS: readonly Command[] = [
@@ -30,6 +32,7 @@ export const COMMANDS: readonly Command[] = [
   status,
   peers,
   ping,
+  names,
   send,
   receive,
   rekey,
@@ -43,5 +46,6 @@ export const COMMANDS: readonly Command[] = [
   completion,
   service,
   keys,
+  store,
   down,
 ];
