@@ -40,7 +40,7 @@ gen *ARGS: (setup "node")
 bench *ARGS: (setup "bench") native
     @{{root}} {{bun}} bench/run.ts {{ARGS}}
 
-# a simulated mesh, or a scenario of the tests again: --seed S --gateways N --hours H --loss P --help
+# a simulated mesh, a scenario of the tests again, or --routing alone at scale: --seed S --gateways N --hours H --loss P --help
 [no-exit-message]
 sim *ARGS: (setup "node")
     @{{bun}} test/sim/run.ts {{ARGS}}
