@@ -158,6 +158,19 @@ export class RoutingWorld {
     for (const n of this.nodes) Object.assign(n.sent, { messages: 0, bytes: 0 });
   }
 
+  /** The routing of the first gateway again, sharing no list with anybody, as it is on a machine of its own. */
+  async alone(lists: readonly Uint8Array[]): Promise<Routing> {
+    const node = this.node(0);
+    const { keep, ...deps } = this.depsOf(node);
+    const routing = this.#make(deps, this.now);
+    const feed = async (event: RoutingEvent): Promise<void> => void (await routing.handle(event, this.now));
+    await feed({ type: "members", added: this.nodes.map((n) => n.label), removed: [] });
+    await feed({ type: "known", lists });
+    for (const [other, { value }] of node.links) await feed({ type: "link", neighbour: this.node(other).label, value });
+    await routing.handle({ type: "tick" }, this.now + 1000);
+    return routing;
+  }
+
   at(time: Ms, run: () => Promise<void> | void): void {
     this.#queue.push(Math.max(time, this.now), run);
   }
