@@ -90,7 +90,10 @@ describe("a walk", () => {
 
   const NONE: Answer = { parts: undefined, ids: new Uint8Array(0) };
   const liars: readonly (readonly [string, (prefix: string) => Answer])[] = [
-    ["that all parts differ, for ever", (prefix) => (prefix.length < 12 ? { parts: random(256), ids: undefined } : NONE)],
+    [
+      "that all parts differ, for ever",
+      (prefix) => (prefix.length < 12 ? { parts: random(256), ids: undefined } : NONE),
+    ],
     ["invented ids, for ever", (prefix) => ({ parts: undefined, ids: Uint8Array.fromHex(prefix.padEnd(32, "0")) })],
     ["that it has nothing", () => ({ parts: new Uint8Array(256), ids: undefined })],
   ];
