@@ -105,11 +105,11 @@ export class Exchange {
 
   async tick(): Promise<void> {
     const now = this.#deps.now();
-    for (const [, count] of this.#fetching.expire(now)) this.#count("withheld", count);
+    this.#count("withheld", this.#fetching.expire(now));
     await this.#giveUp(this.#large.expire(now));
     const digest = this.#digest();
     for (const neighbour of this.#neighbours.values()) {
-      if (neighbour.isStuck(now)) neighbour.endWalk(now, false);
+      neighbour.hurry(now);
       if (neighbour.wanted && now > neighbour.wanted.at + PATIENCE) neighbour.wanted = undefined;
       if (this.#large.wanted(neighbour.id).length === 0) neighbour.chunksAsked = false;
       const pause = neighbour.told === digest ? DIGEST : DIGEST_AFTER_CHANGE;
@@ -229,7 +229,7 @@ export class Exchange {
       neighbour.endWalk(now, false);
       this.#count("nonsense");
     } else {
-      neighbour.asking = undefined;
+      neighbour.answered();
       for (const id of found.surplus) neighbour.offer(id);
       this.#offered(neighbour, found.lacking, now);
     }

@@ -7,6 +7,8 @@ const PATIENCE: Ms = seconds(3);
 /** Most ids that wait; more are found again by reconciliation. */
 const FETCHES_MAX = 16_384;
 const SOURCES_MAX = 4;
+/** Nothing came so often: given up until it is offered again. */
+const MISSES_MAX = 4;
 /** What did not hold, or came not, is not asked for again so soon. */
 const REFUSED: Ms = seconds(30);
 const REFUSED_MAX = 8_192;
@@ -16,6 +18,8 @@ interface Fetch {
   readonly sources: string[];
   /** Undefined while it waits for its turn. */
   asked: Ms | undefined;
+  /** How often nothing came. */
+  misses: number;
 }
 
 export class Fetching {
@@ -36,7 +40,7 @@ export class Fetching {
       return true;
     }
     if (this.#fetches.size >= FETCHES_MAX) return false;
-    this.#fetches.set(id, { sources: [source], asked: undefined });
+    this.#fetches.set(id, { sources: [source], asked: undefined, misses: 0 });
     this.#line(source).add(id);
     return true;
   }
@@ -96,14 +100,15 @@ export class Fetching {
     this.#refused.set(id, now + forHow);
   }
 
-  /** Passes over sources that did not deliver; gives each with how often. */
-  expire(now: Ms): Map<string, number> {
-    const late = new Map<string, number>();
-    for (const [id, { asked, sources }] of this.#fetches) {
-      if (asked === undefined || asked + PATIENCE > now) continue;
-      const source = sources[0] as string;
-      late.set(source, (late.get(source) ?? 0) + 1);
-      this.failed(id);
+  /** Passes over sources that did not deliver: each comes last then. Gives how often that was. */
+  expire(now: Ms): number {
+    let late = 0;
+    for (const [id, fetch] of this.#fetches) {
+      if (fetch.asked === undefined || fetch.asked + PATIENCE > now) continue;
+      late++;
+      fetch.sources.push(fetch.sources.shift() as string);
+      if (++fetch.misses < MISSES_MAX) this.again(id);
+      else this.#fetches.delete(id);
     }
     return late;
   }

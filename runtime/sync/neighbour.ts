@@ -14,9 +14,10 @@ const OFFERS_MAX = 8_192;
 const SENT_MAX = 1_024;
 /** Pause between walks that found nothing, doubled up to the second. */
 const WALK_PAUSE: Ms = seconds(5);
-const WALK_PAUSE_MAX: Ms = minutes(5);
-/** No answer: the walk is given up. */
-const WALK_PATIENCE: Ms = seconds(5);
+const WALK_PAUSE_MAX: Ms = seconds(30);
+/** No answer: asked again, and given up after some times. */
+const ANSWER_PATIENCE: Ms = seconds(3);
+const ASKS_MAX = 4;
 
 export class Neighbour {
   readonly id: string;
@@ -43,6 +44,7 @@ export class Neighbour {
   /** Whether it was asked for chunks that have not come. */
   chunksAsked = false;
   #strikes = 0;
+  #asks = 0;
   #ignoredUntil: Ms = 0;
   #tokens = BURST;
   #filledAt: Ms;
@@ -83,7 +85,7 @@ export class Neighbour {
   beginWalk(walk: Walk): void {
     this.walk = walk;
     this.took = false;
-    this.asking = undefined;
+    this.answered();
   }
 
   /** The number of what is asked now. */
@@ -93,8 +95,16 @@ export class Neighbour {
     return this.asking;
   }
 
-  isStuck(now: Ms): boolean {
-    return this.asking !== undefined && now > this.askedAt + WALK_PATIENCE;
+  /** An answer that does not come is asked for again, and then waited for no longer. */
+  hurry(now: Ms): void {
+    if (this.asking === undefined || now <= this.askedAt + ANSWER_PATIENCE) return;
+    this.asking = undefined;
+    if (++this.#asks >= ASKS_MAX) this.walk = undefined;
+  }
+
+  answered(): void {
+    this.asking = undefined;
+    this.#asks = 0;
   }
 
   /** A walk that led to nothing makes the next one wait longer: the other lies, or has what we may not take. */

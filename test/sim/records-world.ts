@@ -13,7 +13,9 @@ import { generateKeys, type NodeKeys } from "../../runtime/identity/keys.ts";
 import { MemoryKeyValue, MemoryMedium } from "../../runtime/store/memory-key-value.ts";
 import { Store } from "../../runtime/store/store.ts";
 import { revocationName } from "../../runtime/sync/epochs.ts";
+import type { Held } from "../../runtime/sync/holdings.ts";
 import type { Author, Membership } from "../../runtime/sync/membership.ts";
+import { order } from "../../runtime/sync/merge.ts";
 import { Replica } from "../../runtime/sync/replica.ts";
 import { seededNumber, seededRandom } from "../help/seeded.ts";
 import { standIn } from "../help/stand-in-provider.ts";
@@ -73,6 +75,7 @@ export class Gateway {
   readonly medium = new MemoryMedium();
   readonly meter = new Meter();
   readonly #random: RandomBytes;
+  readonly #seen = new Map<string, Held>();
   /** Undefined while it has no power. */
   replica: Replica | undefined;
   /** Writes that were acknowledged, by kind and key: the last value. */
@@ -101,14 +104,28 @@ export class Gateway {
       meter,
       now: () => world.now,
       send: (to, message) => world.sent(this, to, message),
-      changed: () => {},
+      changed: (records) => this.#saw(records),
     });
     for (const other of world.neighboursOf(this)) await world.meet(this, other);
+  }
+
+  /** What is seen never goes back, and nothing is seen that its author did not write. */
+  #saw(records: readonly Held[]): void {
+    for (const held of records) {
+      const author = toHex(held.author);
+      if (author === this.id && !this.world.written.has(held.id)) this.world.written.add(held.id);
+      if (!this.world.written.has(held.id)) this.world.wrongs.push(`${this.name} took ${held.kind} that nobody wrote`);
+      const slot = `${author} ${held.kind} ${toHex(held.key)}`;
+      const seen = this.#seen.get(slot);
+      if (seen && order(held, seen) <= 0) this.world.wrongs.push(`${this.name} went back in ${held.kind}`);
+      this.#seen.set(slot, held);
+    }
   }
 
   /** The power goes; what was not durable is lost. */
   async stop(): Promise<void> {
     this.medium.cutPower();
+    this.#seen.clear(); // what was not durable it may see again
     this.replica = undefined;
     for (const other of this.world.neighboursOf(this)) await other.replica?.neighbourDown(this.id);
   }
@@ -154,6 +171,10 @@ export class RecordsWorld {
   readonly #arrival = new Map<string, Ms>();
   #order = 0;
   now: Ms = 1_000_000;
+  /** Ids of records that their authors wrote. */
+  readonly written = new Set<string>();
+  /** What must never be. */
+  readonly wrongs: string[] = [];
   bytes = 0;
   messages = 0;
   /** One way delay of a link. */
