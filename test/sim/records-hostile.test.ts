@@ -1,8 +1,9 @@
 /** Records among neighbours that drop, delay, reorder, repeat, replay, forge and flood. */
 import { describe, expect, test } from "bun:test";
 import { utf8 } from "../../runtime/base/bytes.ts";
-import { decodeMessage, encodeMessage, type Group } from "../../runtime/sync/message.ts";
-import { encodeLeaf, signBatch } from "../../runtime/sync/record.ts";
+import { KINDS } from "../../runtime/sync/kinds.ts";
+import { decodeMessage, encodeMessage, type Group, joinIds } from "../../runtime/sync/message.ts";
+import { type Batch, decodeRecord, encodeLeaf, type Leaf, signBatch } from "../../runtime/sync/record.ts";
 import { seededRandom } from "../help/seeded.ts";
 import { standIn } from "../help/stand-in-provider.ts";
 import { type Gateway, meshOf, RecordsWorld, type Tamper } from "./records-world.ts";
@@ -171,5 +172,108 @@ describe("a member that floods", () => {
     expect(await world.until(() => world.agree([a, b]), 10_000)).toBeDefined();
     expect(a.replica?.size).toBe(21);
     expect(world.wrongs).toEqual([]);
+  });
+});
+
+describe("a member that offers what it made up and gives it when asked", () => {
+  type Forged = { readonly group: Group; readonly id: string };
+  const leafOf = (key: string, version: number): Leaf => ({
+    kind: KINDS.revocation.number,
+    key: utf8(key),
+    version,
+    epoch: undefined,
+    salt: undefined,
+    body: utf8("x"),
+    chunks: undefined,
+  });
+  const idOf = (author: Uint8Array, encoded: Uint8Array): string => decodeRecord(standIn, author, encoded)?.id ?? "";
+  const sign = (
+    world: RecordsWorld,
+    author: Gateway,
+    secrets: Gateway,
+    leaves: Uint8Array[],
+  ): ReturnType<typeof signBatch> =>
+    signBatch(standIn, world.meshId, { keyId: author.keys.id, secrets: secrets.keys.secrets }, leaves);
+  const groupOf = (batch: Batch, encoded: Uint8Array, proof: readonly Uint8Array[] = []): Group => ({
+    batch: batch.encoded,
+    id: undefined,
+    records: [{ index: 0, encoded }],
+    proof,
+  });
+
+  const forgeries: readonly (readonly [
+    string,
+    (world: RecordsWorld, evil: Gateway, victim: Gateway) => Promise<Forged>,
+  ])[] = [
+    [
+      "in another's name, signed by itself",
+      async (world, evil, victim) => {
+        const encoded = encodeLeaf(leafOf("made up", 9));
+        const { batch } = await sign(world, victim, evil, [encoded]);
+        return { group: groupOf(batch, encoded), id: idOf(victim.keys.id, encoded) };
+      },
+    ],
+    [
+      "under another's genuine signature",
+      async (world, _, victim) => {
+        const { batch, proven } = await sign(world, victim, victim, [
+          encodeLeaf(leafOf("a", 1)),
+          encodeLeaf(leafOf("b", 2)),
+        ]);
+        const encoded = encodeLeaf(leafOf("made up", 9));
+        return { group: groupOf(batch, encoded, proven[0]?.path), id: idOf(victim.keys.id, encoded) };
+      },
+    ],
+    [
+      "of a kind that it may not write",
+      async (world, evil) => {
+        const encoded = encodeLeaf({ ...leafOf("made up", 9), kind: KINDS.name.number, body: undefined });
+        const { batch } = await sign(world, evil, evil, [encoded]);
+        return { group: groupOf(batch, encoded), id: idOf(evil.keys.id, encoded) };
+      },
+    ],
+    [
+      "of another mesh",
+      async (_world, _evil, victim) => {
+        const other = new RecordsWorld("another mesh");
+        const encoded = encodeLeaf(leafOf("made up", 9));
+        const { batch } = await sign(other, victim, victim, [encoded]);
+        return { group: groupOf(batch, encoded), id: idOf(victim.keys.id, encoded) };
+      },
+    ],
+  ];
+
+  /** Hands a forged or genuine record to a gateway as its neighbour would. */
+  async function hand(world: RecordsWorld, a: Gateway, evil: Gateway, { group, id }: Forged): Promise<void> {
+    let number: number | undefined;
+    world.onSent = (from, to, message) => {
+      const sent = from === a && to === evil ? decodeMessage(message) : undefined;
+      if (sent?.type === "want") number = sent.number;
+    };
+    await a.replica?.receive(evil.id, encodeMessage("offer", { ids: joinIds([id]) }));
+    expect(number).toBeDefined();
+    await a.replica?.receive(evil.id, encodeMessage("items", { number: number ?? 0, groups: [group], more: false }));
+  }
+
+  const trio = async (): Promise<[RecordsWorld, Gateway, Gateway, Gateway]> => {
+    const world = new RecordsWorld("made up");
+    const [a, victim, evil] = [await world.add("a"), await world.add("victim"), await world.add("evil")];
+    await world.link(a, evil);
+    return [world, a, victim, evil];
+  };
+
+  test.each(forgeries)("gets nothing taken %s", async (_, forgery) => {
+    const [world, a, victim, evil] = await trio();
+    await hand(world, a, evil, await forgery(world, evil, victim));
+    expect(a.replica?.size).toBe(0);
+  });
+
+  test("gets taken what is genuine, by the same way", async () => {
+    const [world, a, victim, evil] = await trio();
+    const leaves = [encodeLeaf(leafOf("a", 1)), encodeLeaf(leafOf("b", 2))];
+    const { batch, proven } = await sign(world, victim, victim, leaves);
+    const encoded = leaves[0] as Uint8Array;
+    await hand(world, a, evil, { group: groupOf(batch, encoded, proven[0]?.path), id: idOf(victim.keys.id, encoded) });
+    expect(a.replica?.size).toBe(1);
   });
 });
