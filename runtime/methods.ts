@@ -34,6 +34,10 @@ export interface ControlPort {
   counters(): Readonly<Record<string, number>>;
   /** What the policy is, and how many packets it dropped by reason. */
   readonly policing: { view(): JsonObject; drops(): Readonly<Record<string, number>> };
+  /** Where members are looked for by beacons. */
+  discovery(): { readonly on: readonly string[]; readonly reason: string };
+  /** Who answers for the names of members. */
+  readonly naming: { view(): JsonObject };
   /** Whether a service manager watches over us. */
   readonly supervised: boolean;
   /** Why this gateway is no member any more, as far as it was told. */
@@ -64,7 +68,7 @@ export const controlMethods = (port: ControlPort): Readonly<Record<string, Handl
 });
 
 function status(port: ControlPort): Json {
-  const { loaded, plane, provider, address, uptime, peers, counters, policing, expelled, supervised } = port;
+  const { loaded, plane, provider, address, uptime, peers, counters, policing, naming, expelled, supervised } = port;
   const { chain, roster, membership, keys } = loaded;
   const { sent, received, drops } = plane.stats();
   const prefix = overlayPrefix(membership.meshId);
@@ -85,7 +89,9 @@ function status(port: ControlPort): Json {
     peersUp: peers().filter((p) => p.state === "up").length,
     traffic: { sent, received, drops: { ...drops, ...policing.drops() } },
     policy: policing.view(),
+    names: naming.view(),
     admission: { ...plane.admission },
+    discovery: { ...port.discovery() },
     counters: counters(),
     supervised: supervised,
     pid: process.pid,

@@ -8,27 +8,37 @@ import type { Log } from "./base/log.ts";
 import { Meter } from "./base/meter.ts";
 import { seconds } from "./base/time.ts";
 import { type CryptoChoice, chooseProvider } from "./crypto/choose.ts";
-import { ingressObject, loadAddon, meshObject, relayObjects, steeringObject } from "./dataplane/addon.io.ts";
+import {
+  type InterfaceWatch,
+  ingressObject,
+  loadAddon,
+  meshObject,
+  relayObjects,
+  steeringObject,
+} from "./dataplane/addon.io.ts";
+import { Carried } from "./dataplane/carried.ts";
 import { type NativeDataPlane, openNative } from "./dataplane/native.io.ts";
 import { PeerTraffic } from "./dataplane/peer-traffic.ts";
 import type { DataPlane, DataPlaneHandlers, DataPlaneOptions } from "./dataplane/port.ts";
 import { HOOKS, type RelayMode } from "./dataplane/relay-attach.ts";
-import { underlayAddresses } from "./dataplane/underlay.io.ts";
+import { interfaces, underlayAddresses, watchUnderlay } from "./dataplane/underlay.io.ts";
 import { openUserspace } from "./dataplane/userspace.io.ts";
+import { Discovering, type DiscoveringOptions } from "./discovering.io.ts";
 import { OVERLAY_PREFIX_LENGTH, overlayAddress } from "./identity/address.ts";
 import { type Loaded, loadMembership } from "./membership.ts";
 import { Mesh } from "./mesh/mesh.ts";
 import { MESH_SETTINGS } from "./mesh/ports.ts";
 import type { AeadRates, MeshAction, MeshEvent, MeshNotice } from "./mesh/types.ts";
 import { controlMethods, memberNamed } from "./methods.ts";
+import { type NamesMode, Naming } from "./naming.io.ts";
 import { Policing, type PolicyMode } from "./policing.io.ts";
 import { createAdmission, type Issuer } from "./provisioning/admission.ts";
 import type { OwnHome } from "./provisioning/home.io.ts";
 import { systemClock, systemRandom } from "./system.io.ts";
 import { Transfers } from "./transfer/transfers.ts";
 
-/** Own addresses are looked up so often: nothing tells us when they change. */
-const ADDRESSES_AGAIN = seconds(5);
+/** Who carries data is looked up so often: keys age, and paths are watched, where something flows. */
+const CARRIED_AGAIN = seconds(1);
 /** Where others were met is on disk after so long at the latest: whoever is started again knows whom to call. */
 const ENDPOINTS_KEPT = seconds(10);
 /** Until a write that failed is tried again. */
@@ -48,6 +58,8 @@ export interface NodeOptions {
   readonly workers: number;
   readonly relay: RelayMode;
   readonly policy: PolicyMode;
+  readonly discovery: DiscoveringOptions;
+  readonly names: NamesMode;
   readonly log: Log;
 }
 
@@ -65,6 +77,7 @@ export class Node {
   readonly #started = systemClock.now();
   readonly #pings = new Map<number, (n: Extract<MeshNotice, { kind: "pong" }>) => void>();
   #policing: Policing | undefined;
+  #naming: Naming | undefined;
   #plane: DataPlane | undefined;
   #mesh: Mesh | undefined;
   #control: ControlServer | undefined;
@@ -72,7 +85,9 @@ export class Node {
   #starve: () => void = () => {};
   #timer: Timer | undefined;
   #again: Timer | undefined;
-  #addresses: Timer | undefined;
+  #carried: Timer | undefined;
+  #watch: InterfaceWatch | undefined;
+  #discovering: Discovering | undefined;
   #stopping: Promise<void> | undefined;
   #nextPing = 1;
   #expelled: string | undefined;
@@ -133,16 +148,21 @@ export class Node {
         admission: createAdmission(this.#issuer),
         verifyForeign: async () => undefined,
         adopt: async () => undefined,
+        epoch: this.#loaded.epoch,
         settings: MESH_SETTINGS,
         meter: this.#meter,
       },
       systemClock.now(),
     );
+    this.#naming = await this.#openNames(this.#plane);
     const uidOf = (fd: number): number | undefined => addon?.peerCredentials(fd).uid;
     this.#control = serveControl(this.#home.socket, this.#methods(), uidOf, this.#log.part("api"));
     await this.#feed({ type: "tick" });
-    await this.#announce();
-    this.#addresses = setInterval(() => void this.#announce(), ADDRESSES_AGAIN);
+    this.#discovering = this.#discover(this.#plane.port);
+    this.#watch = watchUnderlay(() => void this.#announce());
+    await this.#announce(); // after it listens, so that nothing is missed between
+    const carried = new Carried();
+    this.#carried = setInterval(() => this.#noteCarried(carried), CARRIED_AGAIN);
     this.#log.info("gateway is up", {
       name: this.#loaded.chain.leaf.name,
       address: this.#address,
@@ -156,13 +176,46 @@ export class Node {
     if (period !== undefined) this.#starve = feedWatchdog(period, () => this.#queue.busyFor(), feed, this.#log);
   }
 
+  #openNames({ device }: DataPlane): Promise<Naming> {
+    const { roster, chain } = this.#loaded;
+    const self = { name: chain.leaf.name, address: this.#address };
+    const log = this.#log.part("names");
+    return Naming.open({ mode: this.#options.names, roster, self, device, meter: this.#meter, log });
+  }
+
   /** Tells the others where we can be reached: addresses come and go. */
+  /** Tells the others where we can be reached: interfaces and addresses come and go. */
   #announce(): Promise<void> {
-    const { port, device } = this.#plane as DataPlane;
-    const endpoints = underlayAddresses(this.#options.interface, device)
+    const plane = this.#plane as DataPlane;
+    const { port } = plane;
+    plane.interfacesChanged();
+    const all = interfaces();
+    this.#discovering?.changed(all);
+    const endpoints = underlayAddresses(this.#options.interface, all)
       .filter((address) => address !== "127.0.0.1")
       .map((address) => ({ address, port }));
     return this.#feed({ type: "command", command: { type: "addresses", endpoints } });
+  }
+
+  #discover(port: number): Discovering {
+    const { keys, membership, roster } = this.#loaded;
+    const deps = {
+      crypto: this.#choice.provider,
+      random: systemRandom,
+      meter: this.#meter,
+      genesis: membership.genesis,
+      id: keys.id,
+      port,
+      members: () => roster.list().length,
+    };
+    return new Discovering(this.#options.discovery, deps, this.#log.part("discovery"), (sighting) => {
+      void this.#feed({ type: "command", command: { type: "sighted", ...sighting } });
+    });
+  }
+
+  #noteCarried(carried: Carried): void {
+    const sessions = carried.look((this.#plane as DataPlane).stats().sessions);
+    if (sessions.length > 0) void this.#feed({ type: "dataPlane", event: { type: "carried", sessions } });
   }
 
   /** The service manager, where there is one. */
@@ -184,6 +237,15 @@ export class Node {
       const hint = thrown instanceof TrellisError ? thrown.hint : undefined;
       this.#log.error("members and revocations are not stored; tried again later", { error: messageOf(thrown), hint });
       this.#persistIn(STORE_AGAIN);
+    }
+  }
+
+  /** Without it the others would notice that we begin at an old number, and tell us a newer one: it costs time only. */
+  async #keepEpoch(epoch: number): Promise<void> {
+    try {
+      await this.#home.saveEpoch(epoch);
+    } catch (thrown) {
+      this.#log.warn("the number of this start is not stored", { error: messageOf(thrown) });
     }
   }
 
@@ -281,6 +343,8 @@ export class Node {
         return plane.removePeer(action.peer);
       case "persist":
         return await this.#persist();
+      case "epoch":
+        return await this.#keepEpoch(action.epoch);
       case "notice":
         return this.#notice(action.notice);
       case "message":
@@ -315,6 +379,7 @@ export class Node {
   #methods(): Readonly<Record<string, Handler>> {
     const plane = this.#plane as DataPlane;
     const policing = this.#policing as Policing;
+    const naming = this.#naming as Naming;
     const { roster, book } = this.#loaded;
     const own = controlMethods({
       loaded: this.#loaded,
@@ -322,12 +387,14 @@ export class Node {
       provider: this.#choice.provider,
       address: this.#address,
       plane,
-      underlay: () => underlayAddresses(this.#options.interface, plane.device),
+      underlay: () => underlayAddresses(this.#options.interface),
       uptime: () => systemClock.now() - this.#started,
       peers: () => this.#mesh?.peers(systemClock.now()) ?? [],
       traffic: () => this.#traffic.totals(plane.stats().sessions),
       counters: () => this.#meter.snapshot(),
       policing,
+      discovery: () => this.#discovering?.view ?? { on: [], reason: "not started" },
+      naming,
       supervised: (process.env.NOTIFY_SOCKET ?? "") !== "",
       expelled: () => this.#expelled,
       random: systemRandom,
@@ -340,7 +407,7 @@ export class Node {
       setTimeout(() => void this.stop(), 10); // after the answer is out
       return {};
     };
-    return { ...own, ...policing.methods(), ...this.#transferApi.methods, down };
+    return { ...own, ...policing.methods(), ...naming.methods(), ...this.#transferApi.methods, down };
   }
 
   /** Milliseconds until the peer's daemon answered; undefined when it does not. */
@@ -366,10 +433,13 @@ export class Node {
     this.#tell("STOPPING=1");
     await this.#feed({ type: "command", command: { type: "leave" } });
     clearTimeout(this.#timer);
-    clearInterval(this.#addresses);
+    clearInterval(this.#carried);
+    this.#watch?.close();
+    this.#discovering?.close();
     this.#starve();
     this.#control?.close();
     this.#mesh = undefined;
+    await this.#naming?.close();
     await this.#plane?.close();
     this.#policing?.close();
     await this.#persist();

@@ -12,6 +12,12 @@ void register_tunnel(napi_env env, napi_value exports);
 void register_system(napi_env env, napi_value exports);
 void register_bpf(napi_env env, napi_value exports);
 
+/** Interfaces and their changes (interfaces.cc). */
+void register_interfaces(napi_env env, napi_value exports);
+
+/** Datagrams to everybody on a link (multicast.cc). */
+void register_multicast(napi_env env, napi_value exports);
+
 /** The relay in the kernel (relay.cc). */
 void register_relay(napi_env env, napi_value exports);
 

@@ -70,22 +70,6 @@ napi_value js_find_links(napi_env env, napi_callback_info info) {
   return out;
 }
 
-/** interfaceAddresses(): {interface, address, loopback}[] */
-napi_value js_interface_addresses(napi_env env, napi_callback_info) {
-  std::vector<InterfaceAddress> addresses;
-  if (const Status status = interface_addresses(addresses); !status.ok()) return convert::throw_status(env, status);
-  napi_value out;
-  napi_create_array_with_length(env, addresses.size(), &out);
-  for (uint32_t i = 0; i < addresses.size(); i++) {
-    const napi_value entry = convert::object(env);
-    convert::set(env, entry, "interface", std::string_view(addresses[i].interface));
-    convert::set(env, entry, "address", std::string_view(addresses[i].address));
-    convert::set(env, entry, "loopback", addresses[i].loopback);
-    napi_set_element(env, out, i, entry);
-  }
-  return out;
-}
-
 /** peerCredentials(fd): {pid, uid, gid} */
 napi_value js_peer_credentials(napi_env env, napi_callback_info info) {
   const convert::Arguments<1> arguments(env, info);
@@ -150,7 +134,6 @@ void register_system(napi_env env, napi_value exports) {
   convert::method(env, exports, "linkExists", js_link_exists);
   convert::method(env, exports, "deleteLink", js_delete_link);
   convert::method(env, exports, "findLinks", js_find_links);
-  convert::method(env, exports, "interfaceAddresses", js_interface_addresses);
   convert::method(env, exports, "peerCredentials", js_peer_credentials);
   convert::method(env, exports, "notifySystemd", js_notify_systemd);
   convert::method(env, exports, "probe", js_probe);

@@ -381,6 +381,15 @@ napi_value mirror(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+/** rebind(): throws ENODEV while the interface is not there */
+napi_value rebind(napi_env env, napi_callback_info info) {
+  const Arguments<1> arguments(env, info);
+  Tunnel* tunnel = tunnel_of(env, arguments.self);
+  if (tunnel == nullptr) return nullptr;
+  const Status status = tunnel->rebind();
+  return status.ok() ? nullptr : convert::throw_status(env, status);
+}
+
 napi_value stats(napi_env env, napi_callback_info info) {
   const Arguments<1> arguments(env, info);
   const Handle* handle = handle_of(env, arguments.self);
@@ -482,6 +491,7 @@ napi_value tunnel_object(napi_env env, const Shared& handle) {
   convert::method(env, object, "renewLease", renew_lease);
   convert::method(env, object, "steer", steer);
   convert::method(env, object, "mirror", mirror);
+  convert::method(env, object, "rebind", rebind);
   convert::method(env, object, "stats", stats);
   convert::method(env, object, "sockets", sockets);
   convert::method(env, object, "close", close);

@@ -1,8 +1,6 @@
 #include "host.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
-#include <ifaddrs.h>
 #include <linux/bpf.h>
 #include <linux/capability.h>
 #include <linux/if.h>
@@ -146,24 +144,6 @@ Status notify_service_manager(std::string_view message, bool& told) {
   const auto* target = reinterpret_cast<const sockaddr*>(&address);
   if (sendto(out.get(), message.data(), message.size(), MSG_NOSIGNAL, target, size) < 0) return failed("sendto");
   told = true;
-  return {};
-}
-
-Status interface_addresses(std::vector<InterfaceAddress>& out) {
-  ifaddrs* list = nullptr;
-  if (getifaddrs(&list) != 0) return failed("getifaddrs");
-  for (const ifaddrs* entry = list; entry != nullptr; entry = entry->ifa_next) {
-    if (entry->ifa_addr == nullptr || (entry->ifa_flags & IFF_UP) == 0) continue;
-    const sa_family_t family = entry->ifa_addr->sa_family;
-    if (family != AF_INET && family != AF_INET6) continue;
-    const void* address = family == AF_INET
-                              ? static_cast<const void*>(&reinterpret_cast<const sockaddr_in*>(entry->ifa_addr)->sin_addr)
-                              : &reinterpret_cast<const sockaddr_in6*>(entry->ifa_addr)->sin6_addr;
-    char text[INET6_ADDRSTRLEN];
-    inet_ntop(family, address, text, sizeof text);
-    out.push_back({entry->ifa_name, text, (entry->ifa_flags & IFF_LOOPBACK) != 0});
-  }
-  freeifaddrs(list);
   return {};
 }
 

@@ -26,14 +26,6 @@ Status peer_credentials(int fd, Credentials& out);
  */
 Status notify_service_manager(std::string_view message, bool& told);
 
-struct InterfaceAddress {
-  std::string interface, address;  // as inet_ntop(3) writes it
-  bool loopback;
-};
-
-/** Addresses of interfaces that are up. One whose carrier is not there counts too: it may come. */
-Status interface_addresses(std::vector<InterfaceAddress>& out);
-
 /** A feature that a system call granted; `error` is 0 then, else the errno of the refusal. */
 struct Probe {
   int error = 0;

@@ -91,6 +91,14 @@ std::vector<int> Tunnel::sockets() const {
   return descriptors;
 }
 
+Status Tunnel::rebind() {
+  if (interface_.empty()) return {};
+  for (const auto& worker : workers_) {
+    if (const Status status = worker->socket().rebind(interface_); !status.ok()) return status;
+  }
+  return {};
+}
+
 void Tunnel::send(const Endpoint& to, const uint8_t* data, size_t size) {
   Way way;
   if (workers_.empty() || !find_way(*tables_.relay, to, now_ns(), way)) return control_failed_.add(1);

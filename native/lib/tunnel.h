@@ -66,6 +66,9 @@ class Tunnel {
   /** Descriptors of the workers' sockets, for a filter to attach to; they stay the tunnel's. */
   std::vector<int> sockets() const;
 
+  /** Binds the sockets again to the interface that they were opened for; does nothing when they were opened for all. */
+  Status rebind();
+
   /** Sends a control frame; it may be lost like any datagram, and is counted then. */
   void send(const Endpoint& to, const uint8_t* data, size_t size);
 

@@ -85,8 +85,8 @@ Status UdpSocket::open(uint16_t port, const std::string& interface, bool join) {
   if (!fd_.open()) return failed("socket");
   const int fd = fd_.get();
   if (family_ == AF_INET6 && !set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0)) return failed("IPV6_V6ONLY");
-  if (!interface.empty() && setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, interface.c_str(), static_cast<socklen_t>(interface.size())) != 0) {
-    return failed("SO_BINDTODEVICE");
+  if (!interface.empty()) {
+    if (const Status status = rebind(interface); !status.ok()) return status;
   }
   if (join && !set(fd, SOL_SOCKET, SO_REUSEPORT, 1)) return failed("SO_REUSEPORT");
   enlarge(fd);
@@ -97,6 +97,11 @@ Status UdpSocket::open(uint16_t port, const std::string& interface, bool join) {
   if (getsockname(fd, reinterpret_cast<sockaddr*>(&bound), &size) != 0) return failed("getsockname");
   port_ = from_socket(bound).port;
   return {};
+}
+
+Status UdpSocket::rebind(const std::string& interface) const {
+  const int done = setsockopt(fd_.get(), SOL_SOCKET, SO_BINDTODEVICE, interface.c_str(), static_cast<socklen_t>(interface.size()));
+  return done == 0 ? Status{} : failed("SO_BINDTODEVICE");
 }
 
 Status UdpSocket::share() { return set(fd_.get(), SOL_SOCKET, SO_REUSEPORT, 1) ? Status{} : failed("SO_REUSEPORT"); }

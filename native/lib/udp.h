@@ -59,6 +59,9 @@ class UdpSocket {
   /** Of the sockets that share this port the kernel gives marked datagrams to number `bulk`, others by source to those before it. */
   Status steer(uint32_t bulk);
 
+  /** Binds it again to this interface, which may be another of the same name than before. */
+  Status rebind(const std::string& interface) const;
+
   int descriptor() const { return fd_.get(); }
   uint16_t port() const { return port_; }
 

@@ -9,6 +9,7 @@ import { init } from "./init.ts";
 import { invite } from "./invite.ts";
 import { join } from "./join.ts";
 import { keys } from "./keys.ts";
+import { names } from "./mesh-names.ts";
 import { peers } from "./peers.ts";
 import { ping } from "./ping.ts";
 import { policy } from "./policy.ts";
@@ -31,6 +32,7 @@ export const COMMANDS: readonly Command[] = [
   status,
   peers,
   ping,
+  names,
   send,
   receive,
   rekey,

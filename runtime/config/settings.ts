@@ -3,7 +3,7 @@
  * are read from these rows, so they cannot disagree.
  */
 import { LEVELS, type Level } from "../base/log.ts";
-import { deviceName, flag, integer, interfaceName, oneOf, type Parser, path } from "./parsers.ts";
+import { deviceName, flag, integer, interfaceName, interfaceNames, oneOf, type Parser, path } from "./parsers.ts";
 
 export interface Setting<T> {
   /** The same word in all three places. */
@@ -84,12 +84,34 @@ export const RUN = {
     doc: "where frames of others are relayed: in the kernel by tc; there in XDP too, where the driver takes it; or by the daemon alone",
     parse: oneOf("auto", "xdp", "userspace"),
   }),
+  discovery: setting({
+    key: "discovery",
+    fallback: true,
+    unit: "",
+    doc: "find members on local links by multicast beacons; --no-discovery: do not",
+    parse: flag,
+  }),
+  quietOn: setting<readonly string[]>({
+    key: "quiet-on",
+    fallback: [],
+    shown: "none",
+    unit: "",
+    doc: "interfaces without beacons, with commas between",
+    parse: interfaceNames,
+  }),
   policy: setting<"enforce" | "ignore">({
     key: "policy",
     fallback: "enforce",
     unit: "",
     doc: "the stored policy: enforced, or no start; or ignored, and everything allowed",
     parse: oneOf("enforce", "ignore"),
+  }),
+  names: setting<"auto" | "local" | "off">({
+    key: "names",
+    fallback: "auto",
+    unit: "",
+    doc: "NAME.MESH.internal: answered on the overlay address, and systemd-resolved told to ask there; local: answered only; off: neither",
+    parse: oneOf("auto", "local", "off"),
   }),
 };
 

@@ -15,6 +15,11 @@ export const LABEL = {
   genesis: utf8("trellis/1 genesis"), //                    root keys over the genesis
   certificate: utf8("trellis/1 certificate"), //            member certificate
   revocation: utf8("trellis/1 revocation"), //              revocation record
+  linkList: utf8("trellis/1 link-list"), //                 what a gateway says of its neighbours
+  // routing (runtime/mesh/routing/SPEC.md)
+  linkListTag: utf8("trellis/1 list-tag"), //               name of a link list's content
+  linkChain: utf8("trellis/1 link-chain"), //               what sets a hash chain apart
+  linkDigest: utf8("trellis/1 link-digest"), //             digests of what is known
   // records (runtime/sync/SPEC.md)
   recordBatch: utf8("trellis/1 record-batch"), //           an author over the root of a batch
   recordLeaf: utf8("trellis/1 record-leaf"), //             SHA-256(label ‖ author ‖ record)
@@ -38,6 +43,8 @@ export const LABEL = {
   handshakeResponder: utf8("trellis/1 responder-signs"), //  the responder's
   firstMac: utf8("trellis/1 first-mac"), //                 fragment key of messages to a responder without state
   nonceMac: utf8("trellis/1 nonce-mac"), //                 fragment key of F2, from whom F1 calls and its nonce
+  // discovery (runtime/mesh/discovery/SPEC.md)
+  beacon: utf8("trellis/1 beacon"), //                      SHA-256(label ‖ genesis): what beacons are sealed under
   biscuit: utf8("trellis/1 biscuit"), //                    the responder's sealed state
 } as const;
 

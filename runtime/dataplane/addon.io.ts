@@ -7,6 +7,7 @@ import type { AeadRates } from "../mesh/types.ts";
 import { loadExtracted, openAddon } from "../store/private-addon.io.ts";
 import { embeddedFiles } from "./embedded.ts";
 import type { AeadOffer, HostFacts } from "./host-facts.ts";
+import type { NetworkInterface } from "./interfaces.ts";
 import type { DataPlaneOptions, DataPlaneStats, LinkView } from "./port.ts";
 
 /** Port 0 goes with an overlay address: "through the mesh". */
@@ -74,6 +75,8 @@ export interface Tunnel {
   steer(object: Uint8Array): void;
   /** From now on the kernel has this tunnel's relay tables too, until the tunnel closes. */
   mirror(relay: KernelRelay): void;
+  /** Binds the sockets again to the interface that they were opened for: it may have gone and come back. Throws `ENODEV` while it is gone. */
+  rebind(): void;
   stats(): AddonStats;
   close(): Promise<void>;
 }
@@ -89,10 +92,25 @@ export interface LinkSettings {
   readonly alias?: string;
 }
 
-export interface InterfaceAddress {
-  readonly interface: string;
-  readonly address: string;
-  readonly loopback: boolean;
+export interface InterfaceWatch {
+  close(): void;
+}
+
+export interface MulticastGroups {
+  readonly v4: string;
+  /** Of link-local scope. */
+  readonly v6: string;
+  readonly port: number;
+}
+
+/** Datagrams of at most 512 bytes to and from groups, on the interfaces that are joined; none leaves its link. Interfaces go by index. */
+export interface Multicast {
+  /** Joins again when it was joined before. Throws when neither family can, such as `ENODEV`. */
+  join(index: number): void;
+  leave(index: number): void;
+  /** From an address of that interface, which says to which group. Throws what the kernel says. */
+  send(index: number, source: string, data: Uint8Array): void;
+  close(): void;
 }
 
 export interface OwnedLink {
@@ -201,8 +219,12 @@ export interface Addon {
   deleteLink(name: string): boolean;
   /** Links of this network namespace whose alias starts so. */
   findLinks(aliasPrefix: string): OwnedLink[];
-  /** Addresses of interfaces that are up, with a carrier or without. */
-  interfaceAddresses(): InterfaceAddress[];
+  /** All of this network namespace. */
+  interfaces(): NetworkInterface[];
+  /** Calls when interfaces or addresses came, went or changed (route netlink), once for a burst of changes. Keeps no process alive. */
+  watchInterfaces(onChange: () => void): InterfaceWatch;
+  /** Of a flood some hundred datagrams a second are heard. Throws `EADDRINUSE` when a program has the port for itself. Keeps no process alive. */
+  openMulticast(groups: MulticastGroups, onHeard: (batch: readonly AddonDatagram[]) => void): Multicast;
   /** Who connected a Unix socket. Throws `ENOTCONN` when `fd` is no connected Unix socket. */
   peerCredentials(fd: number): PeerCredentials;
   /** sd_notify(3); false when no service manager listens (`NOTIFY_SOCKET` is not set). */

@@ -1,6 +1,7 @@
 /** Asks this machine what the capability table wants to know. Probing makes a TUN device for a moment; nothing stays. */
 import { existsSync } from "node:fs";
 import { messageOf } from "../base/errors.ts";
+import { systemResolver } from "../names/resolved.io.ts";
 import {
   type Addon,
   type AddonOutcome,
@@ -37,6 +38,7 @@ export function gatherFacts(known: KnownElsewhere, outcome: AddonOutcome = loadA
     mesh: tryLoading(addon, meshObject(), (a, object) => a.loadMeshFilter(object).close()),
     provider: known.provider,
     serviceManager: known.serviceManager,
+    resolver: systemResolver(),
     rootKey: known.rootKey,
     clock: { unix: known.unix, floor: known.floor },
   };

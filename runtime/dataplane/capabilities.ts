@@ -24,8 +24,17 @@ export interface Facts {
   readonly mesh: { readonly built: boolean; readonly refusal: string };
   readonly provider: { readonly name: string; readonly fast: boolean };
   readonly serviceManager: boolean;
+  readonly resolver: ResolverFacts;
   readonly rootKey: RootKeyPlace;
   readonly clock: ClockFacts;
+}
+
+/** The system's resolver of names. */
+export interface ResolverFacts {
+  /** systemd-resolved runs here and can be told whom to ask. */
+  readonly resolved: boolean;
+  /** Programs that ask the system ask it. */
+  readonly asked: boolean;
 }
 
 /** Where the mesh's root key is: on this machine in the clear, sealed by a passphrase, or not here (which is best). */
@@ -233,6 +242,14 @@ const ROWS: readonly Row[] = [
     fix: "trellis service install",
   },
   {
+    id: "name-resolution",
+    need: "optional",
+    look: ({ resolver }) => ({ found: resolver.resolved && resolver.asked, detail: resolverText(resolver) }),
+    consequence:
+      "programs do not find NAME.MESH.internal by themselves, though the gateway answers at its overlay address",
+    fix: "apt-get install systemd-resolved; or add what `trellis names --setup` prints to the resolver or the hosts file that is there",
+  },
+  {
     id: "root-key",
     need: "optional",
     look: ({ rootKey }) => ({ found: rootKey !== "plain", detail: ROOT_KEY[rootKey] }),
@@ -250,6 +267,11 @@ const ROWS: readonly Row[] = [
     fix: "none needed; a time service or a battery-backed clock mends the logs",
   },
 ];
+
+function resolverText({ resolved, asked }: ResolverFacts): string {
+  if (!resolved) return "no systemd-resolved in this network namespace";
+  return asked ? "systemd-resolved" : "systemd-resolved runs, and /etc/resolv.conf and nsswitch.conf lead elsewhere";
+}
 
 const ROOT_KEY: Record<RootKeyPlace, string> = {
   absent: "not on this machine",

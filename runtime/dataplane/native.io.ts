@@ -116,6 +116,10 @@ export async function openNative(
     },
     allow: (peer, prefix) => tunnel.allow(peer, prefix),
     setRoute: (destination, primary, backup) => tunnel.setRoute(destination, primary, backup),
+    interfacesChanged() {
+      kernel?.attach();
+      if (options.interface !== undefined) rebind(tunnel);
+    },
     relayed: () => relayCounters(tunnel.stats().relay),
     links: () => tunnel.stats().neighbours,
     neighbours: () => tunnel.stats().neighbours,
@@ -167,6 +171,15 @@ function eventOf(event: AddonEvent): DataPlaneEvent {
 
 function configure(addon: Addon, name: string, { mtu, address, prefixLength }: DataPlaneOptions): void {
   addon.configureLink({ name, mtu, address, prefixLength, alias: aliasOf(address, process.pid) });
+}
+
+/** Sockets are bound to the interface itself, not to its name. While it is gone nothing can be sent. */
+function rebind(tunnel: Tunnel): void {
+  try {
+    tunnel.rebind();
+  } catch (error) {
+    if ((error as { code?: string }).code !== "ENODEV") throw error;
+  }
 }
 
 /** Empty, or why sparse flows have no worker of their own. */

@@ -85,6 +85,8 @@ export interface DataPlane {
   removePeer(peer: string): void;
   /** Cryptokey routing: inner packets to `prefix` (e.g. `fd00::1/128`, `10.1.0.0/16`) go to `peer`, and only they come from it. */
   allow(peer: string, prefix: string): void;
+  /** Interfaces may have come, gone or been replaced by others of the same name. */
+  interfacesChanged(): void;
   stats(): DataPlaneStats;
   /** Of neighbours that are asked; none where this data path asks nobody. */
   links(): readonly LinkView[];

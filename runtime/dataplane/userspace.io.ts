@@ -67,6 +67,7 @@ export async function openUserspace(options: DataPlaneOptions, handlers: DataPla
     },
     allow() {},
     limitFrames() {},
+    interfacesChanged() {},
     admission: { enforced: [], reason: "the daemon alone looks at what arrives", answered: 0 },
     admit() {},
     setRoute: (destination, primary, backup) => relay.setRoute(destination, primary, backup),

@@ -12,6 +12,10 @@ export class Places {
     return this.#list.length;
   }
 
+  get all(): readonly Endpoint[] {
+    return this.#list;
+  }
+
   /** The one to try now. */
   get current(): Endpoint | undefined {
     return this.#list[this.#turn % Math.max(1, this.#list.length)];

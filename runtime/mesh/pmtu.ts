@@ -3,7 +3,8 @@
  *
  *   base      a probe of 1280 must be answered        -> search; after three that are not: error
  *   search    the largest first, then halving         -> complete, when what passes and what does not are close
- *   complete  the size found is confirmed every 15 s  -> search, when it does not pass any more
+ *   complete  the size found is confirmed every 15 s
+ *             while data flows, else every 10 minutes -> search, when it does not pass any more
  *             after 30 s, then at doubled pauses up to
  *             10 minutes, a larger one is tried       -> search
  *   error     nobody answers, which tells nothing     -> base, after a pause
@@ -20,6 +21,7 @@ export const MAX_PROBES = 3;
 export const MAX_CONFIRMATIONS = 6;
 export const PROBE_TIMER: Ms = seconds(1);
 export const CONFIRM_TIMER: Ms = seconds(15);
+export const CONFIRM_IDLE: Ms = minutes(10);
 export const RAISE_FIRST: Ms = seconds(30);
 export const RAISE_TIMER: Ms = minutes(10);
 export const ERROR_PAUSE: Ms = seconds(10);
@@ -50,6 +52,8 @@ export class PathMtu {
   #due: Ms;
   #raiseAt: Ms = Number.POSITIVE_INFINITY;
   #raisePause: Ms = RAISE_FIRST;
+  #confirmed: Ms = Number.NEGATIVE_INFINITY;
+  #carried: Ms = Number.NEGATIVE_INFINITY;
 
   /** `most`: no packet of ours is larger; at least BASE_PLPMTU. */
   constructor(most: number, now: Ms) {
@@ -79,6 +83,12 @@ export class PathMtu {
     return this.#due;
   }
 
+  /** Data flows on this path. */
+  carried(now: Ms): void {
+    this.#carried = now;
+    if (this.#state === "complete" && !this.#probing) this.#due = Math.min(this.#due, this.#confirmAt(now));
+  }
+
   /** The sizes of the probes to send now. */
   next(now: Ms): readonly number[] {
     if (now < this.#due) return [];
@@ -102,8 +112,15 @@ export class PathMtu {
     }
     this.#probing = undefined;
     this.#size = size;
-    if (this.#state === "complete") this.#due = Math.min(now + CONFIRM_TIMER, this.#raiseAt);
+    this.#confirmed = now;
+    if (this.#state === "complete") this.#due = this.#confirmAt(now);
     else this.#settle(now);
+  }
+
+  /** When the size found is confirmed, or a larger one is tried. */
+  #confirmAt(now: Ms): Ms {
+    const pause = now < this.#carried + CONFIRM_TIMER ? CONFIRM_TIMER : CONFIRM_IDLE;
+    return Math.max(now, Math.min(this.#confirmed + pause, this.#raiseAt));
   }
 
   #patienceFor(size: number): number {
@@ -150,6 +167,7 @@ export class PathMtu {
     this.#state = "complete";
     this.#raiseAt = this.#size >= this.#most ? Number.POSITIVE_INFINITY : now + this.#raisePause;
     this.#raisePause = this.#size >= this.#most ? RAISE_FIRST : Math.min(2 * this.#raisePause, RAISE_TIMER);
-    this.#due = Math.min(now + CONFIRM_TIMER, this.#raiseAt);
+    this.#confirmed = now;
+    this.#due = this.#confirmAt(now);
   }
 }

@@ -2,7 +2,7 @@
 import type { Endpoint } from "../base/endpoint.ts";
 import type { Meter } from "../base/meter.ts";
 import type { RandomBytes } from "../base/random.ts";
-import { type Ms, seconds } from "../base/time.ts";
+import { type Ms, minutes, seconds } from "../base/time.ts";
 import type { CryptoProvider } from "../crypto/provider.ts";
 import type { Admission, Directory, LocalNode, RemoteMember, VerifyForeign } from "./handshake/ports.ts";
 
@@ -36,10 +36,13 @@ export interface Adopted {
 }
 
 export interface MeshSettings {
-  readonly rekeyAfter: Ms; //      the side with the smaller id starts a rekey
-  readonly rekeyFallback: Ms; //   the other side does, when nothing happened
-  readonly rejectAfter: Ms; //     an older session is never used
+  readonly rekeyAfter: Ms; //      of use; the side with the smaller id starts a rekey
+  readonly rekeyUnused: Ms; //     keys under which nothing was carried, the same
+  readonly rekeyFallback: Ms; //   so much later the other side does, when nothing happened
+  readonly rejectAfter: Ms; //     of use; such keys are never used any more
+  readonly rejectUnused: Ms; //    of keys however little they were used
   readonly keepalive: Ms; //       something is sent at least so often
+  readonly askAfter: Ms; //        nothing heard: the peer is asked
   readonly silentAfter: Ms; //     nothing heard: the peer counts as silent
   readonly retryFirst: Ms; //      first pause between attempts, doubled each time
   readonly retryMax: Ms;
@@ -50,9 +53,12 @@ export interface MeshSettings {
 
 export const MESH_SETTINGS: MeshSettings = {
   rekeyAfter: seconds(120),
-  rekeyFallback: seconds(130),
+  rekeyUnused: minutes(30),
+  rekeyFallback: seconds(10),
   rejectAfter: seconds(300), // a daemon that stands still for its lease, 120 s, right before a rekey, relays on for all of it
+  rejectUnused: minutes(60),
   keepalive: seconds(10),
+  askAfter: seconds(12),
   silentAfter: seconds(25),
   retryFirst: seconds(1),
   retryMax: seconds(60),
@@ -70,6 +76,8 @@ export interface MeshDeps {
   readonly verifyForeign: VerifyForeign;
   /** Makes us the member that an issuer admitted; durable before it resolves. Undefined refuses. */
   adopt(joined: { readonly chain: Uint8Array; readonly genesis: Uint8Array }): Promise<Adopted | undefined>;
+  /** What the action `epoch` last said; 0 before there was any. */
+  readonly epoch: number;
   readonly settings: MeshSettings;
   readonly meter: Meter;
 }

@@ -67,6 +67,8 @@ export type MeshAction =
   | { readonly type: "notice"; readonly notice: MeshNotice }
   /** A payload that the peer posted; in order, each once. */
   | { readonly type: "message"; readonly peer: string; readonly protocol: string; readonly data: Uint8Array }
+  /** Durable before any later action is carried out; given back as `MeshDeps.epoch` after a restart. */
+  | { readonly type: "epoch"; readonly epoch: number }
   /** Durable state changed (roster, revocations): the shell writes it. */
   | { readonly type: "persist" };
 
@@ -99,6 +101,8 @@ export type DataPlaneEvent =
   | { readonly type: "exhausted"; readonly localIndex: number }
   /** An inner packet for this overlay address found no session. At most one per address per second. */
   | { readonly type: "wanted"; readonly peer: string }
+  /** Sessions, by local index, that have carried packets since this was last told. About once a second. */
+  | { readonly type: "carried"; readonly sessions: readonly number[] }
   /** A neighbour does not answer the data path's questions; or it does, for the first time or again. */
   | { readonly type: "silent" | "alive"; readonly peer: string };
 
@@ -128,6 +132,8 @@ export type MeshCommand =
   | { readonly type: "post"; readonly peer: string; readonly protocol: string; readonly data: Uint8Array }
   /** Where this gateway can be reached, as far as it knows; all neighbours are told. */
   | { readonly type: "addresses"; readonly endpoints: readonly Endpoint[] }
+  /** A beacon on one of our links: who has this node id may be there. */
+  | { readonly type: "sighted"; readonly id: Uint8Array; readonly endpoint: Endpoint; readonly fresh: boolean }
   /** Says goodbye to every peer; for a clean stop. */
   | { readonly type: "leave" };
 
@@ -137,8 +143,11 @@ export type MeshEvent =
   | { readonly type: "dataPlane"; readonly event: DataPlaneEvent }
   | { readonly type: "command"; readonly command: MeshCommand };
 
-/** `up`: keys and heard lately. `silent`: keys, but nothing heard. `connecting`: a handshake runs. `down`: none of these. */
-export type PeerState = "up" | "silent" | "connecting" | "down";
+/**
+ * `up`: keys and heard lately. `silent`: keys, but nothing heard. `connecting`: a handshake runs. `idle`: no keys, since nothing
+ * is to be sent to it. `down`: no keys, and not reached.
+ */
+export type PeerState = "up" | "silent" | "connecting" | "idle" | "down";
 
 /** One roster member as `trellis peers` shows it. Ages are milliseconds; undefined where there is nothing to tell. */
 export interface PeerView {

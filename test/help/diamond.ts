@@ -8,6 +8,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Arrivals } from "./flow.ts";
+import { Lines } from "./lines.ts";
 import { type TestGateway, TestNet, until } from "./netns.ts";
 import { must } from "./shell.ts";
 
@@ -21,31 +22,6 @@ interface Peer {
   readonly state: string;
   readonly endpoint: string | null;
   readonly via: string | null;
-}
-
-/** What a program prints, a line at a time. */
-class Lines {
-  readonly #chunks: AsyncIterator<Uint8Array>;
-  #text = "";
-
-  constructor(stream: ReadableStream<Uint8Array>) {
-    this.#chunks = stream[Symbol.asyncIterator]();
-  }
-
-  /** Rejects when there is no further one. */
-  async next(): Promise<string> {
-    for (;;) {
-      const end = this.#text.indexOf("\n");
-      if (end >= 0) {
-        const line = this.#text.slice(0, end);
-        this.#text = this.#text.slice(end + 1);
-        return line;
-      }
-      const { value, done } = await this.#chunks.next();
-      if (done) throw new Error("the program has ended");
-      this.#text += new TextDecoder().decode(value);
-    }
-  }
 }
 
 /** The relay that a flow takes, and the wire from it to b; the other relay. */

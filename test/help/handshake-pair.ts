@@ -51,7 +51,7 @@ export type Wire = (packet: Packet) => readonly Packet[];
 
 export const MESH_ID = new Uint8Array(32).fill(7);
 const LATENCY: Ms = 10;
-const SESSION_LIFE = seconds(180);
+const LIMITS = { rejectAfter: seconds(180), rejectUnused: seconds(180) };
 
 /** Bytes that are shown, where their number matters. */
 export interface Shown {
@@ -184,7 +184,7 @@ export class Net {
       else if (action.type === "established") {
         const { session } = action;
         party.sessions.push(session);
-        party.controls.set(session.data.localIndex, new ControlSession(this.crypto, session, this.now, SESSION_LIFE));
+        party.controls.set(session.data.localIndex, new ControlSession(this.crypto, session, this.now, LIMITS));
         if (session.confirmed) this.#confirm(party, session.data.localIndex);
       } else if (action.type === "repeated") this.#confirm(party, action.localIndex);
       else party.failures.push(action);

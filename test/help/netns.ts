@@ -61,9 +61,15 @@ export class TestGateway {
 
   /** Starts the daemon; resolves when it answers `status`. */
   async start(...args: readonly string[]): Promise<void> {
+    this.spawn(...args);
+    await this.untilReady();
+  }
+
+  /** Starts the daemon. */
+  spawn(...args: readonly string[]): void {
     const log = Bun.file(`${this.stateDir}.log`);
     const main = join(ROOT, "runtime/main.ts");
-    const daemon = Bun.spawn(
+    this.#daemon = Bun.spawn(
       this.inside(
         process.execPath,
         main,
@@ -78,11 +84,19 @@ export class TestGateway {
       ),
       { stdin: "ignore", stdout: log, stderr: log },
     );
-    this.#daemon = daemon;
-    await until(`the daemon of ${this.name}`, async () => {
-      if (daemon.exitCode !== null) throw new Error(`the daemon of ${this.name} ended: ${await log.text()}`);
-      return (await this.trellis("status")).code === 0 ? true : undefined;
-    });
+  }
+
+  /** Resolves when the daemon answers `status`. */
+  async untilReady(limitMs?: number): Promise<void> {
+    await until(
+      `the daemon of ${this.name}`,
+      async () => {
+        if (this.#daemon?.exitCode !== null)
+          throw new Error(`the daemon of ${this.name} ended: ${await Bun.file(`${this.stateDir}.log`).text()}`);
+        return (await this.trellis("status")).code === 0 ? true : undefined;
+      },
+      limitMs,
+    );
   }
 
   /** Ends the daemon by a signal and waits until it is gone. */
@@ -124,15 +138,23 @@ export class TestNet {
     await must(["ip", "-n", SWITCH, "link", "set", "br0", "up"]);
     for (const [i, g] of this.gateways.entries()) {
       const ns = g.namespace;
-      const port = `port${i}`;
       await must(["ip", "netns", "add", ns]);
-      await must(["ip", "-n", SWITCH, "link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", ns]);
-      await must(["ip", "-n", SWITCH, "link", "set", port, "master", "br0", "up"]);
+      await this.#plug(`port${i}`, ns);
       await must(["ip", "-n", ns, "address", "add", `${g.underlay}/24`, "dev", "eth0"]);
       await must(["ip", "-n", ns, "link", "set", "lo", "up"]);
       await must(["ip", "-n", ns, "link", "set", "eth0", "up"]);
     }
     for (const g of this.gateways) await g.untilRunning();
+  }
+
+  /** A new `eth0` on the bridge, in place of one that was deleted: down, and without an address. */
+  replug(gateway: TestGateway): Promise<void> {
+    return this.#plug(`port${this.gateways.indexOf(gateway)}`, gateway.namespace);
+  }
+
+  async #plug(port: string, ns: string): Promise<void> {
+    await must(["ip", "-n", SWITCH, "link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", ns]);
+    await must(["ip", "-n", SWITCH, "link", "set", port, "master", "br0", "up"]);
   }
 
   /**

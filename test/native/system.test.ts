@@ -53,15 +53,6 @@ describe.skipIf(!privileged)("links", () => {
     alias: "trellis:fd00::1:1",
   };
 
-  test("without a carrier still have addresses that others may be told", () => {
-    inside("ip", "link", "add", "tt0", "type", "veth", "peer", "name", "end");
-    inside("ip", "address", "add", "10.79.0.1/24", "dev", "tt0");
-    const listed = `return addon.interfaceAddresses().filter((a) => a.interface === "tt0" && !a.address.includes(":"))`;
-    expect(evaluate(listed)).toEqual([]); // nor those of one that is down
-    inside("ip", "link", "set", "tt0", "up"); // the other end is not
-    expect(evaluate(listed)).toEqual([{ interface: "tt0", address: "10.79.0.1", loopback: false }]);
-  });
-
   test("are configured in one call: MTU, alias, a queue that outlasts a pause, up, and one address that is usable at once", () => {
     addTun("tt0");
     evaluate(configure(SETTINGS));

@@ -13,6 +13,9 @@ interface Entry {
   readonly peer: string;
   counter: bigint;
   newest: bigint;
+  /** Packets both ways, now and at the last look. */
+  packets: number;
+  seen: number;
 }
 
 export class DataModel {
@@ -52,13 +55,27 @@ export class DataModel {
   apply(a: MeshAction): void {
     this.#applyToRelay(a);
     if (a.type === "installSession") {
-      this.#sessions.set(a.session.localIndex, { session: a.session, peer: a.peer, counter: 0n, newest: -1n });
+      this.#sessions.set(a.session.localIndex, {
+        session: a.session,
+        peer: a.peer,
+        counter: 0n,
+        newest: -1n,
+        packets: 0,
+        seen: 0,
+      });
       this.#endpoints.set(a.peer, a.endpoint);
     } else if (a.type === "limitFrames") this.#limits.set(a.peer, a.bytes);
     else if (a.type === "useSession") this.#sending.set(a.peer, a.localIndex);
     else if (a.type === "removeSession") this.#sessions.delete(a.localIndex);
     else if (a.type === "setEndpoint") this.#endpoints.set(a.peer, a.endpoint);
     else if (a.type === "removePeer") this.#sending.delete(a.peer);
+  }
+
+  /** Sessions that carried packets since the last look, by local index. */
+  carried(): number[] {
+    const news = [...this.#sessions].filter(([, entry]) => entry.packets > entry.seen);
+    for (const [, entry] of news) entry.seen = entry.packets;
+    return news.map(([index]) => index);
   }
 
   /** One packet of `bytes` inner bytes to each peer, under the session in use, in as many frames as it takes. */
@@ -69,6 +86,7 @@ export class DataModel {
       const endpoint = this.#endpoints.get(peer);
       if (!entry || !endpoint) continue;
       const { remoteIndex, aead, sendKey } = entry.session;
+      entry.packets++;
       const limit = this.#limits.get(peer) || Number.POSITIVE_INFINITY;
       const parts = Math.max(1, Math.ceil(bytes / (limit - OVERHEAD)));
       for (let part = 0; part < parts; part++) {
@@ -99,6 +117,7 @@ export class DataModel {
     const aad = payload.subarray(0, SealedHeader.size);
     const sealed = payload.subarray(SealedHeader.size);
     if (!this.#crypto.aead[session.aead].open(session.receiveKey, nonceOf(aad), aad, sealed)) return { opened: false };
+    entry.packets++;
     if (header.counter <= entry.newest) return { opened: true };
     entry.newest = header.counter;
     const known = this.#endpoints.get(peer);

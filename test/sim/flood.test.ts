@@ -8,7 +8,7 @@ import { Forger } from "./forger.ts";
 import type { Gateway } from "./gateway.ts";
 import { scenario } from "./scenario.ts";
 import { breaks, pair, states, three } from "./small.ts";
-import type { World } from "./world.ts";
+import { TRICKLE, type World } from "./world.ts";
 
 const forgerOf = (world: World): Forger => new Forger(world, seededRandom(`${world.seed}/forger`));
 
@@ -59,6 +59,7 @@ scenario(
   2,
   async (sim) => {
     const { world, a, b, c } = await three(sim, { loss: 10 });
+    world.load = TRICKLE;
     await world.run(115_000);
     const forger = forgerOf(world);
     const hello = await forger.firstHello(a);
@@ -120,6 +121,7 @@ scenario(
   3,
   async (sim) => {
     const { world, a, b } = await pair(sim, { loss: 5 });
+    world.load = TRICKLE;
     const forger = forgerOf(world);
     const random = seededRandom(`${sim.seed}/confirmations`);
     const gateways = [a, b];

@@ -5,7 +5,7 @@ import { disagreements, installed } from "./agreement.ts";
 import type { Gateway } from "./gateway.ts";
 import { scenario } from "./scenario.ts";
 import { breaks, pair, states, three } from "./small.ts";
-import type { World } from "./world.ts";
+import { TRICKLE, type World } from "./world.ts";
 
 /** All that an adversary without keys must not achieve. */
 function expectUnharmed(world: World, gateways: readonly Gateway[]): void {
@@ -25,6 +25,7 @@ for (const trick of Object.keys(TRICKS) as TrickName[]) {
     const [a, b, c] = [await world.add("a"), await world.add("b"), await world.add("c")];
     await world.connect(b, a);
     await world.connect(c, a);
+    world.load = TRICKLE;
     await world.run(300_000);
     expectUnharmed(world, [a, b, c]);
     for (const p of a.peers()) expect(p.rekeys).toBeGreaterThanOrEqual(2);
@@ -38,6 +39,7 @@ scenario("hostile/meddle", "copies of all kinds, early and seconds late, harm no
   const [a, b, c] = [await world.add("a"), await world.add("b"), await world.add("c")];
   await world.connect(b, a);
   await world.connect(c, a);
+  world.load = TRICKLE;
   await world.run(400_000);
   expectUnharmed(world, [a, b, c]);
 });
@@ -150,6 +152,7 @@ scenario(
   3,
   async (sim) => {
     const { world, a, b, c } = await three(sim, { loss: 10 });
+    world.load = TRICKLE;
     world.network.split({ left: [b.endpoint.address], right: [c.endpoint.address] });
     const adversary = new Adversary(world, seededNumber(`${sim.seed}/adversary`));
     adversary.meddle(["replay", "flip", "truncate", "extend", "reflect"], 60, 0, 3000);

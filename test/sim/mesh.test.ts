@@ -2,7 +2,8 @@ import { expect } from "bun:test";
 import { revokeByMember } from "../../runtime/identity/revocation.ts";
 import type { Gateway } from "./gateway.ts";
 import { scenario } from "./scenario.ts";
-import { breaks, states, three } from "./small.ts";
+import { breaks, pair, states, three } from "./small.ts";
+import { TRICKLE } from "./world.ts";
 
 scenario("mesh/find", "gateways that know one neighbour find all others, under 20 % loss", 3, async (sim) => {
   const { world, a, b, c } = await three(sim, { loss: 20 });
@@ -18,14 +19,33 @@ scenario("mesh/ping", "a ping is answered", 1, async (sim) => {
   expect(b.notices.some((n) => n.kind === "pong" && n.token === 7)).toBe(true);
 });
 
-scenario("mesh/rekey", "keys change every two minutes, no session breaks, under 20 % loss", 2, async (sim) => {
+scenario("mesh/rekey", "keys in use change every two minutes, no session breaks, under 20 % loss", 2, async (sim) => {
   const { world, a, b, c } = await three(sim, { loss: 20 });
+  world.load = TRICKLE;
   await world.run(1_300_000);
   for (const g of [a, b, c]) {
     expect(breaks(g)).toEqual([]);
     for (const p of g.peers()) expect(p.rekeys).toBeGreaterThanOrEqual(9);
   }
 });
+
+scenario(
+  "mesh/unused",
+  "keys under which nothing goes change every half hour, and as soon as needed",
+  2,
+  async (sim) => {
+    const { world, a, b } = await pair(sim, { loss: 20 });
+    await world.run(3_000_000);
+    expect(a.peer(b)?.rekeys).toBe(1);
+    world.load = TRICKLE;
+    await world.run(130_000);
+    expect(a.peer(b)?.rekeys).toBe(2);
+    world.load = undefined;
+    await world.run(1_000_000);
+    expect(a.peer(b)?.rekeys).toBeLessThanOrEqual(3);
+    expect(breaks(a).concat(breaks(b))).toEqual([]);
+  },
+);
 
 function revocation(by: Gateway, target: Gateway): Promise<Uint8Array> {
   const { crypto, member, roster } = by.issuer;

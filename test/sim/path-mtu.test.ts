@@ -4,6 +4,7 @@ import type { Gateway } from "./gateway.ts";
 import { chain, delay, loss, narrow } from "./network/link.ts";
 import { scenario } from "./scenario.ts";
 import { breaks, pair, states, three } from "./small.ts";
+import { TRICKLE } from "./world.ts";
 
 const mtuOf = (from: Gateway, to: Gateway): number | undefined => from.peer(to)?.pathMtu;
 const LARGEST = 1388; // inner bytes, by default
@@ -22,13 +23,14 @@ scenario("path/shrinks", "a path that becomes narrow swallows packets for half a
   const { world, a, b } = await pair(sim);
   await world.run(10_000);
   expect([mtuOf(a, b), mtuOf(b, a)]).toEqual([1500, 1500]);
+  world.load = TRICKLE;
   world.network.kind = chain(narrow(1300), delay(20));
   await world.run(90_000);
   expect(1300 - (mtuOf(a, b) ?? 0)).toBeLessThan(CLOSE_ENOUGH);
   const lost = world.network.counts.lost;
   world.load = { every: 50, bytes: LARGEST };
   await world.run(10_000); // no probe of a larger size is due
-  world.load = undefined;
+  world.load = TRICKLE;
   expect(world.network.counts.lost).toBe(lost);
   expect(breaks(a)).toEqual([]);
   world.network.kind = delay(20);

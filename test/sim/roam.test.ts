@@ -11,7 +11,7 @@ scenario("roam/idle", "a gateway that moves is followed by its authenticated fra
   const { world, a, b, c } = await three(sim, { loss: 10 });
   await world.run(20_000);
   world.move(b, place(1));
-  await world.run(30_000);
+  await world.run(60_000);
   for (const g of [a, c]) {
     expect(g.peer(b)?.endpoint).toEqual(place(1));
     expect(g.actions).toContainEqual({ type: "setEndpoint", peer: b.address, endpoint: place(1) });

@@ -52,6 +52,10 @@ type Happening =
   | { readonly kind: "wake"; readonly gateway: Gateway; readonly at: Ms }
   | { readonly kind: "call"; readonly call: () => Promise<void> | void };
 
+const CARRIED_AGAIN: Ms = 1000;
+/** Enough that keys count as used. */
+export const TRICKLE: Load = { every: 1000, bytes: 64 };
+
 /** As long as `trellis join` waits by itself. */
 const JOIN_LIMIT: Ms = 30_000;
 /** A core that wants to be woken so often at one moment would spin for ever. */
@@ -193,7 +197,9 @@ export class World {
   /** Data packets between all that have sessions, from now on; undefined ends it. */
   set load(load: Load | undefined) {
     this.#load = load;
-    if (load) this.at(this.now, () => this.#sendLoad(load));
+    if (!load) return;
+    this.at(this.now, () => this.#sendLoad(load));
+    this.at(this.now + CARRIED_AGAIN, () => this.#tellCarried(load));
   }
 
   /** Lets `span` milliseconds of the virtual clock pass. */
@@ -250,6 +256,7 @@ export class World {
     from.data.apply(action);
     this.counts.action(from.label, action);
     if (action.type === "notice") from.notices.push(action.notice);
+    if (action.type === "epoch" && this.#disks) await from.home.saveEpoch(action.epoch);
     if (action.type === "persist" && this.#disks) await from.persist();
   }
 
@@ -299,6 +306,15 @@ export class World {
     const due = gateway.mesh.deadline();
     if (due !== undefined && due <= gateway.now) await this.feed(gateway, { type: "tick" });
     else this.#schedule(gateway);
+  }
+
+  /** As the daemon looks at its data path once a second. */
+  async #tellCarried(load: Load): Promise<void> {
+    for (const gateway of this.gateways) {
+      const sessions = gateway.running ? gateway.data.carried() : [];
+      if (sessions.length > 0) await this.feed(gateway, { type: "dataPlane", event: { type: "carried", sessions } });
+    }
+    if (this.#load === load) this.at(this.now + CARRIED_AGAIN, () => this.#tellCarried(load));
   }
 
   #sendLoad(load: Load): void {

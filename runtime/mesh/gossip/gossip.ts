@@ -8,8 +8,11 @@ import type { CryptoProvider } from "../../crypto/provider.ts";
 import type { MeshDirectory } from "../ports.ts";
 import { HASH_BYTES, HASHES_MAX, type StreamMessage } from "./message.ts";
 
-/** A neighbour is told our digest this often. */
-export const DIGEST_EVERY: Ms = seconds(5);
+/** A neighbour is told our digest this often; one who knows the same as we do, less often. */
+const DIGEST_EVERY: Ms = seconds(5);
+const DIGEST_STEADY: Ms = seconds(10);
+/** Who hears digests is kept by their sender; so many may be lost. */
+export const KEPT_BY_DIGEST: Ms = 3.5 * DIGEST_STEADY;
 /** A neighbour is sent the whole list of hashes at most this often. */
 const LIST_EVERY: Ms = seconds(1);
 /** What one neighbour was asked for is not asked of another before. */
@@ -28,6 +31,8 @@ export interface Item {
 export class GossipPeer {
   nextDigest: Ms = 0;
   nextList: Ms = 0;
+  /** What it said last of all that it knows. */
+  told: Uint8Array | undefined;
   #spoiled = 0;
   #mutedUntil: Ms = 0;
 
@@ -63,6 +68,11 @@ export class Gossip {
     return this.#digest;
   }
 
+  /** When the neighbour is told next, after being told now. */
+  nextDigest(peer: GossipPeer, now: Ms): Ms {
+    return now + (peer.told && equal(peer.told, this.#digest) ? DIGEST_STEADY : DIGEST_EVERY);
+  }
+
   /** Looks whether the directory changed; gives what is new since the last time. */
   refresh(): Item[] {
     if (this.#revision === this.#directory.revision) return [];
@@ -78,6 +88,7 @@ export class Gossip {
 
   /** The list of all we know, for a neighbour whose digest is another. */
   list(peer: GossipPeer, digest: Uint8Array, now: Ms): StreamMessage | undefined {
+    peer.told = digest;
     if (equal(digest, this.#digest) || now < peer.nextList) return undefined;
     peer.nextList = now + LIST_EVERY;
     return { kind: "have", hashes: [...this.#items.values()].slice(0, HASHES_MAX).map((i) => this.#hashOf(i.data)) };

@@ -3,8 +3,8 @@
  * gives way, so that one source can crowd out itself only. A source is an IPv4 address or an IPv6 /64.
  */
 import type { Endpoint } from "../../base/endpoint.ts";
+import { sourcePrefix } from "../../base/rate-limit.ts";
 import type { Ms } from "../../base/time.ts";
-import { sourcePrefix } from "./rate.ts";
 
 interface Entry<T> {
   readonly source: string;

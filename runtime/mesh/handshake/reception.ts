@@ -4,12 +4,12 @@
  */
 import { toHex, wipe } from "../../base/bytes.ts";
 import type { Endpoint } from "../../base/endpoint.ts";
+import { RateLimit, sourcePrefix } from "../../base/rate-limit.ts";
 import { type Ms, seconds } from "../../base/time.ts";
 import type { PublicKeys } from "../../identity/keys.ts";
 import { consumeIdentity, type OpenedIdentity, type OpenedPurpose, type Verdict } from "./first-contact.ts";
 import type { HandshakeDeps } from "./machine.ts";
 import type { Directory, RemoteMember } from "./ports.ts";
-import { RateLimit, sourcePrefix } from "./rate.ts";
 import { chooseAead } from "./schedule.ts";
 
 /** F3 that led to no session: five at once, then one per two seconds, per source. */

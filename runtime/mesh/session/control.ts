@@ -9,29 +9,43 @@ import { ReplayWindow } from "./replay.ts";
 /** Frames one key may seal (design, section 4). */
 const COUNTER_LIMIT = 2 ** 28;
 
+/** How long keys hold: from their first payload, and from the handshake in any case. */
+export interface KeyLimits {
+  readonly rejectAfter: Ms;
+  readonly rejectUnused: Ms;
+}
+
 export class ControlSession {
   readonly keys: Established;
   readonly created: Ms;
   confirmed: boolean;
   readonly #crypto: CryptoProvider;
-  readonly #rejectAfter: Ms;
+  /** When the first payload went under these keys; undefined while none has. */
+  used: Ms | undefined;
+  readonly #limits: KeyLimits;
   readonly #replay = new ReplayWindow();
   #counter = 0;
 
-  constructor(crypto: CryptoProvider, keys: Established, now: Ms, rejectAfter: Ms) {
+  constructor(crypto: CryptoProvider, keys: Established, now: Ms, limits: KeyLimits) {
     this.#crypto = crypto;
     this.keys = keys;
     this.created = now;
     this.confirmed = keys.confirmed;
-    this.#rejectAfter = rejectAfter;
+    this.#limits = limits;
   }
 
   get localIndex(): number {
     return this.keys.data.localIndex;
   }
 
+  /** When the keys are refused. */
+  get expiry(): Ms {
+    const { rejectAfter, rejectUnused } = this.#limits;
+    return Math.min(this.created + rejectUnused, (this.used ?? Number.POSITIVE_INFINITY) + rejectAfter);
+  }
+
   isExpired(now: Ms): boolean {
-    return now >= this.created + this.#rejectAfter;
+    return now >= this.expiry;
   }
 
   /** A datagram, or undefined when the session is too old or used up. */

@@ -36,6 +36,7 @@ const FULL: Facts = {
   mesh: { built: true, refusal: "" },
   provider: { name: "native", fast: true },
   serviceManager: true,
+  resolver: { resolved: true, asked: true },
   rootKey: "absent",
   clock: { unix: 2000, floor: 1000 },
 };
@@ -62,6 +63,12 @@ describe("the capability table", () => {
   const UNBUILT = { built: false, refusal: "" };
   const WITHOUT_ADDON: Facts = { ...FULL, addonReason: "no such file", host: undefined, offers: [] };
   test.each<[string, Facts, string[]]>([
+    ["no systemd-resolved", { ...FULL, resolver: { resolved: false, asked: false } }, ["name-resolution"]],
+    [
+      "a systemd-resolved that nobody asks",
+      { ...FULL, resolver: { resolved: true, asked: false } },
+      ["name-resolution"],
+    ],
     ["an old kernel without USO", withHost({ tunUso: "EINVAL" }), ["tun-uso"]],
     [
       "a kernel without UDP offloads",

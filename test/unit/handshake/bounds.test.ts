@@ -1,5 +1,6 @@
 /** Tables, rates, cookies, biscuits and timers: what bounds a stranger. */
 import { describe, expect, test } from "bun:test";
+import { RateLimit, sourcePrefix } from "../../../runtime/base/rate-limit.ts";
 import { seconds } from "../../../runtime/base/time.ts";
 import { native } from "../../../runtime/crypto/native.ts";
 import { sipHash24 } from "../../../runtime/crypto/siphash.ts";
@@ -7,7 +8,6 @@ import { BISCUIT_PERIOD, BiscuitJar } from "../../../runtime/mesh/handshake/bisc
 import { COOKIE_PERIOD, CookieJar } from "../../../runtime/mesh/handshake/cookie.ts";
 import { FairTable } from "../../../runtime/mesh/handshake/fair-table.ts";
 import { Outbox, RETRY_FIRST, RETRY_MOST } from "../../../runtime/mesh/handshake/outbox.ts";
-import { RateLimit, sourcePrefix } from "../../../runtime/mesh/handshake/rate.ts";
 import { RotatingSecret } from "../../../runtime/mesh/handshake/rotating-secret.ts";
 import { seededRandom } from "../../help/seeded.ts";
 

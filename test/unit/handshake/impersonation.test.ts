@@ -156,7 +156,10 @@ describe("messages", () => {
       const model = new DataModel(native);
       model.apply({ type: "installSession", peer: "x", session: established.data, endpoint: p.endpoint });
       model.apply({ type: "useSession", peer: "x", localIndex: 7 });
-      return { control: new ControlSession(native, established, 0, 1000), data: model };
+      return {
+        control: new ControlSession(native, established, 0, { rejectAfter: 1000, rejectUnused: 1000 }),
+        data: model,
+      };
     });
     const [mine, theirs] = ends as [(typeof ends)[0], (typeof ends)[0]];
     const frame = mine.control.seal(Uint8Array.of(1), 0) as Uint8Array;

@@ -16,7 +16,7 @@ const MOST = 1500;
 const ROUND_TRIP = 40;
 const NOTICED = CONFIRM_TIMER + (MAX_CONFIRMATIONS + 1) * PROBE_TIMER;
 
-/** Runs the machine over a path until `end`; `mtu` may change with time, `lost` says whether a probe is lost for no reason. */
+/** Runs the machine over a path that carries data until `end`; `mtu` may change with time, `lost` says whether a probe is lost for no reason. */
 function drive(
   path: PathMtu,
   from: number,
@@ -27,6 +27,7 @@ function drive(
   const probes: number[] = [];
   let now = from;
   for (;;) {
+    path.carried(now);
     now = Math.max(now, path.due);
     if (now > end) return probes;
     const sizes = path.next(now);

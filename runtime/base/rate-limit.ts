@@ -1,8 +1,8 @@
 /** Token buckets in a table of fixed size, by any key: a source prefix (an IPv4 address, an IPv6 /64) or a member. */
-import { toHex } from "../../base/bytes.ts";
-import type { Endpoint } from "../../base/endpoint.ts";
-import { parseIp } from "../../base/ip.ts";
-import type { Ms } from "../../base/time.ts";
+import { toHex } from "./bytes.ts";
+import type { Endpoint } from "./endpoint.ts";
+import { parseIp } from "./ip.ts";
+import type { Ms } from "./time.ts";
 
 export const sourcePrefix = (e: Endpoint): string => {
   if (e.port === 0) return e.address; // through the mesh: one member, not a network of hosts
