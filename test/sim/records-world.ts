@@ -72,7 +72,7 @@ export class Gateway {
   readonly name: string;
   readonly keys: NodeKeys;
   readonly view: View;
-  readonly medium = new MemoryMedium();
+  readonly medium: MemoryMedium;
   readonly meter = new Meter();
   readonly #random: RandomBytes;
   readonly #seen = new Map<string, Held>();
@@ -85,6 +85,8 @@ export class Gateway {
     this.world = world;
     this.name = name;
     this.keys = keys;
+    this.medium = new MemoryMedium();
+    this.medium.keep = (value) => world.shared(value);
     this.view = new View(world, keys);
     this.#random = seededRandom(`${world.seed} ${name}`);
   }
@@ -167,6 +169,7 @@ export class RecordsWorld {
   readonly #links = new Map<string, Set<string>>();
   readonly #byId = new Map<string, Gateway>();
   readonly #events: Event[] = [];
+  readonly #shared = new Map<string, Uint8Array>();
   readonly #cut = new Set<string>();
   readonly #arrival = new Map<string, Ms>();
   #order = 0;
@@ -281,6 +284,16 @@ export class RecordsWorld {
         if (this.connected(from, to) && to.replica === sessionOf) await to.replica?.receive(from.id, data);
       });
     }
+  }
+
+  /** Gateways store equal bytes of one record: once in this process. Tests that harm a medium take copies. */
+  shared(value: Uint8Array): Uint8Array {
+    const name = Bun.hash(value).toString(36);
+    const known = this.#shared.get(name);
+    if (known && equal(known, value)) return known;
+    const own = value.slice();
+    this.#shared.set(name, own);
+    return own;
   }
 
   at(at: Ms, run: Event["run"]): void {
