@@ -46,6 +46,8 @@ export interface ControlPort {
   readonly random: RandomBytes;
   wayTo(address: string): Way | undefined;
   links(): readonly Edge[];
+  /** What happened since the event of that number. */
+  events(after: number | undefined): Json;
   command(command: MeshCommand): Promise<void>;
   ping(peer: string): Promise<number | undefined>;
   saveInvites(): Promise<void>;
@@ -65,6 +67,7 @@ export const controlMethods = (port: ControlPort): Readonly<Record<string, Handl
   invites: async () => ({ invites: port.loaded.book.list().map((i) => showInvite(i, port.issuer.now())) }),
   "revoke-invite": (p) => revokeInvite(port, p),
   routes: async () => showRoutes(routesPort(port)),
+  events: async ({ after }) => port.events(typeof after === "number" ? after : undefined),
   graph: async () => showGraph(routesPort(port)),
   ping: (p) => ping(port, p),
   rekey: (p) => rekey(port, p),

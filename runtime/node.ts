@@ -1,4 +1,5 @@
 /** Composition root: builds the parts of a running gateway, joins their ports, and feeds the core one event at a time. */
+import { EventLog } from "./api/event-log.ts";
 import { type ControlServer, type Handler, serveControl } from "./api/server.io.ts";
 import { type TransferApi, transferApi } from "./api/transfer.io.ts";
 import { feedWatchdog, watchdogPeriod } from "./api/watchdog.io.ts";
@@ -68,6 +69,7 @@ export class Node {
   readonly #options: NodeOptions;
   readonly #log: Log;
   readonly #meter = new Meter();
+  readonly #events = new EventLog(Date.now);
   readonly #traffic = new PeerTraffic();
   readonly #issuer: Issuer;
   readonly #address: string;
@@ -92,7 +94,7 @@ export class Node {
   readonly #transfers = new Transfers(systemRandom, (peer, data) => this.#post(peer, TRANSFER, data));
   readonly #transferApi: TransferApi = transferApi(this.#transfers, systemClock, {
     addressOf: (peer) => memberNamed(this.#loaded.roster, peer).address,
-    nameOf: (address) => this.#loaded.roster.byAddress(address)?.name ?? address,
+    nameOf: (address) => this.#nameAt(address),
   });
 
   private constructor(home: OwnHome, choice: CryptoChoice, loaded: Loaded, options: NodeOptions) {
@@ -237,8 +239,10 @@ export class Node {
     const handlers: DataPlaneHandlers = {
       control: (batch) => void this.#feed({ type: "datagrams", batch }),
       event: (event) => {
-        if (event.type === "silent" || event.type === "alive")
+        if (event.type === "silent" || event.type === "alive") {
           this.#log.debug(`a link is ${event.type}`, { peer: event.peer });
+          this.#events.add(event.type, { name: this.#nameAt(event.peer) });
+        }
         void this.#feed({ type: "dataPlane", event });
       },
     };
@@ -305,6 +309,7 @@ export class Node {
       case "setEndpoint":
         return plane.setEndpoint(action.peer, action.endpoint);
       case "setRoute":
+        this.#noteRoute(action);
         return plane.setRoute(action.destination, action.primary, action.backup);
       case "admission":
         return plane.admit(action.keys);
@@ -321,6 +326,15 @@ export class Node {
         if (action.protocol === TRANSFER) this.#transfers.hear(action.peer, action.data, systemClock.now());
         return this.#transferApi.changed();
     }
+  }
+
+  #nameAt(address: string): string {
+    return this.#loaded.roster.byAddress(address)?.name ?? address;
+  }
+
+  #noteRoute({ destination, primary, backup }: Extract<MeshAction, { type: "setRoute" }>): void {
+    const [to, first, second] = [destination, primary, backup].map((a) => (a === undefined ? null : this.#nameAt(a)));
+    this.#events.add("route", { name: to ?? null, primary: first ?? null, backup: second ?? null });
   }
 
   #post(peer: string, protocol: string, data: Uint8Array): void {
@@ -342,8 +356,10 @@ export class Node {
       this.#expelled = undefined;
       this.#storing.saveSoon();
     }
-    const { kind, ...fields } = notice;
-    this.#log.info(kind, Object.fromEntries(Object.entries(fields).filter(([, v]) => typeof v !== "object")));
+    const { kind, ...all } = notice;
+    const fields = Object.fromEntries(Object.entries(all).filter(([, v]) => typeof v !== "object"));
+    this.#log.info(kind, fields);
+    this.#events.add(kind, fields);
   }
 
   #methods(): Readonly<Record<string, Handler>> {
@@ -362,6 +378,7 @@ export class Node {
       peers: () => this.#mesh?.peers(systemClock.now()) ?? [],
       wayTo: (address) => this.#mesh?.wayTo(address),
       links: () => this.#mesh?.links() ?? [],
+      events: (after) => this.#events.after(after),
       traffic: () => this.#traffic.totals(plane.stats().sessions),
       counters: () => this.#meter.snapshot(),
       policing,

@@ -25,6 +25,8 @@ import { service } from "./service.ts";
 import { status } from "./status.ts";
 import { store } from "./store.ts";
 import { top } from "./top.ts";
+import { trace } from "./trace.ts";
+import { watch } from "./watch.ts";
 
 export const COMMANDS: readonly Command[] = [
   init,
@@ -35,6 +37,8 @@ export const COMMANDS: readonly Command[] = [
   peers,
   routes,
   graph,
+  trace,
+  watch,
   ping,
   names,
   send,
