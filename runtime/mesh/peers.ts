@@ -4,6 +4,7 @@ import { type Endpoint, endpointKey } from "../base/endpoint.ts";
 import { type Ms, seconds } from "../base/time.ts";
 import { GossipPeer } from "./gossip/gossip.ts";
 import type { RemoteMember } from "./handshake/ports.ts";
+import { PeerLinks } from "./peer-links.ts";
 import { PeerPath } from "./peer-path.ts";
 import { Places } from "./places.ts";
 import { isThrough } from "./routes.ts";
@@ -79,6 +80,7 @@ export interface Peer {
   stream: Stream;
   readonly gossip: GossipPeer;
   readonly path: PeerPath;
+  readonly links: PeerLinks;
 }
 
 /** Peers that an event asks for are remembered until `takeTouched`: nothing else can have changed by it. */
@@ -162,6 +164,7 @@ export class PeerTable {
       stream: this.#newStream(),
       gossip: new GossipPeer(),
       path: new PeerPath(),
+      links: new PeerLinks(),
     };
     this.#byId.set(key, peer);
     return this.#touch(peer);
@@ -194,7 +197,9 @@ export class PeerTable {
     peer.sessions.splice(peer.sessions.indexOf(session), 1);
     this.#byIndex.delete(session.localIndex);
     if (peer.current === session) peer.current = peer.sessions.findLast((s) => s.confirmed);
-    if (!peer.current) peer.answers = undefined;
+    if (peer.current) return;
+    peer.answers = undefined;
+    peer.links.reset();
   }
 
   remove(peer: Peer): void {
