@@ -8,6 +8,7 @@ import { type Endpoint, endpointKey, parseEndpoint } from "./base/endpoint.ts";
 import { TrellisError } from "./base/errors.ts";
 import type { RandomBytes } from "./base/random.ts";
 import type { CryptoProvider } from "./crypto/provider.ts";
+import { neighboursOf } from "./dataplane/neighbours.ts";
 import { NO_TRAFFIC, type Traffic } from "./dataplane/peer-traffic.ts";
 import type { DataPlane } from "./dataplane/port.ts";
 import { overlayPrefix } from "./identity/address.ts";
@@ -59,7 +60,7 @@ export const controlMethods = (port: ControlPort): Readonly<Record<string, Handl
   peers: async () => {
     const totals = port.traffic();
     const via = (p: PeerView): string | null => (p.via === undefined ? null : nameAt(port.loaded.roster, p.via));
-    const links = new Map(port.plane.links().map((link) => [link.peer, link]));
+    const links = new Map(neighboursOf(port.plane.links()).map((link) => [link.peer, link]));
     const show = (p: PeerView): JsonObject => showPeer(p, totals.get(p.address) ?? NO_TRAFFIC, links.get(p.address));
     return { peers: port.peers().map((p) => ({ ...show(p), via: via(p) })) };
   },

@@ -308,6 +308,8 @@ export class Node {
         return plane.removeSession(action.localIndex);
       case "setEndpoint":
         return plane.setEndpoint(action.peer, action.endpoint);
+      case "setPlaces":
+        return plane.setPlaces(action.peer, action.places);
       case "setRoute":
         this.#noteRoute(action);
         return plane.setRoute(action.destination, action.primary, action.backup);
