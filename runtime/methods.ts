@@ -1,5 +1,6 @@
 /** What the control socket answers: the methods that the command line calls, over the parts that the node has built. */
 import type { Json, JsonObject } from "./api/protocol.ts";
+import { type RoutesPort, showGraph, showRoutes } from "./api/routes.ts";
 import type { Handler } from "./api/server.io.ts";
 import { showInvite, showMember, showPeer } from "./api/views.ts";
 import { fromHex, toHex } from "./base/bytes.ts";
@@ -13,7 +14,7 @@ import { overlayPrefix } from "./identity/address.ts";
 import { revokeByMember } from "./identity/revocation.ts";
 import type { Member, Roster } from "./identity/roster.ts";
 import type { Loaded } from "./membership.ts";
-import type { MeshCommand, PeerView } from "./mesh/types.ts";
+import type { Edge, MeshCommand, PeerView, Way } from "./mesh/types.ts";
 import type { Issuer } from "./provisioning/admission.ts";
 import { createInvite } from "./provisioning/create-invite.ts";
 
@@ -43,6 +44,8 @@ export interface ControlPort {
   /** Why this gateway is no member any more, as far as it was told. */
   expelled(): string | undefined;
   readonly random: RandomBytes;
+  wayTo(address: string): Way | undefined;
+  links(): readonly Edge[];
   command(command: MeshCommand): Promise<void>;
   ping(peer: string): Promise<number | undefined>;
   saveInvites(): Promise<void>;
@@ -61,11 +64,18 @@ export const controlMethods = (port: ControlPort): Readonly<Record<string, Handl
   invite: (p) => invite(port, p),
   invites: async () => ({ invites: port.loaded.book.list().map((i) => showInvite(i, port.issuer.now())) }),
   "revoke-invite": (p) => revokeInvite(port, p),
+  routes: async () => showRoutes(routesPort(port)),
+  graph: async () => showGraph(routesPort(port)),
   ping: (p) => ping(port, p),
   rekey: (p) => rekey(port, p),
   member: async (p) => showMember(memberNamed(port.loaded.roster, String(p.peer))),
   revoke: (p) => revoke(port, p),
 });
+
+function routesPort({ loaded, address, peers, wayTo, links }: ControlPort): RoutesPort {
+  const self = { name: loaded.chain.leaf.name, address };
+  return { self, peers, wayTo, links, nameAt: (at) => (at === address ? self.name : nameAt(loaded.roster, at)) };
+}
 
 function status(port: ControlPort): Json {
   const { loaded, plane, provider, address, uptime, peers, counters, policing, naming, expelled, supervised } = port;

@@ -27,7 +27,17 @@ import { ControlSession } from "./session/control.ts";
 import { type ControlMessage, decodeMessage, encodeMessage } from "./session/message.ts";
 import { isStreamFrame, Stream } from "./stream/stream.ts";
 import { type Avoided, SUSPECT_AFTER, Suspicion } from "./suspicion.ts";
-import type { Datagram, DataPlaneEvent, MeshAction, MeshCommand, MeshEvent, MeshNotice, PeerView } from "./types.ts";
+import type {
+  Datagram,
+  DataPlaneEvent,
+  Edge,
+  MeshAction,
+  MeshCommand,
+  MeshEvent,
+  MeshNotice,
+  PeerView,
+  Way,
+} from "./types.ts";
 import { viewOf } from "./view.ts";
 import { Ways } from "./ways.ts";
 
@@ -124,12 +134,12 @@ export class Mesh {
   }
 
   /** As link state sees the way to an overlay address. */
-  wayTo(address: string): ReturnType<Ways["explain"]> {
+  wayTo(address: string): Way | undefined {
     return this.#ways.explain(address);
   }
 
   /** Every link that anybody tells of. */
-  links(): ReturnType<Ways["edges"]> {
+  links(): readonly Edge[] {
     return this.#ways.edges();
   }
 

@@ -2,6 +2,7 @@
 import type { Endpoint } from "../base/endpoint.ts";
 import type { Ms } from "../base/time.ts";
 import type { AeadName } from "../crypto/provider.ts";
+import type { EdgeView, RouteView } from "./routing/types.ts";
 
 /** How fast this machine seals and opens 1,400-byte packets, MB/s, each at most 65,535; 0 means "not offered". */
 export interface AeadRates {
@@ -176,4 +177,22 @@ export interface PeerView {
   readonly localIndex: number | undefined;
   readonly rekeys: number;
   readonly control: { readonly sent: number; readonly received: number };
+}
+
+/** The way that packets to a member take, in overlay addresses. */
+export interface Way {
+  /** The member itself is the last; empty when there is no way. */
+  readonly hops: readonly string[];
+  readonly cost: number | undefined;
+  readonly primary: string | undefined;
+  /** Takes over while the primary is silent. */
+  readonly backup: string | undefined;
+  readonly why: RouteView["why"];
+}
+
+/** A link and what both its ends, overlay addresses, say of it; as `EdgeView`. */
+export interface Edge {
+  readonly ends: readonly [string, string];
+  readonly values: EdgeView["values"];
+  readonly cost: number | undefined;
 }

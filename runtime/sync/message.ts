@@ -47,7 +47,9 @@ export interface Answer {
 
 /** Records of one batch. */
 export interface Group {
-  readonly batch: Uint8Array;
+  /** The signed statement, or its id alone when it was sent before. */
+  readonly batch: Uint8Array | undefined;
+  readonly id: Uint8Array | undefined;
   /** By index, ascending. */
   readonly records: readonly { readonly index: number; readonly encoded: Uint8Array }[];
   /** Hashes of the proof for all of them. */
@@ -61,7 +63,8 @@ export interface Bodies {
   readonly tell: { readonly number: number; readonly answers: readonly Answer[] };
   /** Ids, one after the other, of what may be news. */
   readonly offer: { readonly ids: Uint8Array };
-  readonly want: { readonly number: number; readonly ids: Uint8Array };
+  /** `signed`: with the signatures of all batches, also of those that were sent before. */
+  readonly want: { readonly number: number; readonly ids: Uint8Array; readonly signed: boolean };
   /** `more`: something that was wanted is here and did not fit. */
   readonly items: { readonly number: number; readonly groups: readonly Group[]; readonly more: boolean };
   readonly wantChunks: { readonly hashes: readonly Uint8Array[] };
@@ -89,21 +92,25 @@ const ANSWER = where(
   record<Answer>({ parts: optional(1, bytesOf(PARTS * FINGERPRINT)), ids: optional(2, idsUpTo(IDS_PER_RANGE)) }),
   ({ parts, ids }) => !(parts && ids),
 );
-const GROUP = record<Group>({
-  batch: field(1, bytesBetween(1, BATCH_BYTES_MAX)),
-  records: field(
-    2,
-    listOf(record({ index: field(1, uint(BATCH_MAX - 1)), encoded: field(2, bytesBetween(1, LEAF_MAX)) }), BATCH_MAX),
-  ),
-  proof: field(3, hashes(BATCH_MAX)),
-});
+const GROUP = where(
+  record<Group>({
+    batch: optional(1, bytesBetween(1, BATCH_BYTES_MAX)),
+    id: optional(4, bytesOf(HASH)),
+    records: field(
+      2,
+      listOf(record({ index: field(1, uint(BATCH_MAX - 1)), encoded: field(2, bytesBetween(1, LEAF_MAX)) }), BATCH_MAX),
+    ),
+    proof: field(3, hashes(BATCH_MAX)),
+  }),
+  ({ batch, id }) => (batch === undefined) !== (id === undefined),
+);
 
 const SHAPES: { readonly [T in MessageType]: readonly [number: number, shape: Shape<Bodies[T]>] } = {
   digest: [1, record({ fingerprint: field(1, bytesOf(FINGERPRINT)), count: field(2, uint(Number.MAX_SAFE_INTEGER)) })],
   ask: [2, record({ number: field(1, NUMBER), ranges: field(2, listOf(RANGE, RANGES_PER_ASK)) })],
   tell: [3, record({ number: field(1, NUMBER), answers: field(2, listOf(ANSWER, RANGES_PER_ASK)) })],
   offer: [4, record({ ids: field(1, idsUpTo(IDS_PER_OFFER)) })],
-  want: [5, record({ number: field(1, NUMBER), ids: field(2, idsUpTo(IDS_PER_WANT)) })],
+  want: [5, record({ number: field(1, NUMBER), ids: field(2, idsUpTo(IDS_PER_WANT)), signed: field(3, flag) })],
   items: [6, record({ number: field(1, NUMBER), groups: field(2, listOf(GROUP, IDS_PER_WANT)), more: field(3, flag) })],
   wantChunks: [7, record({ hashes: field(1, hashes(CHUNKS_PER_WANT)) })],
   chunks: [8, record({ chunks: field(1, listOf(bytesBetween(1, CHUNK_SIZE), CHUNKS_PER_WANT)) })],

@@ -22,11 +22,8 @@ export interface Differences {
   readonly surplus: readonly string[];
 }
 
-/** Ranges that a walk may ask about, beside what it has found. */
+/** Ranges that a walk may ask about, beside one for each record that this side has or the other gave. */
 const RANGES_FREE = 1_000;
-/** Ranges for each record that this side has or the other gave: one per digit in which ids of a large set differ. */
-const RANGES_PER_RECORD = 8;
-
 export class Walk {
   readonly #tree: IdTree;
   #open: string[] = [""];
@@ -41,7 +38,7 @@ export class Walk {
 
   /** What to ask next; empty when the walk is over. Asking again before an answer came asks the same. */
   next(): readonly Range[] {
-    const allowed = RANGES_FREE + RANGES_PER_RECORD * (this.#tree.size + this.given);
+    const allowed = RANGES_FREE + this.#tree.size + this.given;
     if (this.#spent > allowed) return [];
     if (this.#asked.length === 0) {
       this.#asked = this.#open.splice(-RANGES_PER_ASK);

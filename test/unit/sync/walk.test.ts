@@ -104,7 +104,7 @@ describe("a walk", () => {
       ranges += asked.length;
       if (!walk.told(asked.map(({ prefix }) => lie(prefix)))) break; // caught
     }
-    expect(ranges).toBeLessThanOrEqual(1_000 + 8 * 500 + 64);
+    expect(ranges).toBeLessThanOrEqual(1_000 + 500 + 64);
   });
 
   test.each([
