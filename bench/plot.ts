@@ -27,7 +27,7 @@ function panelOf({ title, unit, curves }: Panel): string {
     return (Math.log10(v) - low) / (high - low || 1);
   };
   const x = (v: number): string => (MARGIN + scale(xs, v) * (WIDTH - MARGIN - 16)).toFixed(1);
-  const y = (v: number): string => (HEIGHT - MARGIN + 10 - scale(ys, v) * (HEIGHT - MARGIN - 36)).toFixed(1);
+  const y = (v: number): string => (HEIGHT - MARGIN + 10 - scale(ys, v) * (HEIGHT - MARGIN - 64)).toFixed(1);
   const [left, right, bottom, top] = [
     x(xs[0] as number),
     x(xs.at(-1) as number),

@@ -15,7 +15,7 @@ export interface MeshFigures {
   readonly flapBytes: number;
   /** A third of the mesh parts and comes back. */
   readonly partitionBytes: number;
-  /** Sent per gateway when one joins; what that one is sent; ms until it has all routes. */
+  /** Sent per gateway when one joins that nobody has met before; what that one is sent; ms until it has all routes. */
   readonly joinBytes: number;
   readonly coldBytes: number;
   readonly coldTime: number;
@@ -34,11 +34,30 @@ export async function meshFigures(count: number): Promise<MeshFigures> {
   const world = new RoutingWorld({ seed, count, wires: wiresOf("geometric", count, seed) });
   const sent = (): number => world.nodes.reduce((sum, n) => sum + n.sent.bytes, 0) / count;
   const pick = <T>(items: readonly T[]): T => items[Math.floor(world.draw() * items.length)] as T;
-  await world.startSettled();
+  const joiner = pick(world.nodes);
+  await world.startSettled(joiner);
   let before = sent();
   const idleFrom = world.now;
   await world.run(seconds(60));
   const idle = (sent() - before) / ((world.now - idleFrom) / 1000);
+
+  before = sent();
+  let coldBytes = 0;
+  for (const n of joiner.links.keys()) {
+    const node = world.node(n);
+    node.tamper = (to, data) => {
+      if (to === joiner) coldBytes += data.length;
+      return [data];
+    };
+  }
+  const joined = world.now;
+  await world.restart(joiner);
+  const done = (): boolean => joiner.primary.every((hop, n) => hop >= 0 || n === joiner.index);
+  while (!done() && world.now < joined + 60_000) await world.run(50);
+  const coldTime = world.now - joined;
+  await world.run(seconds(10));
+  const joinBytes = sent() - before;
+  sound(world, "after a join");
 
   const times: number[] = [];
   const link: number[] = [];
@@ -70,26 +89,6 @@ export async function meshFigures(count: number): Promise<MeshFigures> {
   const partitionBytes = sent() - before;
   sound(world, "after a partition");
 
-  const joiner = pick(world.nodes);
-  world.crash(joiner);
-  await world.run(seconds(10));
-  before = sent();
-  let coldBytes = 0;
-  for (const n of joiner.links.keys()) {
-    const node = world.node(n);
-    node.tamper = (to, data) => {
-      if (to === joiner) coldBytes += data.length;
-      return [data];
-    };
-  }
-  const joined = world.now;
-  await world.restart(joiner);
-  const done = (): boolean => joiner.primary.every((hop, n) => hop >= 0 || n === joiner.index);
-  while (!done() && world.now < joined + 60_000) await world.run(50);
-  const coldTime = world.now - joined;
-  await world.run(seconds(10));
-  const joinBytes = sent() - before;
-  sound(world, "after a join");
   return {
     convergence: median(times),
     convergenceMost: Math.max(...times),

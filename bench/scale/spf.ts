@@ -6,7 +6,7 @@ import { COSTS } from "../../runtime/mesh/routing/types.ts";
 import { seededNumber } from "../../test/help/seeded.ts";
 import { at, median } from "../rounds.ts";
 
-const NONE: ReadonlySet<number> = new Set();
+const NONE: ReadonlyMap<number, boolean> = new Map();
 const DEGREE = 8;
 
 export interface SpfTimes {

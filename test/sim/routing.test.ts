@@ -17,19 +17,14 @@ const worldOf = (seed: string, topology: TopologyName, count: number, make?: Awa
 const SOUND = { loops: 0, holes: 0, detours: 0, badBackups: 0, examples: [] };
 
 for (const topology of TOPOLOGY_NAMES)
-  scenario(
-    `routing/${topology}`,
-    `${topology}: a bad quarter of an hour leaves every route right`,
-    1,
-    async ({ seed }) => {
-      const world = worldOf(seed, topology, topology === "lan" ? 12 : 24);
-      await world.startSettled();
-      replays(world, world.node(3));
-      const day = await new Churn(world).run(minutes(15));
-      expect(day.violations).toEqual([]);
-      expect(day.happenings.length).toBeGreaterThan(10);
-    },
-  );
+  scenario(`routing/${topology}`, `${topology}: ten bad minutes leave every route right`, 1, async ({ seed }) => {
+    const world = worldOf(seed, topology, topology === "lan" ? 12 : 24);
+    await world.startSettled();
+    replays(world, world.node(3));
+    const day = await new Churn(world).run(minutes(10));
+    expect(day.violations).toEqual([]);
+    expect(day.happenings.length).toBeGreaterThan(8);
+  });
 
 scenario("routing/cold", "from nothing everybody finds everybody", 2, async ({ seed }) => {
   const world = worldOf(seed, "geometric", 60);

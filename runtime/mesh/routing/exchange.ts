@@ -293,6 +293,7 @@ export class Exchange {
 
   /** Whether it is news. */
   #advance(neighbour: RoutingNeighbour, record: LinkRecord, reveal: Reveal, now: Ms): boolean {
+    if (neighbour.isMuted(now)) return false; // a forged reveal costs up to 255 hashes, and a message may hold thousands
     const result = this.#database.advance(record, reveal);
     if (result === "forged") this.#spoil(neighbour, "forged", now);
     else if (result === "old") this.#count("old");

@@ -11,8 +11,8 @@ const AFTER_DOWN: Ms = seconds(1);
 const AFTER_UP: Ms = seconds(10);
 /** Sources whose routes to everybody are followed at each judgement. */
 const SAMPLE = 12;
-/** Control bytes that a gateway may send on average, a second. */
-const TRAFFIC_MAX = 2500;
+/** Control bytes that a gateway may send on average, a second, for each of its links. */
+const TRAFFIC_MAX = 400;
 
 export interface Happening {
   readonly kind: string;

@@ -137,23 +137,21 @@ export class RoutingWorld {
     for (const link of this.links) this.at(this.now + this.draw() * within, () => this.raise(link));
   }
 
-  /** As if all had been together for long: everybody knows all lists, all links are up. */
-  async startSettled(): Promise<void> {
+  /** As if all had been together for long, everybody knows all lists, all links are up; but for one that has never been there. */
+  async startSettled(absent?: SimNode): Promise<void> {
     const labels = this.nodes.map((n) => n.label);
-    for (const n of this.nodes) {
-      await this.feed(n, { type: "members", added: labels, removed: [] });
-      for (const [other, link] of n.links) {
-        link.up = true;
-        await this.feed(n, { type: "link", neighbour: this.node(other).label, value: link.value });
-      }
+    const present = this.nodes.filter((n) => n !== absent);
+    const links = this.links.filter((l) => l.a !== absent?.index && l.b !== absent?.index);
+    if (absent) absent.alive = false;
+    for (const n of present) await this.feed(n, { type: "members", added: labels, removed: [] });
+    for (const { a, b, value } of links) {
+      await this.feed(this.node(a), { type: "link", neighbour: this.node(b).label, value });
+      await this.feed(this.node(b), { type: "link", neighbour: this.node(a).label, value });
     }
     await this.run(60_000);
-    const lists = this.nodes.flatMap((n) => n.routing.lists());
-    for (const n of this.nodes) await this.feed(n, { type: "known", lists });
-    for (const link of this.links) {
-      link.up = false;
-      await this.raise(link);
-    }
+    const lists = present.flatMap((n) => n.routing.lists());
+    for (const n of present) await this.feed(n, { type: "known", lists });
+    for (const link of links) await this.raise(link);
     await this.run(1000);
     for (const n of this.nodes) Object.assign(n.sent, { messages: 0, bytes: 0 });
   }
