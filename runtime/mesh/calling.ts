@@ -11,7 +11,7 @@ import type { Ways } from "./ways.ts";
 
 /** A peer that has refused us is not asked again sooner. */
 const REFUSED_PAUSE = minutes(10);
-/** When a peer is not reached over the underlay within this, the mesh is tried beside it. */
+/** When a peer is not reached at a place within this, the next one or the mesh is tried beside it. */
 const DIRECT_ALONE = 1500;
 /** What was to be sent to it has gone, or is not worth sending any more. */
 const WANTED_FOR: Ms = minutes(1);
@@ -67,10 +67,11 @@ export class Calling {
       p.nextTry = p.refusedUntil;
       return undefined;
     }
-    const other = !isThrough(place) && this.#isBehind(p);
-    const limit = other ? DIRECT_ALONE : this.#deps.settings.attemptLimit;
+    const others = isThrough(place) || p.current ? 0 : p.places.size - 1;
+    const isNext = (!isThrough(place) && this.#isBehind(p)) || p.tries % (others + 1) < others; // somewhere else it may be
+    const limit = isNext || others > 0 ? DIRECT_ALONE : this.#deps.settings.attemptLimit;
     p.attemptUntil = now + limit;
-    p.nextTry = now + limit + (other ? 0 : this.#pauseOf(p.tries));
+    p.nextTry = now + limit + (isNext ? 0 : this.#pauseOf(p.tries / (others + 1)));
     p.tries++;
     if (!p.current && !isThrough(place)) p.places.next();
     return place;

@@ -27,7 +27,17 @@ import { ControlSession } from "./session/control.ts";
 import { type ControlMessage, decodeMessage, encodeMessage } from "./session/message.ts";
 import { isStreamFrame, Stream } from "./stream/stream.ts";
 import { type Avoided, SUSPECT_AFTER, Suspicion } from "./suspicion.ts";
-import type { Datagram, DataPlaneEvent, MeshAction, MeshCommand, MeshEvent, MeshNotice, PeerView } from "./types.ts";
+import type {
+  Datagram,
+  DataPlaneEvent,
+  Edge,
+  MeshAction,
+  MeshCommand,
+  MeshEvent,
+  MeshNotice,
+  PeerView,
+  Way,
+} from "./types.ts";
 import { viewOf } from "./view.ts";
 import { Ways } from "./ways.ts";
 
@@ -124,12 +134,12 @@ export class Mesh {
   }
 
   /** As link state sees the way to an overlay address. */
-  wayTo(address: string): ReturnType<Ways["explain"]> {
+  wayTo(address: string): Way | undefined {
     return this.#ways.explain(address);
   }
 
   /** Every link that anybody tells of. */
-  links(): ReturnType<Ways["edges"]> {
+  links(): readonly Edge[] {
     return this.#ways.edges();
   }
 
@@ -152,6 +162,7 @@ export class Mesh {
       this.#tellNeighbours(peer, now);
       this.#flush(peer, now);
       this.#followPath(peer, now);
+      this.#offerPlaces(peer, now);
       this.#queue.set(peer, this.#due(peer));
     }
   }
@@ -228,6 +239,12 @@ export class Mesh {
     peer.path.follow(peer.current && peer.endpoint, now);
     const bytes = peer.path.news(now);
     if (bytes !== undefined && peer.member) this.#out.push({ type: "limitFrames", peer: peer.member.address, bytes });
+  }
+
+  /** Where the data path is to look for the peer, beside where it is spoken to. */
+  #offerPlaces({ current, member, endpoint, links, places }: Peer, now: Ms): void {
+    const offer = current && member && endpoint && links.offer(endpoint, places.all, now);
+    if (offer) this.#out.push({ type: "setPlaces", peer: member.address, places: offer });
   }
 
   #probe(peer: Peer, now: Ms): void {
@@ -363,7 +380,9 @@ export class Mesh {
     const peer = "peer" in e ? this.#peers.byAddress(e.peer) : this.#peers.byIndex(e.localIndex);
     if (!peer) return;
     if (e.type === "silent" || e.type === "alive") await this.#hearLink(peer, e.type === "alive", now);
-    else if (e.type === "moved") this.#move(peer, e.endpoint, now);
+    else if (e.type === "moved" || e.type === "carries") this.#move(peer, e.endpoint, now);
+    else if (e.type === "linkAlive" || e.type === "linkSilent") peer.links.heard(e.endpoint, e.type === "linkAlive");
+    else if (e.type === "place") peer.places.notice(e.endpoint);
     else if (e.type === "exhausted" && peer.current?.localIndex === e.localIndex) await this.#dial(peer, now);
     else if (e.type === "wanted" && !peer.current) {
       this.#calling.want(peer, now);
@@ -410,6 +429,7 @@ export class Mesh {
       tell,
       stream,
       p.path.due,
+      p.links.due,
       p.lastSent + s.keepalive,
       this.#askAt(p),
       this.#digestAt(p),
@@ -520,7 +540,7 @@ export class Mesh {
     const isStream = isStreamFrame(opened.plaintext);
     const message = isStream || opened.plaintext.length === 0 ? undefined : decodeMessage(opened.plaintext);
     if (!isThrough(endpoint) && message?.kind !== "seek") peer.heardDirectly = now; // that one may hear nothing of us there
-    if (opened.newest && !isQuestion(message)) this.#move(peer, endpoint, now);
+    if (opened.newest && !isQuestion(message) && !peer.links.explains(endpoint)) this.#move(peer, endpoint, now);
     this.#handshakes.confirmed(session.localIndex);
     if (!session.confirmed) this.#use(peer, session, now);
     await this.#noteHearing(peer, message?.unanswered ?? 0, now);
@@ -781,10 +801,11 @@ export class Mesh {
     if (!e.joined && this.#directory && !this.#directory.byId(e.peer.id)) return;
     const peer = this.#peers.of(e.peer.id, now);
     this.#peers.name(peer, e.peer);
-    if (!peer.current || e.confirmed) this.#peers.place(peer, e.endpoint);
+    const endpoint = peer.current && peer.endpoint && peer.links.explains(e.endpoint) ? peer.endpoint : e.endpoint;
+    if (!peer.current || e.confirmed) this.#peers.place(peer, endpoint);
     const session = new ControlSession(this.#deps.crypto, e, now, this.#deps.settings);
     this.#peers.install(peer, session);
-    this.#out.push({ type: "installSession", peer: e.peer.address, session: e.data, endpoint: e.endpoint });
+    this.#out.push({ type: "installSession", peer: e.peer.address, session: e.data, endpoint });
     const spare = peer.sessions.length > SESSIONS_MAX ? peer.sessions.find((s) => s !== peer.current) : undefined;
     if (spare) this.#drop(peer, spare, "replaced");
     if (e.confirmed) this.#use(peer, session, now);

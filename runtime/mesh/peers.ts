@@ -6,6 +6,7 @@ import { Seek } from "./discovery/seek.ts";
 import { GossipPeer } from "./gossip/gossip.ts";
 import type { RemoteMember } from "./handshake/ports.ts";
 import { isThrough } from "./neighbours.ts";
+import { PeerLinks } from "./peer-links.ts";
 import { PeerPath } from "./peer-path.ts";
 import { Places } from "./places.ts";
 import type { ControlSession } from "./session/control.ts";
@@ -82,6 +83,7 @@ export interface Peer {
   readonly path: PeerPath;
   /** Whether it can be spoken to elsewhere. */
   readonly seek: Seek;
+  readonly links: PeerLinks;
 }
 
 /** Peers that an event asks for are remembered until `takeTouched`: nothing else can have changed by it. */
@@ -166,6 +168,7 @@ export class PeerTable {
       gossip: new GossipPeer(),
       path: new PeerPath(),
       seek: new Seek(),
+      links: new PeerLinks(),
     };
     this.#byId.set(key, peer);
     return this.#touch(peer);
@@ -198,7 +201,9 @@ export class PeerTable {
     peer.sessions.splice(peer.sessions.indexOf(session), 1);
     this.#byIndex.delete(session.localIndex);
     if (peer.current === session) peer.current = peer.sessions.findLast((s) => s.confirmed);
-    if (!peer.current) peer.answers = undefined;
+    if (peer.current) return;
+    peer.answers = undefined;
+    peer.links.reset();
   }
 
   remove(peer: Peer): void {

@@ -18,7 +18,8 @@ import { isAdjacent, isNeighbour } from "./neighbours.ts";
 import type { Peer } from "./peers.ts";
 import type { MeshDirectory } from "./ports.ts";
 import { Routing } from "./routing/routing.ts";
-import type { Label, RoutingAction, RoutingEvent } from "./routing/types.ts";
+import { COSTS, type Label, type RoutingAction, type RoutingEvent } from "./routing/types.ts";
+import type { Edge, Way } from "./types.ts";
 
 /** Overlay addresses of neighbours; `backup` takes over while `primary` is silent. */
 export interface Route {
@@ -93,18 +94,26 @@ export class Ways {
     return this.#routes.get(address);
   }
 
-  /** As link state sees the way to an overlay address, in overlay addresses; undefined before we are a member. */
-  explain(address: string) {
+  /** The way that packets of ours take; undefined before we are a member. */
+  explain(address: string): Way | undefined {
     const label = this.#labels.get(address);
     const view = label === undefined ? undefined : this.#routing?.routeTo(label);
     if (!view) return undefined;
-    const name = (l: Label | undefined): string | undefined => (l === undefined ? undefined : this.#addresses.get(l));
-    const hops = view.hops.map(name).filter((hop) => hop !== undefined);
-    return { ...view, destination: address, hops, primary: name(view.primary), backup: name(view.backup) };
+    const route = this.#routes.get(address);
+    const { primary, backup } = { primary: route?.primary, backup: route?.backup };
+    if (primary === address) return { hops: [address], cost: this.#costOf(address), primary, backup, why: "direct" };
+    const hops = view.hops.map((hop) => this.#addresses.get(hop)).filter((hop) => hop !== undefined);
+    return { hops, cost: view.cost, primary, backup, why: view.why };
+  }
+
+  /** Of the link to a neighbour; undefined while it serves us alone. */
+  #costOf(address: string): number | undefined {
+    const value = this.#told.get(address)?.value;
+    return value ? COSTS[value] : undefined;
   }
 
   /** Every link that anybody tells of, with the overlay addresses of its ends. */
-  edges() {
+  edges(): readonly Edge[] {
     const name = (l: Label): string | undefined => this.#addresses.get(l);
     return (this.#routing?.edges() ?? []).flatMap(({ ends: [a, b], values, cost }) => {
       const [from, to] = [name(a), name(b)];

@@ -37,10 +37,10 @@ const SHAPE = record<ControlMessage>({
   kind: field(1, oneOf("ping", "pong", "digest", "goodbye", "probe", "probed", "seek", "found")),
   token: optional(2, uint(0xffff_ffff)),
   digest: optional(3, bytesOf(32)),
-  unanswered: optional(6, uint(0xffff)),
-  links: optional(5, bytesOf(16)),
   padding: optional(4, bytesBetween(0, PADDING_MAX)),
   seen: optional(5, ENDPOINT),
+  links: optional(6, bytesOf(16)),
+  unanswered: optional(7, uint(0xffff)),
 });
 
 export const encodeMessage = (message: ControlMessage): Uint8Array => encodeAs(SHAPE, message);
