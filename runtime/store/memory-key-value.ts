@@ -91,6 +91,8 @@ export class MemoryKeyValue implements KeyValue {
 
   async compact(): Promise<void> {}
 
+  async relax(): Promise<void> {}
+
   written(): number {
     return this.#written;
   }

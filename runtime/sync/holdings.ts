@@ -21,7 +21,8 @@ export interface Held {
   readonly id: string;
   readonly kind: KindName;
   readonly author: Uint8Array;
-  readonly key: Uint8Array;
+  /** Its key, as hex. */
+  readonly keyName: string;
   readonly version: number;
   /** Ids of its batch, its epoch and its chunks, hex. */
   readonly batch: string;
@@ -54,16 +55,23 @@ const SLICE = 500;
 
 /** Counts references; what nothing refers to any more goes. */
 class References {
-  readonly #counts = new Map<string, number>();
+  readonly #counts = new Map<string, { readonly name: string; count: number }>();
+
+  /** Hex: one string for all that refer to the same. */
+  name(id: Uint8Array): string {
+    const hex = toHex(id);
+    return this.#counts.get(hex)?.name ?? hex;
+  }
 
   has(name: string): boolean {
     return this.#counts.has(name);
   }
 
   change(name: string, by: number): void {
-    const count = (this.#counts.get(name) ?? 0) + by;
-    if (count === 0) this.#counts.delete(name);
-    else this.#counts.set(name, count);
+    const row = this.#counts.get(name) ?? { name, count: 0 };
+    row.count += by;
+    if (row.count === 0) this.#counts.delete(name);
+    else this.#counts.set(name, row);
   }
 }
 
@@ -98,7 +106,7 @@ export class Holdings {
   }
 
   get(author: Uint8Array, kind: KindName, key: Uint8Array): Held | undefined {
-    return this.#set.get(author, kind, key);
+    return this.#set.get(author, kind, toHex(key));
   }
 
   byId(id: string): Held | undefined {
@@ -143,7 +151,10 @@ export class Holdings {
   async stored(id: string): Promise<Kept | undefined> {
     const held = this.#byId.get(id);
     if (!held) return undefined;
-    const data = await this.#store.get("record", slotOf(this.#crypto, held.author, held.kind, held.key));
+    const data = await this.#store.get(
+      "record",
+      slotOf(this.#crypto, held.author, held.kind, Uint8Array.fromHex(held.keyName)),
+    );
     const batch = await this.batch(Uint8Array.fromHex(held.batch));
     const stored = data && decodeStored(data);
     const record = stored && decodeRecord(this.#crypto, held.author, stored.encoded);
@@ -243,29 +254,29 @@ export class Holdings {
     const change = (range: Change["range"], key: Uint8Array, value: Uint8Array | undefined): void => {
       changes.set(`${range} ${toHex(key)}`, { range, key, value });
     };
-    for (const { author, kind, key, batch, chunks } of dropped) {
-      change("record", slotOf(this.#crypto, author, kind, key), undefined);
+    for (const { author, kind, keyName, batch, chunks } of dropped) {
+      change("record", slotOf(this.#crypto, author, kind, Uint8Array.fromHex(keyName)), undefined);
       if (!this.#batches.has(batch)) change("batch", Uint8Array.fromHex(batch), undefined);
       for (const c of chunks ?? []) if (!this.#chunks.has(c)) change("chunk", Uint8Array.fromHex(c), undefined);
     }
     for (const { record, batch, index, path } of arrivals) {
       const stored = encodeStored({ batch: batch.id, index, path, encoded: record.encoded });
-      change("record", slotOf(this.#crypto, record.author, record.kind, record.key), stored);
+      change("record", slotOf(this.#crypto, record.author, record.kind, record.leaf.key), stored);
     }
     for (const { id, encoded } of batches) change("batch", id, encoded);
     return [...changes.values()];
   }
 
   #held({ record, batch }: Pick<Arrival, "record" | "batch">): Held {
-    const { id, kind, key, version, leaf } = record;
+    const { id, kind, keyName, version, leaf } = record;
     return {
       id,
       kind,
       author: this.#author(record.author),
-      key,
+      keyName,
       version,
-      batch: toHex(batch.id),
-      epoch: leaf.epoch && toHex(leaf.epoch),
+      batch: this.#batches.name(batch.id),
+      epoch: leaf.epoch && this.#epochs.name(leaf.epoch),
       chunks: leaf.chunks?.map(toHex),
       deleted: leaf.body === undefined && leaf.chunks === undefined,
     };
@@ -295,6 +306,7 @@ export class Holdings {
     for (const hash of chunks)
       if (!this.#chunks.has(hash)) gone.push({ range: "chunk", key: Uint8Array.fromHex(hash), value: undefined });
     if (gone.length > 0) await this.#store.commit(gone);
+    await this.#store.relax();
   }
 
   #restore(stored: Stored | undefined, batches: ReadonlyMap<string, Batch>, chunks: ReadonlySet<string>): boolean {

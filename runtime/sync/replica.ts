@@ -195,9 +195,9 @@ export class Replica {
 
   #ownCame({ record }: Arrival): "take" | "leave" {
     this.#versions.heard(record.version);
-    const verdict = this.#versions.judge(slotName(record.kind, record.key), this.#deps.now());
+    const verdict = this.#versions.judge(slotName(record.kind, record.leaf.key), this.#deps.now());
     this.#deps.meter.count(`sync.own.${verdict}`);
-    if (verdict === "assert") void this.#take(() => this.#assert(record.kind, record.key));
+    if (verdict === "assert") void this.#take(() => this.#assert(record.kind, record.leaf.key));
     return verdict === "take" ? "take" : "leave";
   }
 

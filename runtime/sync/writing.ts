@@ -143,8 +143,14 @@ export async function readValue(
   const body = leaf.body ?? (leaf.chunks && concat(...(parts as Uint8Array[])));
   if (!body || !leaf.epoch || !leaf.salt) return body;
   if (!groupKey) return "no key";
-  const { author, kind, key, version } = held;
-  return openValue(crypto, groupKey, { meshId, author, kind, key, version, epoch: leaf.epoch }, leaf.salt, body);
+  const { author, kind, version } = held;
+  return openValue(
+    crypto,
+    groupKey,
+    { meshId, author, kind, key: leaf.key, version, epoch: leaf.epoch },
+    leaf.salt,
+    body,
+  );
 }
 
 /** Versions for writes: each above what its key had, and what its author wrote. */

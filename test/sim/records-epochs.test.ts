@@ -20,7 +20,7 @@ function keysSeenBy(world: RecordsWorld, whom: Gateway): Set<string> {
 }
 
 const epochOf = (reader: Gateway, key: string, author: Gateway): string | undefined =>
-  reader.replica?.list("application").find((h) => toHex(h.key) === toHex(utf8(key)) && toHex(h.author) === author.id)
+  reader.replica?.list("application").find((h) => h.keyName === toHex(utf8(key)) && toHex(h.author) === author.id)
     ?.epoch;
 
 describe("a revoked member", () => {

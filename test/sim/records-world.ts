@@ -117,7 +117,7 @@ export class Gateway {
       const author = toHex(held.author);
       if (author === this.id && !this.world.written.has(held.id)) this.world.written.add(held.id);
       if (!this.world.written.has(held.id)) this.world.wrongs.push(`${this.name} took ${held.kind} that nobody wrote`);
-      const slot = `${author} ${held.kind} ${toHex(held.key)}`;
+      const slot = `${author} ${held.kind} ${held.keyName}`;
       const seen = this.#seen.get(slot);
       if (seen && order(held, seen) <= 0) this.world.wrongs.push(`${this.name} went back in ${held.kind}`);
       this.#seen.set(slot, held);
