@@ -17,7 +17,7 @@ import {
   relayObjects,
   steeringObject,
 } from "./dataplane/addon.io.ts";
-import { Carried } from "./dataplane/carried.ts";
+import { Carried, Measured } from "./dataplane/carried.ts";
 import { type NativeDataPlane, openNative } from "./dataplane/native.io.ts";
 import { PeerTraffic } from "./dataplane/peer-traffic.ts";
 import type { DataPlane, DataPlaneHandlers, DataPlaneOptions } from "./dataplane/port.ts";
@@ -69,6 +69,7 @@ export class Node {
   readonly #options: NodeOptions;
   readonly #log: Log;
   readonly #meter = new Meter();
+  readonly #measured = new Measured();
   readonly #events = new EventLog(Date.now);
   readonly #traffic = new PeerTraffic();
   readonly #issuer: Issuer;
@@ -213,7 +214,10 @@ export class Node {
   }
 
   #noteCarried(carried: Carried): void {
-    const sessions = carried.look((this.#plane as DataPlane).stats().sessions);
+    const plane = this.#plane as DataPlane;
+    const sessions = carried.look(plane.stats().sessions);
+    const links = this.#measured.look(plane.links());
+    if (links.length > 0) void this.#feed({ type: "dataPlane", event: { type: "measured", links } });
     if (sessions.length > 0) void this.#feed({ type: "dataPlane", event: { type: "carried", sessions } });
   }
 

@@ -377,6 +377,7 @@ export class Mesh {
 
   async #notice(e: DataPlaneEvent, now: Ms): Promise<void> {
     if (e.type === "carried") return this.#noteCarried(e.sessions, now);
+    if (e.type === "measured") return this.#noteMeasured(e.links);
     const peer = "peer" in e ? this.#peers.byAddress(e.peer) : this.#peers.byIndex(e.localIndex);
     if (!peer) return;
     if (e.type === "silent" || e.type === "alive") await this.#hearLink(peer, e.type === "alive", now);
@@ -387,6 +388,13 @@ export class Mesh {
     else if (e.type === "wanted" && !peer.current) {
       this.#calling.want(peer, now);
       await this.#care(peer, now);
+    }
+  }
+
+  #noteMeasured(links: readonly { readonly peer: string; readonly roundTrip: Ms }[]): void {
+    for (const { peer, roundTrip } of links) {
+      const found = this.#peers.byAddress(peer);
+      if (found) found.linkTrip = roundTrip;
     }
   }
 

@@ -72,6 +72,8 @@ export interface Peer {
   /** Questions since it was last heard. */
   asked: number;
   roundTrip: Ms | undefined;
+  /** Of its link, as the data path measures it. */
+  linkTrip: Ms | undefined;
   readonly pings: Map<number, Ms>;
   /** What waits for a session. */
   posts: Post[];
@@ -159,6 +161,7 @@ export class PeerTable {
       nextAsk: now,
       asked: 0,
       roundTrip: undefined,
+      linkTrip: undefined,
       pings: new Map(),
       posts: [],
       rekeys: 0,

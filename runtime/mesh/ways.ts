@@ -160,7 +160,8 @@ export class Ways {
     const told = this.#told.get(address) ?? { session: false, value: 0 };
     this.#told.set(address, told);
     const session = isKept && isAdjacent(peer);
-    const value = session && !peer.silent ? linkValue(peer.roundTrip ?? peer.stream.roundTrip, told.value) : 0;
+    const value =
+      session && !peer.silent ? linkValue(peer.linkTrip ?? peer.roundTrip ?? peer.stream.roundTrip, told.value) : 0;
     const neighbour = this.#labels.get(address) as Label;
     if (session && !told.session) await this.#handle({ type: "session", neighbour, up: true }, now);
     if (value !== told.value) await this.#handle({ type: "link", neighbour, value }, now);
