@@ -12,6 +12,7 @@ constexpr uint64_t MS = 1'000'000;
 constexpr uint64_t LOOK = 100 * MS;        // between two looks at the counters
 constexpr uint64_t WAIT_MIN = 8 * MS;      // three of these and a round trip are the longest gap in a flow whose link dies
 constexpr uint64_t WAIT_FIRST = 100 * MS;  // of a place that never answered; doubled each time
+constexpr uint64_t WAIT_AFAR = 32 * MS;    // nobody here could take over, but whoever is further back may: it is to hear soon of a link that died
 constexpr uint64_t WAIT_ALONE = 1000 * MS; // nobody could take over, or it is not this link that would: sooner would change nothing
 constexpr uint64_t WAIT_MAX = 5000 * MS;
 constexpr uint64_t WAIT_IDLE = 15'000 * MS;  // of a link that another stands before
@@ -194,7 +195,8 @@ void Liveness::pace(Watch& watch, const RelayTables& relay, uint64_t now) const 
     const uint64_t idle = rank == 0 ? WAIT_MAX : WAIT_IDLE;
     const double wanted = watch.rate > 0 ? WAIT_MIN * std::max(1.0, FULL_RATE / watch.rate) : static_cast<double>(idle);
     const bool matters = rank <= 1 && (watch.replaceable || lives_elsewhere(watch, way));
-    const uint64_t wait = std::clamp(static_cast<uint64_t>(std::min(wanted, static_cast<double>(idle))), matters ? WAIT_MIN : WAIT_ALONE, idle);
+    const uint64_t least = matters ? WAIT_MIN : rank <= 1 && watches_.size() > 1 ? WAIT_AFAR : WAIT_ALONE;
+    const uint64_t wait = std::clamp(static_cast<uint64_t>(std::min(wanted, static_cast<double>(idle))), least, idle);
     const bool sooner = wait < way.wait;
     way.wait = wait;
     const uint64_t until = state_field(state.until), soon = now + patience(watch, way) * MS;

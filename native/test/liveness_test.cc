@@ -195,12 +195,13 @@ TEST("so is one that we relay to") {
   CHECK(world.asked('b') >= 11 && world.asked('c') >= 11);
 }
 
-TEST("where nobody could take over, a flow changes little: one question a second") {
+TEST("where only somebody further back could take over, a dead link is noticed in a tenth of a second") {
   World world;
   world.run(2 * SECOND, 'b', 1000);
   world.asked('b');
   world.run(10 * SECOND, 'b', 1000);
-  CHECK(world.asked('b') == 10);
+  const uint64_t asked = world.asked('b');
+  CHECK(asked >= 280 && asked <= 330);
 }
 
 TEST("a thin flow is not outweighed by questions, and the pause between them grows slower than the patience") {
@@ -259,7 +260,7 @@ TEST("when nobody can take over any more, the neighbour does not seem dead until
   }
   world.asked('b');
   world.run(10 * SECOND, 'b', 1000);
-  CHECK(world.asked('b') == 10);
+  CHECK(world.asked('b') <= 330);
 }
 
 TEST("one that never answered is asked every second, and is not told to be silent") {
