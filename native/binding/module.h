@@ -15,6 +15,9 @@ void register_bpf(napi_env env, napi_value exports);
 /** Interfaces and their changes (interfaces.cc). */
 void register_interfaces(napi_env env, napi_value exports);
 
+/** Datagrams to everybody on a link (multicast.cc). */
+void register_multicast(napi_env env, napi_value exports);
+
 /** The relay in the kernel (relay.cc). */
 void register_relay(napi_env env, napi_value exports);
 

@@ -53,7 +53,7 @@ export const path: Parser<string> = {
 /** A name that the kernel takes for a network device (dev_valid_name). */
 const isDeviceName = (text: string): boolean => /^[^\s/:]{1,15}$/.test(text) && text !== "." && text !== "..";
 
-export const interfaceName: Parser<string | undefined> = {
+export const interfaceName: Parser<string> = {
   expects: "the name of a network interface, at most 15 characters",
   sign: "NAME",
   parse: (given) => (typeof given === "string" && isDeviceName(given) ? { value: given } : undefined),
@@ -94,6 +94,15 @@ export const list = <T>(item: Parser<T>): Parser<readonly T[]> => ({
     return parts.every((part) => part !== undefined) ? { value: parts.map((part) => part.value) } : undefined;
   },
 });
+
+const namesOf = list(interfaceName);
+
+/** Interfaces, or `none` or nothing for none of them. */
+export const interfaceNames: Parser<readonly string[]> = {
+  expects: `${namesOf.expects}; or none`,
+  sign: "NAME",
+  parse: (given) => (given === "none" || given === "" ? { value: [] } : namesOf.parse(given)),
+};
 
 const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
 

@@ -43,6 +43,8 @@ export const LABEL = {
   handshakeResponder: utf8("trellis/1 responder-signs"), //  the responder's
   firstMac: utf8("trellis/1 first-mac"), //                 fragment key of messages to a responder without state
   nonceMac: utf8("trellis/1 nonce-mac"), //                 fragment key of F2, from whom F1 calls and its nonce
+  // discovery (runtime/mesh/discovery/SPEC.md)
+  beacon: utf8("trellis/1 beacon"), //                      SHA-256(label ‖ genesis): what beacons are sealed under
   biscuit: utf8("trellis/1 biscuit"), //                    the responder's sealed state
 } as const;
 

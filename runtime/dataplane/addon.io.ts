@@ -101,6 +101,23 @@ export interface InterfaceWatch {
   close(): void;
 }
 
+export interface MulticastGroups {
+  readonly v4: string;
+  /** Of link-local scope. */
+  readonly v6: string;
+  readonly port: number;
+}
+
+/** Datagrams of at most 512 bytes to and from groups, on the interfaces that are joined; none leaves its link. Interfaces go by index. */
+export interface Multicast {
+  /** Joins again when it was joined before. Throws when neither family can, such as `ENODEV`. */
+  join(index: number): void;
+  leave(index: number): void;
+  /** From an address of that interface, which says to which group. Throws what the kernel says. */
+  send(index: number, source: string, data: Uint8Array): void;
+  close(): void;
+}
+
 export interface OwnedLink {
   readonly name: string;
   readonly alias: string;
@@ -211,6 +228,8 @@ export interface Addon {
   interfaces(): NetworkInterface[];
   /** Calls when interfaces or addresses came, went or changed (route netlink), once for a burst of changes. Keeps no process alive. */
   watchInterfaces(onChange: () => void): InterfaceWatch;
+  /** Of a flood some hundred datagrams a second are heard. Throws `EADDRINUSE` when a program has the port for itself. Keeps no process alive. */
+  openMulticast(groups: MulticastGroups, onHeard: (batch: readonly AddonDatagram[]) => void): Multicast;
   /** Who connected a Unix socket. Throws `ENOTCONN` when `fd` is no connected Unix socket. */
   peerCredentials(fd: number): PeerCredentials;
   /** sd_notify(3); false when no service manager listens (`NOTIFY_SOCKET` is not set). */

@@ -3,10 +3,11 @@
  * the mesh hangs together, and with the nearest, so that ways are short. Others get a session when something is to be sent to them.
  */
 import { compare, concat } from "../base/bytes.ts";
+import type { Ms } from "../base/time.ts";
 import type { CryptoProvider } from "../crypto/provider.ts";
 import type { RemoteMember } from "./handshake/ports.ts";
+import { isThrough } from "./neighbours.ts";
 import type { Peer } from "./peers.ts";
-import { isThrough } from "./routes.ts";
 
 /** Up to so many others all are kept. */
 export const KEEP_ALL = 16;
@@ -37,7 +38,7 @@ export class Keeping {
     const drawn = placed.slice(0, BY_LOT);
     const instead = placed.slice(BY_LOT).filter((p) => !isFailing(p));
     const kept = new Set([...drawn, ...instead.slice(0, drawn.filter(isFailing).length)]);
-    const near = placed.filter((p) => !kept.has(p) && isDirect(p) && p.stream.roundTrip !== undefined);
+    const near = placed.filter((p) => !kept.has(p) && isDirect(p) && tripOf(p) !== undefined);
     for (const p of near.sort((a, b) => distance(a) - distance(b)).slice(0, NEAREST)) kept.add(p);
     return kept;
   }
@@ -57,4 +58,6 @@ const isDirect = (p: Peer): boolean => p.current !== undefined && p.endpoint !==
 
 const isFailing = (p: Peer): boolean => (p.current ? !isDirect(p) : p.tries >= FAILED);
 
-const distance = (p: Peer): number => (p.stream.roundTrip ?? Number.POSITIVE_INFINITY) * (p.kept ? STICKY : 1);
+const tripOf = (p: Peer): Ms | undefined => p.linkTrip ?? p.stream.roundTrip;
+
+const distance = (p: Peer): number => (tripOf(p) ?? Number.POSITIVE_INFINITY) * (p.kept ? STICKY : 1);

@@ -4,7 +4,7 @@
  */
 import { type Endpoint, endpointKey } from "../base/endpoint.ts";
 import { type Ms, minutes, seconds } from "../base/time.ts";
-import { isThrough } from "./routes.ts";
+import { isThrough } from "./neighbours.ts";
 
 /** Links of one peer that the data path takes, the one at its endpoint included. */
 const LINKS_MAX = 4;

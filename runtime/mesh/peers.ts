@@ -2,12 +2,13 @@
 import { toHex } from "../base/bytes.ts";
 import { type Endpoint, endpointKey } from "../base/endpoint.ts";
 import { type Ms, seconds } from "../base/time.ts";
+import { Seek } from "./discovery/seek.ts";
 import { GossipPeer } from "./gossip/gossip.ts";
 import type { RemoteMember } from "./handshake/ports.ts";
+import { isThrough } from "./neighbours.ts";
 import { PeerLinks } from "./peer-links.ts";
 import { PeerPath } from "./peer-path.ts";
 import { Places } from "./places.ts";
-import { isThrough } from "./routes.ts";
 import type { ControlSession } from "./session/control.ts";
 import type { Stream } from "./stream/stream.ts";
 
@@ -40,8 +41,6 @@ export interface Peer {
   answers: boolean | undefined;
   /** Has a session, and cannot be reached where it is spoken to: no neighbour for routing. */
   silent: boolean;
-  /** Node ids, hex, of its neighbours. */
-  reaches: ReadonlySet<string>;
   /** As which neighbour we have announced it; empty: as none. */
   announced: string;
   owesNeighbours: boolean;
@@ -70,7 +69,11 @@ export interface Peer {
   lastSent: Ms;
   /** Not asked before whether it is still there. */
   nextAsk: Ms;
+  /** Questions since it was last heard. */
+  asked: number;
   roundTrip: Ms | undefined;
+  /** Of its link, as the data path measures it. */
+  linkTrip: Ms | undefined;
   readonly pings: Map<number, Ms>;
   /** What waits for a session. */
   posts: Post[];
@@ -80,6 +83,8 @@ export interface Peer {
   stream: Stream;
   readonly gossip: GossipPeer;
   readonly path: PeerPath;
+  /** Whether it can be spoken to elsewhere. */
+  readonly seek: Seek;
   readonly links: PeerLinks;
 }
 
@@ -134,7 +139,6 @@ export class PeerTable {
       heardDirectly: Number.NEGATIVE_INFINITY,
       answers: undefined,
       silent: false,
-      reaches: new Set(),
       announced: "",
       owesNeighbours: false,
       nextNeighbours: now,
@@ -155,7 +159,9 @@ export class PeerTable {
       lastHeard: now,
       lastSent: now,
       nextAsk: now,
+      asked: 0,
       roundTrip: undefined,
+      linkTrip: undefined,
       pings: new Map(),
       posts: [],
       rekeys: 0,
@@ -164,6 +170,7 @@ export class PeerTable {
       stream: this.#newStream(),
       gossip: new GossipPeer(),
       path: new PeerPath(),
+      seek: new Seek(),
       links: new PeerLinks(),
     };
     this.#byId.set(key, peer);

@@ -2,6 +2,7 @@
 import type { Endpoint } from "../base/endpoint.ts";
 import type { Ms } from "../base/time.ts";
 import type { AeadName } from "../crypto/provider.ts";
+import type { EdgeView, RouteView } from "./routing/types.ts";
 
 /** How fast this machine seals and opens 1,400-byte packets, MB/s, each at most 65,535; 0 means "not offered". */
 export interface AeadRates {
@@ -69,6 +70,8 @@ export type MeshAction =
   | { readonly type: "notice"; readonly notice: MeshNotice }
   /** A payload that the peer posted; in order, each once. */
   | { readonly type: "message"; readonly peer: string; readonly protocol: string; readonly data: Uint8Array }
+  /** Durable before any later action is carried out; given back as `MeshDeps.epoch` after a restart. */
+  | { readonly type: "epoch"; readonly epoch: number }
   /** Durable state changed (roster, revocations): the shell writes it. */
   | { readonly type: "persist" };
 
@@ -103,6 +106,8 @@ export type DataPlaneEvent =
   | { readonly type: "wanted"; readonly peer: string }
   /** Sessions, by local index, that have carried packets since this was last told. About once a second. */
   | { readonly type: "carried"; readonly sessions: readonly number[] }
+  /** Round trips of links that carry what goes to their peer, from the data path's own questions. */
+  | { readonly type: "measured"; readonly links: readonly { readonly peer: string; readonly roundTrip: Ms }[] }
   /** A neighbour does not answer the data path's questions; or it does, for the first time or again. */
   | { readonly type: "silent" | "alive"; readonly peer: string }
   /** The same of one of its places: it answers there for the first time or again, or it has stopped to. */
@@ -138,6 +143,8 @@ export type MeshCommand =
   | { readonly type: "post"; readonly peer: string; readonly protocol: string; readonly data: Uint8Array }
   /** Where this gateway can be reached, as far as it knows; all neighbours are told. */
   | { readonly type: "addresses"; readonly endpoints: readonly Endpoint[] }
+  /** A beacon on one of our links: who has this node id may be there. */
+  | { readonly type: "sighted"; readonly id: Uint8Array; readonly endpoint: Endpoint; readonly fresh: boolean }
   /** Says goodbye to every peer; for a clean stop. */
   | { readonly type: "leave" };
 
@@ -180,4 +187,22 @@ export interface PeerView {
   readonly localIndex: number | undefined;
   readonly rekeys: number;
   readonly control: { readonly sent: number; readonly received: number };
+}
+
+/** The way that packets to a member take, in overlay addresses. */
+export interface Way {
+  /** The member itself is the last; empty when there is no way. */
+  readonly hops: readonly string[];
+  readonly cost: number | undefined;
+  readonly primary: string | undefined;
+  /** Takes over while the primary is silent. */
+  readonly backup: string | undefined;
+  readonly why: RouteView["why"];
+}
+
+/** A link and what both its ends, overlay addresses, say of it; as `EdgeView`. */
+export interface Edge {
+  readonly ends: readonly [string, string];
+  readonly values: EdgeView["values"];
+  readonly cost: number | undefined;
 }

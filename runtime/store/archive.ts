@@ -4,7 +4,7 @@
  */
 import { concat, equal, utf8 } from "../base/bytes.ts";
 import { TrellisError } from "../base/errors.ts";
-import { crc32 } from "./checked.ts";
+import { crc32 } from "./crc.ts";
 import { RANGE_NAMES, RANGES, type RangeName, rangeOf } from "./ranges.ts";
 import type { Change, Store } from "./store.ts";
 

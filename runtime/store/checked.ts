@@ -3,22 +3,9 @@
  * that rotted, or stands under another key, must not be taken for what was stored.
  */
 import { concat } from "../base/bytes.ts";
+import { crc32 } from "./crc.ts";
 
 const SUM_LENGTH = 4;
-
-/** CRC-32 (ISO-HDLC), reflected, polynomial 0xEDB88320. */
-const TABLE = Uint32Array.from({ length: 256 }, (_, n) => {
-  let c = n;
-  for (let k = 0; k < 8; k++) c = c & 1 ? (c >>> 1) ^ 0xedb88320 : c >>> 1;
-  return c;
-});
-
-/** u32; `before`: what this gave for the bytes that stand in front. */
-export function crc32(data: Uint8Array, before = 0): number {
-  let c = ~before >>> 0;
-  for (let i = 0; i < data.length; i++) c = (TABLE[(c ^ (data[i] as number)) & 0xff] as number) ^ (c >>> 8);
-  return ~c >>> 0;
-}
 
 const sumOf = (key: Uint8Array, value: Uint8Array): number => crc32(value, crc32(key));
 

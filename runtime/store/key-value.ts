@@ -25,6 +25,8 @@ export interface KeyValue {
   settle(): Promise<void>;
   /** Gives room back that deleted and replaced entries hold. */
   compact(): Promise<void>;
+  /** Lets go of what reading has brought into memory. */
+  relax(): Promise<void>;
   /** Bytes handed to the medium since it was opened, its own upkeep included. */
   written(): number;
   close(): Promise<void>;

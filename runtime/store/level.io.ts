@@ -9,7 +9,8 @@ import type { ClassicLevel } from "classic-level";
 import { messageOf, TrellisError } from "../base/errors.ts";
 import { writeError } from "./atomic.io.ts";
 import type { Entry, KeyChange, KeyValue } from "./key-value.ts";
-import { isWholeTable } from "./level-table.ts";
+import { type Manifest, readBatch, readLog, readManifest } from "./level-log.ts";
+import { isWholeTable, readTable, type Versioned } from "./level-table.ts";
 
 type Level = ClassicLevel<Uint8Array, Uint8Array>;
 
@@ -18,7 +19,7 @@ const MB = 1024 ** 2;
 const OPTIONS = {
   keyEncoding: "view",
   valueEncoding: "view",
-  writeBufferSize: 1 * MB,
+  writeBufferSize: 4 * MB,
   cacheSize: 2 * MB,
   maxFileSize: 2 * MB,
   maxOpenFiles: 100,
@@ -27,10 +28,10 @@ const OPTIONS = {
 /** Ranges are no longer than what the iterator holds at once. */
 const READ_AHEAD = 64 * 1024;
 /** A write leaves so much room free, so that LevelDB can always tidy up and open again. */
-const HEADROOM = 4 * MB;
+const HEADROOM = 8 * MB;
 /** Given up when the disk is too full to open: that takes a table and a manifest. */
 const RESERVE = "reserve";
-const RESERVE_SIZE = 4 * MB;
+const RESERVE_SIZE = 8 * MB;
 /** Name, checksum and lengths that the log puts to each batch. */
 const LOG_OVERHEAD = 32;
 const TABLE = /^(\d+)\.ldb$/;
@@ -49,22 +50,15 @@ export class LevelEngine implements KeyValue {
   }
 
   /**
-   * Opens or makes the store in the directory `path`, and reads every table once. Throws `store/damaged`, `store/full`, `store/in-use`, `store/read-only`,
+   * Opens or makes the store in the directory `path`, and reads every file once. Throws `store/damaged`, `store/full`, `store/in-use`, `store/read-only`,
    * `store/denied`, `store/engine` (the native part cannot be loaded) or `store/write`.
    */
-  static async open(path: string, tables: "checked" | "as they are" = "checked"): Promise<LevelEngine> {
+  static async open(path: string): Promise<LevelEngine> {
     await mkdir(path, { recursive: true, mode: 0o700 }).catch((cause) => {
       throw writeError(path, cause);
     });
-    checkComplete(path);
-    const known = tables === "checked" ? tablesIn(path) : [];
+    checkFiles(path);
     const engine = new LevelEngine(path, await openWithReserve(path));
-    try {
-      checkTables(path, known);
-    } catch (thrown) {
-      await engine.close();
-      throw thrown;
-    }
     engine.#look(); // what is there was paid for earlier
     engine.#written = 0;
     syncDirectory(path);
@@ -107,6 +101,15 @@ export class LevelEngine implements KeyValue {
 
   async settle(): Promise<void> {
     checkRoom(this.#path, 0);
+    await this.#reopen();
+  }
+
+  /** Tables that were read are mapped, up to the size of the store: they count as the daemon's memory until it is opened again. */
+  async relax(): Promise<void> {
+    await this.#reopen();
+  }
+
+  async #reopen(): Promise<void> {
     await this.#db.close();
     this.#db = await openWithReserve(this.#path);
     this.#look();
@@ -148,29 +151,38 @@ export class LevelEngine implements KeyValue {
   }
 }
 
-/** Makes of a directory that does not open one that does, with what can be read; the rest is lost. */
-export async function repairLevel(path: string): Promise<void> {
-  const { ClassicLevel } = await loadLevel();
-  await ClassicLevel.repair(path).catch((cause) => {
-    throw failure(path, cause);
-  });
-}
-
-/** Names of tables. LevelDB removes those that nothing refers to while it opens: what is left of a list from before counts. */
-const tablesIn = (path: string): readonly string[] => readdirSync(path).filter((name) => TABLE.test(name));
-
-function checkTables(path: string, names: readonly string[]): void {
-  for (const name of names) {
-    const bytes = existsSync(join(path, name)) ? readFileSync(join(path, name)) : undefined;
-    if (bytes && !isWholeTable(bytes)) throw damaged(path, new Error(`${name} is not what was written`));
-  }
-}
-
-/** LevelDB makes a new store where its first file is missing, and throws the rest away. */
-function checkComplete(path: string): void {
+/**
+ * Throws `store/damaged` unless everything that counts is what was written. LevelDB would read what is not, or make a new store
+ * and throw the rest away, or end the process.
+ */
+function checkFiles(path: string): void {
   const names = readdirSync(path);
   const some = names.some((name) => TABLE.test(name) || LOG.test(name) || name.startsWith("MANIFEST-"));
-  if (some && !names.includes("CURRENT")) throw damaged(path, new Error("CURRENT is missing"));
+  if (!some) return; // a new one
+  const manifest = manifestOf(path, names);
+  if (!manifest) throw damaged(path, new Error("the list of its tables does not hold"));
+  for (const number of manifest.tables) {
+    const name = names.find((n) => Number(TABLE.exec(n)?.[1]) === number);
+    if (!name || !isWholeTable(readFileSync(join(path, name))))
+      throw damaged(path, new Error(`table ${number} is not what was written`));
+  }
+  for (const name of names.filter((n) => Number(LOG.exec(n)?.[1] ?? -1) >= manifest.log))
+    if (readLog(readFileSync(join(path, name))).damaged)
+      throw damaged(path, new Error(`${name} is not what was written`));
+}
+
+function manifestOf(path: string, names: readonly string[]): Manifest | undefined {
+  const current = names.includes("CURRENT") ? readFileSync(join(path, "CURRENT"), "utf8") : "";
+  const name = /^(MANIFEST-\d+)\n$/.exec(current)?.[1];
+  return name !== undefined && names.includes(name) ? readManifest(readFileSync(join(path, name))) : undefined;
+}
+
+/** Whatever can be read of a store that does not open, in no order; of one key several, the one with the highest number counts. */
+export function* readDamaged(path: string): Generator<Versioned> {
+  for (const name of readdirSync(path)) {
+    if (TABLE.test(name)) yield* readTable(readFileSync(join(path, name)));
+    if (LOG.test(name)) for (const record of readLog(readFileSync(join(path, name))).records) yield* readBatch(record);
+  }
 }
 
 async function openWithReserve(path: string): Promise<Level> {
@@ -209,7 +221,7 @@ async function loadLevel(): Promise<typeof import("classic-level")> {
 
 async function keepReserve(path: string): Promise<void> {
   const place = join(path, RESERVE);
-  if (existsSync(place) || room(path) < 2 * (HEADROOM + RESERVE_SIZE)) return;
+  if (existsSync(place) || room(path) < HEADROOM + 2 * RESERVE_SIZE) return;
   const temporary = `${place}.new`;
   try {
     const file = await open(temporary, "w", 0o600);

@@ -5,13 +5,12 @@
 import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { dirname } from "node:path";
+import { toHex } from "../base/bytes.ts";
 import { messageOf, TrellisError } from "../base/errors.ts";
 import { ensurePrivateDirectory, renameDurably } from "./atomic.io.ts";
 import { unseal } from "./checked.ts";
-import type { KeyValue } from "./key-value.ts";
-import { LevelEngine, repairLevel } from "./level.io.ts";
-import { after } from "./migrate.ts";
-import { RANGE_NAMES, RANGES, rangeOf } from "./ranges.ts";
+import { LevelEngine, readDamaged } from "./level.io.ts";
+import { RANGE_NAMES, rangeOf } from "./ranges.ts";
 import { type Change, Store, type StoreOptions } from "./store.ts";
 
 export interface SetAside {
@@ -81,39 +80,24 @@ async function replaceDamaged(path: string, reason: string, options: StoreOption
   return { store: await openSound(path, options), setAside: { path: aside, reason, kept } };
 }
 
-/** Copies every entry that is whole. What cannot be read at all leaves none, which is no reason to have no store. */
+/** Copies every entry that is whole, as it was last. */
 async function salvage(path: string, into: Store): Promise<number> {
-  let engine: LevelEngine;
-  try {
-    await repairLevel(path); // one file that cannot be read would hide what is in the others
-    engine = await LevelEngine.open(path, "as they are");
-  } catch {
-    return 0;
+  const newest = new Map<string, bigint>();
+  let slice: Change[] = [];
+  for (const { key, sequence, value: sealed } of readDamaged(path)) {
+    const name = toHex(key);
+    if ((newest.get(name) ?? -1n) > sequence) continue;
+    const range = rangeOf(key);
+    const value = sealed && unseal(key, sealed);
+    if (!range || (sealed && !value)) continue;
+    newest.set(name, sequence);
+    slice.push({ range, key: key.subarray(1), value });
+    if (slice.length < SLICE) continue;
+    await into.commit(slice);
+    slice = [];
   }
-  let kept = 0;
-  try {
-    for (const name of RANGE_NAMES) kept += await salvageRange(engine, RANGES[name].prefix, into);
-  } finally {
-    await engine.close();
-  }
-  return kept;
-}
-
-async function salvageRange(engine: KeyValue, prefix: number, into: Store): Promise<number> {
-  let kept = 0;
-  let from = Uint8Array.of(prefix);
-  for (;;) {
-    const slice = await engine.scan(from, Uint8Array.of(prefix + 1), SLICE).catch(() => []); // a block that cannot be read ends the range
-    const whole = slice.flatMap(({ key, value: sealed }): Change[] => {
-      const [range, value] = [rangeOf(key), unseal(key, sealed)];
-      return range && value ? [{ range, key: key.subarray(1), value }] : [];
-    });
-    if (whole.length > 0) await into.commit(whole);
-    kept += whole.length;
-    const last = slice.at(-1);
-    if (!last || slice.length < SLICE) return kept;
-    from = after(last.key);
-  }
+  await into.commit(slice);
+  return RANGE_NAMES.reduce((sum, name) => sum + into.usage(name).entries, 0);
 }
 
 const reasonOf = (thrown: TrellisError): string =>

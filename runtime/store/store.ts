@@ -153,6 +153,12 @@ export class Store {
     return this.#engine.compact();
   }
 
+  /** After everything was read: lets go of the memory that this took. */
+  async relax(): Promise<void> {
+    await this.#writing;
+    await this.#engine.relax();
+  }
+
   /** Waits for what is being written. */
   async close(): Promise<void> {
     await this.#writing;
@@ -244,12 +250,13 @@ class Group {
   async add(changes: readonly Change[]): Promise<void> {
     const usage = new Map<RangeName, Usage>();
     const next = new Map<string, KeyChange>();
-    for (const { range, key, value } of changes) {
-      checkSize(range, key, value);
+    for (const { range, key, value } of changes) checkSize(range, key, value);
+    const there = await Promise.all(changes.map(({ range, key }) => this.#engine.get(keyIn(range, key))));
+    for (const [i, { range, key, value }] of changes.entries()) {
       const full = keyIn(range, key);
       const name = toHex(full);
       const known = next.get(name) ?? this.changes.get(name);
-      const was = known ? known.value : await this.#engine.get(full);
+      const was = known ? known.value : there[i];
       const is = value && seal(full, value);
       next.set(name, { key: full, value: is });
       const before = usage.get(range) ?? this.usage.get(range) ?? this.#before.get(range) ?? EMPTY;

@@ -14,7 +14,7 @@ import { KINDS, type KindName } from "./kinds.ts";
 import type { Rec } from "./record.ts";
 
 /** What the merge needs to know of a record. */
-export type Ranked = Pick<Rec, "kind" | "author" | "id" | "key" | "version">;
+export type Ranked = Pick<Rec, "kind" | "author" | "id" | "keyName" | "version">;
 
 export type Merged<T> =
   /** It is in; `dropped` went because of it. */
@@ -37,8 +37,8 @@ export class RecordSet<T extends Ranked> {
     return this.#size;
   }
 
-  get(author: Uint8Array, kind: KindName, key: Uint8Array): T | undefined {
-    return this.#groups.get(groupOf(author, kind))?.get(toHex(key));
+  get(author: Uint8Array, kind: KindName, keyName: string): T | undefined {
+    return this.#groups.get(groupOf(author, kind))?.get(keyName);
   }
 
   /** Of one author and kind, in no order. */
@@ -58,7 +58,7 @@ export class RecordSet<T extends Ranked> {
   /** What `add` would say, without doing it. */
   would(record: Ranked): Merged<T>["outcome"] {
     const group = this.#groups.get(groupOf(record.author, record.kind));
-    const same = group?.get(toHex(record.key));
+    const same = group?.get(record.keyName);
     if (same) return judge(record, same);
     if (!group || group.size < KINDS[record.kind].perAuthor) return "added";
     return judge(record, lowest(group) as T);
@@ -70,11 +70,10 @@ export class RecordSet<T extends Ranked> {
     const name = groupOf(record.author, record.kind);
     const group = this.#groups.get(name) ?? new Map<string, T>();
     this.#groups.set(name, group);
-    const key = toHex(record.key);
     const dropped: T[] = [];
-    const same = group.get(key);
+    const same = group.get(record.keyName);
     if (same) dropped.push(same);
-    group.set(key, record);
+    group.set(record.keyName, record);
     if (!same) this.#size++;
     while (group.size > KINDS[record.kind].perAuthor) {
       const last = lowest(group) as T;
@@ -87,7 +86,7 @@ export class RecordSet<T extends Ranked> {
   remove(record: Ranked): void {
     const name = groupOf(record.author, record.kind);
     const group = this.#groups.get(name);
-    if (!group?.delete(toHex(record.key))) return;
+    if (!group?.delete(record.keyName)) return;
     this.#size--;
     if (group.size === 0) this.#groups.delete(name);
   }

@@ -2,7 +2,7 @@
  * A record: (kind, key, author, version) and a value, or none when it was deleted. What an author writes at one time is a
  * batch: one composite signature over the root of a tree whose leaves are the records (SPEC.md).
  */
-import { equal, toHex } from "../base/bytes.ts";
+import { concat, equal, toHex } from "../base/bytes.ts";
 import {
   bytesBetween,
   bytesOf,
@@ -62,7 +62,8 @@ export interface Rec {
   readonly kind: KindName;
   /** Node id. */
   readonly author: Uint8Array;
-  readonly key: Uint8Array;
+  /** Its key, as hex. */
+  readonly keyName: string;
   readonly version: number;
   readonly leaf: Leaf;
   readonly encoded: Uint8Array;
@@ -84,7 +85,7 @@ export function decodeRecord(crypto: CryptoProvider, author: Uint8Array, encoded
   const kind = leaf && kindOf(leaf.kind);
   if (!leaf || !kind || !fits(kind, leaf)) return undefined;
   const hash = leafHash(crypto, author, encoded);
-  return { id: idOfHash(hash), kind, author, key: leaf.key, version: leaf.version, leaf, encoded, hash };
+  return { id: idOfHash(hash), kind, author, keyName: toHex(leaf.key), version: leaf.version, leaf, encoded, hash };
 }
 
 /** A value is here or in chunks; it is sealed exactly when its kind says so; a deleted one has nothing to seal. */
@@ -172,12 +173,16 @@ export interface Stored {
   readonly encoded: Uint8Array;
 }
 
-const STORED = record<Stored>({
-  batch: field(1, bytesOf(HASH)),
-  index: field(2, uint(BATCH_MAX - 1)),
-  path: field(3, listOf(bytesOf(HASH), PATH_MAX)),
-  encoded: field(4, bytesBetween(1, LEAF_MAX)),
-});
+/** Batch (32) ‖ index (u8) ‖ hashes of the path (u8) ‖ these ‖ record: fixed places, since a start reads all of them. */
+export const encodeStored = ({ batch, index, path, encoded }: Stored): Uint8Array =>
+  concat(batch, Uint8Array.of(index, path.length), ...path, encoded);
 
-export const encodeStored = (stored: Stored): Uint8Array => encodeAs(STORED, stored);
-export const decodeStored = (data: Uint8Array): Stored | undefined => decodeAs(STORED, data);
+/** Views of `data`. */
+export function decodeStored(data: Uint8Array): Stored | undefined {
+  const [index, hashes] = [data[HASH], data[HASH + 1]];
+  if (index === undefined || hashes === undefined || hashes > PATH_MAX) return undefined;
+  const at = (i: number): number => HASH + 2 + HASH * i;
+  if (data.length <= at(hashes)) return undefined;
+  const path = Array.from({ length: hashes }, (_, i) => data.subarray(at(i), at(i + 1)));
+  return { batch: data.subarray(0, HASH), index, path, encoded: data.subarray(at(hashes)) };
+}

@@ -159,6 +159,7 @@ export class Gateway {
     const deps = {
       ...this.#deps(random),
       local: { keys, rates: RATES, membership },
+      epoch: loaded.epoch,
       directory: roster,
       admission: createAdmission(issuer),
       verifyForeign: async (): Promise<undefined> => undefined,
@@ -176,6 +177,7 @@ export class Gateway {
       ...this.#deps(random),
       local: { keys, rates: RATES, membership: undefined },
       directory: undefined,
+      epoch: 0,
       admission: undefined,
       verifyForeign: async (meshId: Uint8Array, genesis: Uint8Array, chain: Uint8Array) => {
         const shown = Roster.of(this.#crypto, genesis);

@@ -280,6 +280,7 @@ export class World {
     from.data.apply(action);
     this.counts.action(from.label, action);
     if (action.type === "notice") from.notices.push(action.notice);
+    if (action.type === "epoch" && this.#disks) await from.home.saveEpoch(action.epoch);
     if (action.type === "persist" && this.#disks) await from.persist();
   }
 

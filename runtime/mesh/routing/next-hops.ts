@@ -19,8 +19,6 @@ export class NextHops {
   readonly #paths: ShortestPaths;
   readonly #alternates = new Map<number, ShortestPaths>();
   readonly #distrusted = new Map<number, { readonly paths: ShortestPaths; readonly until: Ms }>();
-  /** Neighbours that we reach, whatever the graph says. */
-  #direct: ReadonlySet<number> = new Set();
   #primary = new Int32Array(0);
   #backup = new Int32Array(0);
 
@@ -46,7 +44,7 @@ export class NextHops {
 
   why(destination: number): Why {
     const primary = this.primary(destination);
-    if (this.#isOnlyDirect(destination)) return "direct";
+    if (primary === destination && this.#cost(primary) === 0) return "direct";
     const isShortest = this.#distance(primary, destination) + this.#cost(primary) === this.#paths.to(destination);
     return isShortest ? "shortest" : "around-distrusted";
   }
@@ -55,7 +53,8 @@ export class NextHops {
   protects(destination: number): "node" | "link" | undefined {
     const backup = this.backup(destination);
     if (backup < 0) return undefined;
-    return this.#avoidsPrimary(backup, destination, this.primary(destination)) ? "node" : "link";
+    const primary = this.primary(destination);
+    return primary !== destination && this.#avoids(backup, destination, primary) ? "node" : "link";
   }
 
   /** A shortest way from the primary on, and what it costs from here. Ways of one length are as good; each gateway takes its own. */
@@ -92,10 +91,12 @@ export class NextHops {
     this.#alternates.delete(n);
   }
 
-  /** After changes of the graph or of the neighbours that we reach, or when a distrust ended. Gives the destinations whose hops changed. */
-  update(changes: readonly EdgeChange[], direct: ReadonlySet<number>, now: Ms): number[] {
+  /**
+   * After changes of the graph or of the neighbours that we reach, or when a distrust ended. `direct`: neighbours that are up for
+   * us whatever the graph says; true: they say themselves that they are not. Gives the destinations whose hops changed.
+   */
+  update(changes: readonly EdgeChange[], direct: ReadonlyMap<number, boolean>, now: Ms): number[] {
     for (const [n, { until }] of this.#distrusted) if (until <= now) this.#distrusted.delete(n);
-    this.#direct = direct;
     this.#paths.update(changes);
     for (const paths of this.#alternates.values()) paths.update(changes);
     for (const { paths } of this.#distrusted.values()) paths.update(changes);
@@ -104,16 +105,13 @@ export class NextHops {
     this.#primary = this.#firstHops();
     if (this.#distrusted.size > 0) this.#avoidDistrusted();
     this.#backup = this.#backups();
-    for (const n of direct) if (this.#isOnlyDirect(n)) this.#goDirectly(n);
+    for (const [n, denied] of direct)
+      if (this.#cost(n) === 0 && !(denied && this.#primary[n] !== -1)) this.#goDirectly(n);
     const changed: number[] = [];
     for (let n = 0; n < this.#graph.size; n++)
       if (this.#primary[n] !== (before.primary[n] ?? -1) || this.#backup[n] !== (before.backup[n] ?? -1))
         changed.push(n);
     return changed;
-  }
-
-  #isOnlyDirect(n: number): boolean {
-    return this.#direct.has(n) && this.#cost(n) === 0;
   }
 
   #goDirectly(n: number): void {
@@ -197,8 +195,8 @@ export class NextHops {
     return backups;
   }
 
-  #avoidsPrimary(n: number, destination: number, primary: number): boolean {
-    if (destination === primary) return true;
+  /** Whether no shortest way from the neighbour to the destination leads over the primary. */
+  #avoids(n: number, destination: number, primary: number): boolean {
     return this.#distance(n, destination) < this.#distance(n, primary) + this.#distance(primary, destination);
   }
 

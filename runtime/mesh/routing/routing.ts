@@ -8,7 +8,17 @@ import { Exchange } from "./exchange.ts";
 import { asSigned, encodeList, joined, type LinkList, signedMessage } from "./link-list.ts";
 import { NextHops } from "./next-hops.ts";
 import { OwnLists } from "./own-lists.ts";
-import type { EdgeView, Label, Route, RouteView, RoutingAction, RoutingDeps, RoutingEvent, Subnet } from "./types.ts";
+import type {
+  EdgeView,
+  Label,
+  LinkValue,
+  Route,
+  RouteView,
+  RoutingAction,
+  RoutingDeps,
+  RoutingEvent,
+  Subnet,
+} from "./types.ts";
 
 /** Routes are computed at once; while changes keep coming the pause between two computations doubles. */
 const ROUTES_APART = { first: 10, most: 80 } as const;
@@ -21,6 +31,9 @@ export class Routing {
   readonly #exchange: Exchange;
   readonly #hops: NextHops;
   readonly #members = new Set<Label>();
+  /** What we are told of neighbours; it may come before they are members, and outlive that. */
+  readonly #links = new Map<Label, LinkValue>();
+  readonly #sessions = new Set<Label>();
   readonly #routes = new Map<Label, Route>();
   #routesDue: Ms = NEVER;
   #routesAt: Ms = Number.NEGATIVE_INFINITY;
@@ -42,8 +55,9 @@ export class Routing {
   async handle(event: RoutingEvent, now: Ms): Promise<RoutingAction[]> {
     this.#out = [];
     if (event.type === "link") this.#link(event.neighbour, event.value, now);
-    else if (event.type === "session") this.#exchange.session(event.neighbour, event.up, now);
+    else if (event.type === "session") this.#session(event.neighbour, event.up, now);
     else if (event.type === "message") await this.#exchange.receive(event.neighbour, event.data, now);
+    else if (event.type === "known") await this.#exchange.restore(event.lists, now);
     else if (event.type === "digest") this.#exchange.compare(event.neighbour, event.digest, now);
     else if (event.type === "members") this.#changeMembers(event.added, event.removed, now);
     else if (event.type === "subnets") this.#own.setSubnets(event.subnets, now);
@@ -63,6 +77,11 @@ export class Routing {
     return this.#database.digest;
   }
 
+  /** All lists, to be kept over a restart: some 4 kB a gateway. What is lost of it neighbours bring. */
+  lists(): readonly Uint8Array[] {
+    return this.#exchange.lists();
+  }
+
   route(destination: Label): Route | undefined {
     return this.#routes.get(destination);
   }
@@ -80,7 +99,8 @@ export class Routing {
     const labels = hops.map((m) => graph.labelOf(m) as Label);
     const backup = graph.labelOf(this.#hops.backup(n));
     const protects = this.#hops.protects(n);
-    return { destination, hops: labels, cost, primary, backup, protects, why: this.#hops.why(n) };
+    const why = this.#hops.why(n);
+    return { destination, hops: labels, cost: why === "direct" ? undefined : cost, primary, backup, protects, why };
   }
 
   /** All links that anybody lists, also those of which only one end tells. */
@@ -102,7 +122,7 @@ export class Routing {
   /** After each event: what follows from it goes out. */
   async #settle(now: Ms): Promise<void> {
     if (now >= this.#own.crowdDue) this.#relieve(now);
-    for (const { record, reveal } of this.#own.reveals(now)) this.#exchange.push(record, reveal);
+    for (const { record, reveal } of this.#own.reveals(now)) this.#exchange.push(record, reveal, now);
     for (const draft of this.#own.drafts(now)) await this.#sign(draft, now);
     if (this.#database.graph.hasChanges)
       this.#routesDue = Math.min(this.#routesDue, this.#routesAt + this.#routesApart);
@@ -111,15 +131,27 @@ export class Routing {
   }
 
   #link(neighbour: Label, value: number, now: Ms): void {
-    if (neighbour === this.#deps.own || !this.#members.has(neighbour)) return;
+    if (neighbour === this.#deps.own) return;
+    if (value > 0) this.#links.set(neighbour, value);
+    else this.#links.delete(neighbour);
+    if (!this.#members.has(neighbour)) return;
     this.#own.setLink(neighbour, value, now);
     this.#routesDue = now; // a neighbour is reached whatever the lists say
   }
 
+  #session(neighbour: Label, up: boolean, now: Ms): void {
+    if (up) this.#sessions.add(neighbour);
+    else this.#sessions.delete(neighbour);
+    this.#exchange.session(neighbour, up, now);
+  }
+
   #changeMembers(added: readonly Label[], removed: readonly Label[], now: Ms): void {
     for (const label of added) {
+      if (this.#members.has(label)) continue;
       this.#members.add(label);
       this.#database.add(label);
+      if (this.#links.has(label)) this.#link(label, this.#links.get(label) as LinkValue, now);
+      if (this.#sessions.has(label)) this.#exchange.session(label, true, now);
     }
     for (const label of removed) if (label !== this.#deps.own) this.#removeMember(label, now);
     if (added.length > 0) this.#exchange.compareAll(now);
@@ -129,6 +161,7 @@ export class Routing {
     const n = this.#database.graph.numberOf(label);
     if (n === undefined) return;
     this.#members.delete(label);
+    if (this.subnetsOf(label).length > 0) this.#out.push({ type: "subnets", origin: label });
     this.#own.forget(label, now);
     this.#exchange.forget(label, now);
     this.#hops.forget(n);
@@ -163,7 +196,8 @@ export class Routing {
     this.#routesAt = now;
     this.#routesDue = NEVER;
     const graph = this.#database.graph;
-    const direct = new Set(this.#own.up.map((label) => graph.numberOf(label) as number));
+    const isDenied = (label: Label): boolean => this.#database.claim(label, this.#deps.own) === 0;
+    const direct = new Map(this.#own.up.map((label) => [graph.numberOf(label) as number, isDenied(label)]));
     for (const n of this.#hops.update(graph.takeChanges(), direct, now)) {
       const destination = graph.labelOf(n);
       if (destination === undefined) continue;

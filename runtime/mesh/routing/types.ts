@@ -29,9 +29,11 @@ export type RoutingEvent =
   | { readonly type: "session"; readonly neighbour: Label; readonly up: boolean }
   /** A message of this neighbour, in the order in which it sent them. */
   | { readonly type: "message"; readonly neighbour: Label; readonly data: Uint8Array }
+  /** What `Routing.lists` gave in an earlier run, so that a restart costs a comparison and not every list. Each is verified. */
+  | { readonly type: "known"; readonly lists: readonly Uint8Array[] }
   /** The neighbour's `digest`, which may come over an unreliable way. */
   | { readonly type: "digest"; readonly neighbour: Label; readonly digest: Uint8Array }
-  /** Lists of members only are kept. Ours is a member from the start. */
+  /** Only members count: their lists, links and sessions with them. We are one from the start. */
   | { readonly type: "members"; readonly added: readonly Label[]; readonly removed: readonly Label[] }
   /** What we announce from now on, all of it; at most SUBNETS_MAX. */
   | { readonly type: "subnets"; readonly subnets: readonly Subnet[] }
@@ -90,10 +92,11 @@ export interface RouteView {
   readonly destination: Label;
   /** From the first hop to the destination; empty when there is no way. */
   readonly hops: readonly Label[];
+  /** Undefined without a way, and for a neighbour that is reached although the lists do not say so. */
   readonly cost: number | undefined;
   readonly primary: Label | undefined;
   readonly backup: Label | undefined;
-  /** What the backup is good for; undefined without one. */
+  /** Whether the backup also stands in for a primary that is gone altogether; undefined without one. */
   readonly protects: "node" | "link" | undefined;
   readonly why: "shortest" | "direct" | "around-distrusted" | "self" | "not-a-member" | "no-way";
 }

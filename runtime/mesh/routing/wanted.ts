@@ -4,6 +4,7 @@
  */
 import { type Ms, seconds } from "../../base/time.ts";
 import { DueQueue } from "../due-queue.ts";
+import { originOf } from "./link-list.ts";
 import type { RoutingNeighbour } from "./neighbour.ts";
 import { TokenBucket } from "./token-bucket.ts";
 import type { Label } from "./types.ts";
@@ -12,8 +13,8 @@ import type { Label } from "./types.ts";
 const WINDOW = 32;
 /** A neighbour that was asked and has delivered nothing for so long is not waited for. */
 const PATIENCE: Ms = seconds(1);
-/** Lists of one key that are taken in quick succession; a gateway that signs more often than its own limit allows is heard late. */
-const LISTS = { burst: 8, refill: seconds(4) } as const;
+/** New lists of one origin that are taken in quick succession (it may have 32), and in the long run; who signs more often is heard late. */
+const LISTS = { burst: 40, refill: seconds(4) } as const;
 
 interface Want {
   /** Who offers which version. */
@@ -24,7 +25,8 @@ interface Want {
 export class Wanted {
   readonly #neighbours: ReadonlyMap<Label, RoutingNeighbour>;
   readonly #wants = new Map<string, Want>();
-  readonly #pace = new Map<string, TokenBucket>();
+  /** By origin. */
+  readonly #pace = new Map<Label, TokenBucket>();
   readonly #later = new DueQueue<string>();
 
   constructor(neighbours: ReadonlyMap<Label, RoutingNeighbour>) {
@@ -51,8 +53,8 @@ export class Wanted {
   /** We have this version now; `replaced`: instead of another, so that it counts against its origin's pace. */
   arrived(key: string, version: string, replaced: boolean, now: Ms): void {
     if (replaced) {
-      const pace = this.#pace.get(key) ?? new TokenBucket(LISTS.burst, LISTS.refill, now);
-      this.#pace.set(key, pace);
+      const pace = this.#pace.get(originOf(key)) ?? new TokenBucket(LISTS.burst, LISTS.refill, now);
+      this.#pace.set(originOf(key), pace);
       pace.take(now);
     }
     const want = this.#wants.get(key);
@@ -84,7 +86,7 @@ export class Wanted {
     const want = this.#wants.get(key);
     if (want) this.#release(key, want);
     this.#wants.delete(key);
-    this.#pace.delete(key);
+    this.#pace.delete(originOf(key));
     this.#later.delete(key);
   }
 
@@ -118,7 +120,7 @@ export class Wanted {
       neighbour.queue.delete(key);
       const want = this.#wants.get(key);
       if (!want || want.asked !== undefined || !want.sources.has(neighbour.label)) continue;
-      const ready = this.#pace.get(key)?.next ?? now;
+      const ready = this.#pace.get(originOf(key))?.next ?? now;
       if (ready > now) {
         this.#later.set(key, ready);
         continue;

@@ -6,6 +6,7 @@ import {
   type Given,
   integer,
   interfaceName,
+  interfaceNames,
   list,
   oneOf,
   type Parser,
@@ -37,6 +38,8 @@ describe("a value is read from", () => {
     ["7d", duration, "7d", 604_800],
     ["a remark", remark(5), "12 45", "12 45"],
     ["several values with commas", list(text), "a,b", ["a", "b"]],
+    ["several interfaces", interfaceNames, "eth0,wlan0", ["eth0", "wlan0"]],
+    ["no interface", interfaceNames, "none", []],
   ])("%s", (_, parser, given, value) => {
     expect(parser.parse(given)).toEqual({ value });
   });
@@ -59,6 +62,7 @@ describe("no value is read from", () => {
     ["an interface name of 16 characters", interfaceName, "abcdefghijklmnop"],
     ["an interface name with a slash", interfaceName, "a/b"],
     ["an interface name with a blank", interfaceName, "a b"],
+    ["interfaces of which one is none", interfaceNames, "eth0,a/b"],
     ["the directory itself as a device", deviceName, "."],
     ["true for a device", deviceName, true],
     ["a number for text", text, 1],

@@ -115,6 +115,33 @@ describe("routes", () => {
   });
 });
 
+describe("a neighbour", () => {
+  test("that becomes a member later than its link and session is none the worse for it", async () => {
+    const lab = new Lab("a", "b");
+    await lab.connect("a", "b");
+    await lab.pass(1000);
+    expect(lab.of("a").route(B)).toBeUndefined();
+    await lab.begin();
+    await lab.pass(2000);
+    expect(lab.of("a").routeTo(B)).toMatchObject({ hops: [B], why: "shortest", cost: 1 });
+    expect(lab.of("a").digest).toEqual(lab.of("b").digest);
+  });
+
+  test("is reached directly before the lists say so, and around where it says that the link is down", async () => {
+    const lab = await line("a", "b", "c");
+    await lab.connect("c", "a");
+    expect(lab.of("a").routeTo(C)).toMatchObject({ primary: C, backup: B, why: "direct", protects: "link" });
+    await lab.pass(2000);
+    expect(lab.of("a").routeTo(C)).toMatchObject({ primary: C, backup: B, why: "shortest", cost: 1 });
+    await lab.feed("c", { type: "link", neighbour: A, value: 0 });
+    await lab.pass(100);
+    expect(lab.of("a").routeTo(C)).toMatchObject({ primary: B, hops: [B, C], cost: 2 });
+    await lab.feed("c", { type: "link", neighbour: B, value: 0 });
+    await lab.pass(100);
+    expect(lab.of("a").routeTo(C)).toMatchObject({ primary: C, why: "direct" }); // the last hope
+  });
+});
+
 describe("a gateway that begins anew", () => {
   test.each([
     ["with what it persisted", 1],
@@ -133,10 +160,26 @@ describe("a gateway that begins anew", () => {
   });
 });
 
+test("lists that were kept over a restart are believed when they verify, and compared instead of sent again", async () => {
+  const lab = await line("a", "b", "c");
+  const lists = lab.of("a").lists();
+  await lab.restart("a", 1);
+  const spoilt = lists.map((l) => l.map((byte, i) => (i === 40 ? byte ^ 1 : byte)));
+  await lab.feed("a", { type: "known", lists: [...spoilt, Uint8Array.of(1), ...lists] });
+  expect(lab.of("a").load.lists).toBe(2); // not its own of an earlier life
+  const before = lab.sent.length;
+  await lab.connect("a", "b");
+  await lab.pass(3000);
+  expect(lab.of("a").routeTo(C).hops).toEqual([B, C]);
+  expect(lab.sent.slice(before).filter(({ to, data }) => to === A && data[0] === 6)).toEqual([]);
+});
+
 test("a subnet that a gateway announces is told of everywhere", async () => {
   const lab = await line("a", "b", "c");
   const subnet = { address: Uint8Array.of(10, 1, 0, 0), length: 16 };
   await lab.feed("c", { type: "subnets", subnets: [subnet] });
   await lab.pass(3000);
   expect(lab.of("a").subnetsOf(C)).toEqual([subnet]);
+  await lab.feed("a", { type: "members", added: [], removed: [C] });
+  expect(lab.of("a").subnetsOf(C)).toEqual([]);
 });

@@ -165,7 +165,7 @@ describe.skipIf(canMount !== undefined)("on a file system of its own", () => {
     });
   });
   test("a store on a disk that is full refuses writes, loses nothing, opens, and takes writes once there is room", () => {
-    const out = JSON.parse(inTmpfs('chmod 700 "$0" &&', join(import.meta.dir, "fill-store.ts"), "48m"));
+    const out = JSON.parse(inTmpfs('chmod 700 "$0" &&', join(import.meta.dir, "fill-store.ts"), "64m"));
     expect(out).toEqual({
       full: "store/full",
       many: true,

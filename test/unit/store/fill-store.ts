@@ -29,7 +29,7 @@ const missing = async (store: Store): Promise<number> => {
   return count;
 };
 
-writeFileSync(ballast, new Uint8Array(16 * 1024 ** 2));
+writeFileSync(ballast, new Uint8Array(24 * 1024 ** 2));
 const { store } = await openStore(place);
 for (outcome.full = "written"; outcome.full === "written"; ) outcome.full = await write(store);
 outcome.many = written > 50;

@@ -8,9 +8,9 @@ import { seededNumber } from "../../help/seeded.ts";
 import { FileLayer, parseTrace } from "./file-layer.ts";
 import { acks, expectAll } from "./written.ts";
 
-const CUTS = Number(process.env.STORE_CUTS ?? 150);
+const CUTS = Number(process.env.STORE_CUTS ?? 80);
 /** Enough for a new log in each round. */
-const WRITES = 360;
+const WRITES = 900;
 const REOPENS = 1;
 
 const can = able("test/unit/store/level-power-cut.test.ts", "command:strace");

@@ -2,7 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { toHex, utf8 } from "../../../runtime/base/bytes.ts";
 import { hours } from "../../../runtime/base/time.ts";
 import { exportStore, importStore } from "../../../runtime/store/archive.ts";
-import { crc32, seal, unseal } from "../../../runtime/store/checked.ts";
+import { seal, unseal } from "../../../runtime/store/checked.ts";
+import { crc32, crc32c } from "../../../runtime/store/crc.ts";
 import { FlashBudget } from "../../../runtime/store/flash-budget.ts";
 import type { KeyValue } from "../../../runtime/store/key-value.ts";
 import { MemoryKeyValue, MemoryMedium } from "../../../runtime/store/memory-key-value.ts";
@@ -25,6 +26,7 @@ const writingBy = (engine: KeyValue, write: KeyValue["write"]): KeyValue => ({
   write,
   settle: () => engine.settle(),
   compact: () => engine.compact(),
+  relax: () => engine.relax(),
   written: () => engine.written(),
   close: () => engine.close(),
 });
@@ -42,7 +44,11 @@ describe("the table of ranges", () => {
 describe("a checked value", () => {
   test("carries CRC-32 as others compute it", () => {
     expect(crc32(utf8("123456789"))).toBe(0xcbf43926);
-    expect(crc32(utf8("6789"), crc32(utf8("12345")))).toBe(0xcbf43926);
+    expect(crc32c(utf8("123456789"))).toBe(0xe3069283);
+    const long = Uint8Array.from({ length: 1000 }, (_, i) => i * 7);
+    expect(crc32(long)).toBe(Bun.hash.crc32(long));
+    for (const at of [0, 1, 7, 8, 9, 500, 1000])
+      for (const crc of [crc32, crc32c]) expect(crc(long.subarray(at), crc(long.subarray(0, at)))).toBe(crc(long));
   });
 
   test("is refused under another key, with any bit flipped, and cut short", () => {

@@ -16,10 +16,10 @@ const arbitrary: fc.Arbitrary<Ranked> = fc
     const id = Bun.hash(JSON.stringify([r, fork]))
       .toString(16)
       .padStart(32, "0");
-    return { ...r, id, author: new Uint8Array(32).fill(r.author), key: Uint8Array.of(r.key) } as Ranked;
+    return { ...r, id, author: new Uint8Array(32).fill(r.author), keyName: `0${r.key}` } as Ranked;
   });
 
-const describeOf = (r: Ranked): string => `${r.kind} ${r.author[0]} ${r.key[0]} v${r.version} ${r.id}`;
+const describeOf = (r: Ranked): string => `${r.kind} ${r.author[0]} ${r.keyName} v${r.version} ${r.id}`;
 const setOf = (records: Iterable<Ranked>): RecordSet<Ranked> => {
   const set = new RecordSet<Ranked>();
   for (const r of records) set.add(r);
@@ -30,7 +30,7 @@ const state = (set: Iterable<Ranked>): string[] => [...set].map(describeOf).sort
 /** The rule as it stands in words: newest of each slot, then the newest of each author and kind. */
 function byTheRule(records: readonly Ranked[]): string[] {
   const newer = (a: Ranked, b: Ranked): number => b.version - a.version || (a.id < b.id ? 1 : -1);
-  const slots = Map.groupBy(records, (r) => `${r.kind} ${r.author[0]} ${r.key[0]}`);
+  const slots = Map.groupBy(records, (r) => `${r.kind} ${r.author[0]} ${r.keyName}`);
   const newest = [...slots.values()].map((slot) => slot.toSorted(newer)[0] as Ranked);
   const groups = Map.groupBy(newest, (r) => `${r.kind} ${r.author[0]}`);
   return [...groups.values()]
@@ -74,7 +74,7 @@ describe("merging", () => {
     const at = (key: number, version: number, id = "a"): Ranked => ({
       kind: "round",
       author: new Uint8Array(32),
-      key: Uint8Array.of(key),
+      keyName: `0${key}`,
       version,
       id,
     });
