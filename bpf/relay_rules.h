@@ -286,12 +286,12 @@ RELAY_RULE __u32 hello_sender(const struct relay_tables *tables, const struct re
 RELAY_RULE void hello_count(struct relay_state *state, __u64 question)
 {
 	const __u64 numbers = (1ULL << HELLO_NUMBER_BITS) - 1;
-	__u64 newest = RELAY_SHARED(state->newest), seen = RELAY_SHARED(state->seen), step;
+	__u64 newest = RELAY_SHARED(state->newest), seen = RELAY_SHARED(state->seen);
+	__u64 ahead = hello_ticks(newest, question), step = newest == 0 ? 1 : (question - newest) & numbers;
 
 	if (question == 0)
 		return; /* of who has none */
-	if (newest == 0 || (hello_ticks(newest, question) != 0 && hello_ticks(newest, question) < HELLO_TIMES / 2)) {
-		step = newest == 0 ? 1 : (question - newest) & numbers;
+	if (newest == 0 || (ahead == 0 ? step - 1 < numbers / 2 : ahead < HELLO_TIMES / 2)) {
 		RELAY_SHARED(state->newest) = question;
 		RELAY_SHARED(state->expected) = RELAY_SHARED(state->expected) + step;
 		seen = step < 64 ? seen << step | 1 : 1;

@@ -336,6 +336,13 @@ TEST("questions are counted by their numbers, late ones too and none twice") {
   CHECK(b.other().expected == 300 && b.other().received == 92);
 }
 
+TEST("of two questions within a tick the number tells which is the later") {
+  Side a(true), b(false);
+  const relay_words first = a.ask(TIME), second = a.ask(TIME), third = a.ask(TIME);
+  for (const relay_words& words : {first, third, second, second, first, third}) b.take(words, TIME);
+  CHECK(b.other().expected == 3 && b.other().received == 3);
+}
+
 TEST("numbers of questions go round, and a recorded one from before is still an old one") {
   Side a(true), b(false);
   const uint64_t round = 1 << HELLO_NUMBER_BITS;
