@@ -18,7 +18,7 @@ import {
   steeringObject,
 } from "./dataplane/addon.io.ts";
 import { Carried, Measured } from "./dataplane/carried.ts";
-import { type NativeDataPlane, openNative } from "./dataplane/native.io.ts";
+import { type NativeDataPlane, openNative, wireRates } from "./dataplane/native.io.ts";
 import { PeerTraffic } from "./dataplane/peer-traffic.ts";
 import type { DataPlane, DataPlaneHandlers, DataPlaneOptions } from "./dataplane/port.ts";
 import { HOOKS, type RelayMode } from "./dataplane/relay-attach.ts";
@@ -29,7 +29,7 @@ import { OVERLAY_PREFIX_LENGTH, overlayAddress } from "./identity/address.ts";
 import { type Loaded, loadMembership } from "./membership.ts";
 import { Mesh } from "./mesh/mesh.ts";
 import { MESH_SETTINGS } from "./mesh/ports.ts";
-import type { AeadRates, MeshAction, MeshEvent, MeshNotice } from "./mesh/types.ts";
+import type { MeshAction, MeshEvent, MeshNotice } from "./mesh/types.ts";
 import { controlMethods, memberNamed } from "./methods.ts";
 import { type NamesMode, Naming } from "./naming.io.ts";
 import { Policing, type PolicyMode } from "./policing.io.ts";
@@ -443,9 +443,3 @@ export class Node {
     this.#stopped.resolve();
   }
 }
-
-/** Rates as the handshake carries them: whole MB/s, 16 bits. */
-const wireRates = ({ aes256Gcm, chacha20Poly1305 }: AeadRates): AeadRates => ({
-  aes256Gcm: Math.min(0xffff, Math.round(aes256Gcm)),
-  chacha20Poly1305: Math.min(0xffff, Math.round(chacha20Poly1305)),
-});

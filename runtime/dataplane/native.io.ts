@@ -257,3 +257,9 @@ export function countersOf(filter: IngressFilter): IngressCounters {
   const counts = filter.counters();
   return Object.fromEntries(INGRESS_VERDICTS.map((verdict, at) => [verdict, counts[at] ?? 0])) as IngressCounters;
 }
+
+/** Rates as the handshake carries them: whole MB/s, 16 bits. */
+export const wireRates = ({ aes256Gcm, chacha20Poly1305 }: AeadRates): AeadRates => ({
+  aes256Gcm: Math.min(0xffff, Math.round(aes256Gcm)),
+  chacha20Poly1305: Math.min(0xffff, Math.round(chacha20Poly1305)),
+});
