@@ -82,6 +82,8 @@ export interface Peer {
   readonly path: PeerPath;
   /** Whether it can be spoken to elsewhere. */
   readonly seek: Seek;
+  /** When it is to be asked where it sees us. */
+  nextLook: Ms;
 }
 
 /** Peers that an event asks for are remembered until `takeTouched`: nothing else can have changed by it. */
@@ -166,6 +168,7 @@ export class PeerTable {
       gossip: new GossipPeer(),
       path: new PeerPath(),
       seek: new Seek(),
+      nextLook: now,
     };
     this.#byId.set(key, peer);
     return this.#touch(peer);
