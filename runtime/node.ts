@@ -1,8 +1,9 @@
 /** Composition root: builds the parts of a running gateway, joins their ports, and feeds the core one event at a time. */
+import { EventLog } from "./api/event-log.ts";
 import { type ControlServer, type Handler, serveControl } from "./api/server.io.ts";
 import { type TransferApi, transferApi } from "./api/transfer.io.ts";
 import { feedWatchdog, watchdogPeriod } from "./api/watchdog.io.ts";
-import { messageOf, TrellisError } from "./base/errors.ts";
+import { messageOf } from "./base/errors.ts";
 import { EventQueue } from "./base/event-queue.ts";
 import type { Log } from "./base/log.ts";
 import { Meter } from "./base/meter.ts";
@@ -34,15 +35,12 @@ import { type NamesMode, Naming } from "./naming.io.ts";
 import { Policing, type PolicyMode } from "./policing.io.ts";
 import { createAdmission, type Issuer } from "./provisioning/admission.ts";
 import type { OwnHome } from "./provisioning/home.io.ts";
+import { Storing } from "./storing.io.ts";
 import { systemClock, systemRandom } from "./system.io.ts";
 import { Transfers } from "./transfer/transfers.ts";
 
 /** Who carries data is looked up so often: keys age, and paths are watched, where something flows. */
 const CARRIED_AGAIN = seconds(1);
-/** Where others were met is on disk after so long at the latest: whoever is started again knows whom to call. */
-const ENDPOINTS_KEPT = seconds(10);
-/** Until a write that failed is tried again. */
-const STORE_AGAIN = seconds(30);
 
 /** The core is asked at least so often: its cookie secrets age also while nothing happens, and the kernel is told. */
 const LOOK_AT_LEAST = seconds(30);
@@ -71,6 +69,7 @@ export class Node {
   readonly #options: NodeOptions;
   readonly #log: Log;
   readonly #meter = new Meter();
+  readonly #events = new EventLog(Date.now);
   readonly #traffic = new PeerTraffic();
   readonly #issuer: Issuer;
   readonly #address: string;
@@ -84,7 +83,7 @@ export class Node {
   readonly #queue = new EventQueue(systemClock.now);
   #starve: () => void = () => {};
   #timer: Timer | undefined;
-  #again: Timer | undefined;
+  readonly #storing: Storing;
   #carried: Timer | undefined;
   #watch: InterfaceWatch | undefined;
   #discovering: Discovering | undefined;
@@ -95,7 +94,7 @@ export class Node {
   readonly #transfers = new Transfers(systemRandom, (peer, data) => this.#post(peer, TRANSFER, data));
   readonly #transferApi: TransferApi = transferApi(this.#transfers, systemClock, {
     addressOf: (peer) => memberNamed(this.#loaded.roster, peer).address,
-    nameOf: (address) => this.#loaded.roster.byAddress(address)?.name ?? address,
+    nameOf: (address) => this.#nameAt(address),
   });
 
   private constructor(home: OwnHome, choice: CryptoChoice, loaded: Loaded, options: NodeOptions) {
@@ -104,6 +103,7 @@ export class Node {
     this.#loaded = loaded;
     this.#options = options;
     this.#log = options.log;
+    this.#storing = new Storing(home, loaded.roster, options.log, (write) => this.#queue.push(write));
     this.#address = overlayAddress(choice.provider, loaded.membership.meshId, loaded.keys.id);
     this.#issuer = {
       crypto: choice.provider,
@@ -148,6 +148,7 @@ export class Node {
         admission: createAdmission(this.#issuer),
         verifyForeign: async () => undefined,
         adopt: async () => undefined,
+        epoch: this.#loaded.epoch,
         settings: MESH_SETTINGS,
         meter: this.#meter,
       },
@@ -182,7 +183,6 @@ export class Node {
     return Naming.open({ mode: this.#options.names, roster, self, device, meter: this.#meter, log });
   }
 
-  /** Tells the others where we can be reached: addresses come and go. */
   /** Tells the others where we can be reached: interfaces and addresses come and go. */
   #announce(): Promise<void> {
     const plane = this.#plane as DataPlane;
@@ -226,24 +226,6 @@ export class Node {
     }
   }
 
-  /** A disk that is full or gone costs durability until it is mended, nothing else. */
-  async #persist(): Promise<void> {
-    clearTimeout(this.#again);
-    this.#again = undefined;
-    try {
-      await this.#home.saveRoster(this.#loaded.roster);
-    } catch (thrown) {
-      const hint = thrown instanceof TrellisError ? thrown.hint : undefined;
-      this.#log.error("members and revocations are not stored; tried again later", { error: messageOf(thrown), hint });
-      this.#persistIn(STORE_AGAIN);
-    }
-  }
-
-  /** Unless it is to happen anyway. */
-  #persistIn(ms: number): void {
-    this.#again ??= setTimeout(() => void this.#queue.push(() => this.#persist()), ms);
-  }
-
   async #openPlane(policing: Policing): Promise<DataPlane> {
     const options: DataPlaneOptions = {
       port: this.#options.port,
@@ -257,8 +239,10 @@ export class Node {
     const handlers: DataPlaneHandlers = {
       control: (batch) => void this.#feed({ type: "datagrams", batch }),
       event: (event) => {
-        if (event.type === "silent" || event.type === "alive")
+        if (event.type === "silent" || event.type === "alive") {
           this.#log.debug(`a link is ${event.type}`, { peer: event.peer });
+          this.#events.add(event.type, { name: this.#nameAt(event.peer) });
+        }
         void this.#feed({ type: "dataPlane", event });
       },
     };
@@ -324,7 +308,10 @@ export class Node {
         return plane.removeSession(action.localIndex);
       case "setEndpoint":
         return plane.setEndpoint(action.peer, action.endpoint);
+      case "setPlaces":
+        return plane.setPlaces(action.peer, action.places);
       case "setRoute":
+        this.#noteRoute(action);
         return plane.setRoute(action.destination, action.primary, action.backup);
       case "admission":
         return plane.admit(action.keys);
@@ -332,13 +319,24 @@ export class Node {
         this.#traffic.forget(action.peer);
         return plane.removePeer(action.peer);
       case "persist":
-        return await this.#persist();
+        return await this.#storing.save();
+      case "epoch":
+        return await this.#storing.saveEpoch(action.epoch);
       case "notice":
         return this.#notice(action.notice);
       case "message":
         if (action.protocol === TRANSFER) this.#transfers.hear(action.peer, action.data, systemClock.now());
         return this.#transferApi.changed();
     }
+  }
+
+  #nameAt(address: string): string {
+    return this.#loaded.roster.byAddress(address)?.name ?? address;
+  }
+
+  #noteRoute({ destination, primary, backup }: Extract<MeshAction, { type: "setRoute" }>): void {
+    const [to, first, second] = [destination, primary, backup].map((a) => (a === undefined ? null : this.#nameAt(a)));
+    this.#events.add("route", { name: to ?? null, primary: first ?? null, backup: second ?? null });
   }
 
   #post(peer: string, protocol: string, data: Uint8Array): void {
@@ -358,10 +356,12 @@ export class Node {
     if (notice.kind === "refused") this.#expelled = `${notice.name} says: ${notice.message}`;
     if (notice.kind === "sessionUp") {
       this.#expelled = undefined;
-      this.#persistIn(ENDPOINTS_KEPT);
+      this.#storing.saveSoon();
     }
-    const { kind, ...fields } = notice;
-    this.#log.info(kind, Object.fromEntries(Object.entries(fields).filter(([, v]) => typeof v !== "object")));
+    const { kind, ...all } = notice;
+    const fields = Object.fromEntries(Object.entries(all).filter(([, v]) => typeof v !== "object"));
+    this.#log.info(kind, fields);
+    this.#events.add(kind, fields);
   }
 
   #methods(): Readonly<Record<string, Handler>> {
@@ -378,6 +378,9 @@ export class Node {
       underlay: () => underlayAddresses(this.#options.interface),
       uptime: () => systemClock.now() - this.#started,
       peers: () => this.#mesh?.peers(systemClock.now()) ?? [],
+      wayTo: (address) => this.#mesh?.wayTo(address),
+      links: () => this.#mesh?.links() ?? [],
+      events: (after) => this.#events.after(after),
       traffic: () => this.#traffic.totals(plane.stats().sessions),
       counters: () => this.#meter.snapshot(),
       policing,
@@ -430,8 +433,8 @@ export class Node {
     await this.#naming?.close();
     await this.#plane?.close();
     this.#policing?.close();
-    await this.#persist();
-    clearTimeout(this.#again);
+    await this.#storing.save();
+    this.#storing.close();
     this.#log.info("gateway has stopped");
     this.#stopped.resolve();
   }

@@ -74,7 +74,8 @@ void Outbound::leave_target() {
     counters_.sent_packets.add(packets_);
     counters_.sent_bytes.add(bytes_);
   }
-  packets_ = bytes_ = 0;
+  if (frames_ > 0 && way_.path != 0) sent_on(tables_->relay->states[way_.path], frames_, frame_bytes_);
+  packets_ = bytes_ = frames_ = frame_bytes_ = 0;
   target_ = {};
 }
 
@@ -91,7 +92,9 @@ bool Outbound::find_target(const uint8_t* packet) {
     if (peer != nullptr) target_ = peer->target();
     limit_ = peer != nullptr ? peer->frame_limit.load(std::memory_order_relaxed) : 0;
     batch_.part();
-    if (!find_way(*tables_->relay, target_.endpoint, static_cast<uint64_t>(now_) * 1'000'000, way_)) target_.endpoint = {};
+    Receiver receiver{target_.endpoint};
+    if (peer != nullptr) receiver = {target_.endpoint, peer->relay_number.load(std::memory_order_relaxed), peer->label};
+    if (!find_way(*tables_->relay, receiver, static_cast<uint64_t>(now_) * 1'000'000, way_)) target_.endpoint = {};
     peer_ = peer;
   }
   return target_.session != nullptr && target_.endpoint.known();
@@ -194,6 +197,8 @@ void Outbound::seal_part(const uint8_t* packet, size_t size, uint64_t counter, u
   uint8_t* sealed = frame + HEADER_SIZE;
   if (!session.sealers[worker_]->seal(nonce, frame, HEADER_SIZE, packet, sealed, size, sealed + size)) return counters_.drop(Drop::malformed);
   batch_.commit(way_.to, way_.before() + size + FRAME_OVERHEAD);
+  frames_++;
+  frame_bytes_ += way_.before() + size + FRAME_OVERHEAD;
 }
 
 }  // namespace trellis

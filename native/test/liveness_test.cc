@@ -67,34 +67,81 @@ class World {
     }
     now = end;
   }
-  relay_state& state(char name) { return tables_.relay->states[sessions[name]->peer->relay_number.load()]; }
-  uint64_t asked(char name) { return std::exchange(asked_[name], 0); }
+  /** Second links of a neighbour: 2001:db8:`n`::`name`, with n from 1. */
+  void links(char name, int count) {
+    std::vector<Endpoint> places;
+    for (int n = 1; n <= count; n++) {
+      Endpoint place;
+      parse_endpoint("2001:db8:" + std::to_string(n) + "::" + name, 5000, place);
+      places.push_back(place);
+    }
+    book_.set_places(overlay(name), places);
+    rebuild();
+  }
+  const relay_neighbour& neighbour(char name) { return tables_.relay->neighbours.at(sessions[name]->peer->relay_number.load()); }
+  relay_state& state(char name, size_t link = 0) { return tables_.relay->states[neighbour(name).paths[link].state]; }
+  /** The link that carries. */
+  uint32_t carries(char name) {
+    uint32_t chosen = 0;
+    const uint64_t standing = relay_choose(tables_.relay.get(), &neighbour(name), now, &chosen);
+    return standing < RELAY_SILENT ? chosen : 9;
+  }
+  uint64_t asked(char name, int link = 0) { return std::exchange(asked_[{name, link}], 0); }
+  void cut(char name, size_t link) {
+    auto relay = std::make_shared<RelayTables>(*tables_.relay);
+    relay->via[neighbour(name).paths[link].state] = 7;
+    tables_.relay = relay;
+    liveness_.cut(tables_, 7);
+  }
   void lease(uint64_t until) { book_.lease(until); }
 
   uint64_t now = 1000 * SECOND;
-  std::map<char, bool> dead;
+  std::map<char, bool> dead;                 // all of it
+  std::map<std::pair<char, int>, bool> cut_; // one of its links
   std::map<char, std::shared_ptr<Session>> sessions;
-  std::map<char, uint16_t> patience;
+  std::map<char, uint16_t> patience, patience_of_others;
   std::map<char, uint64_t> trip;  // 2 ms unless it is said
-  std::vector<std::string> told;
+  std::map<std::pair<char, int>, uint64_t> slow;  // more, over one link
+  std::vector<std::string> told, links_told, carry_told;
 
  private:
   /** The neighbour answers at once; what is on its way for some time is here already. */
   void answer(const Endpoint& to, const relay_words& question) {
     const char name = static_cast<char>('a' + (to.address.s6_addr[15] - 10));
-    asked_[name]++;
-    patience[name] = hello_patience(&question);
-    CHECK(hello_kind(&question) == HELLO_ASK && question.destination == now + tables_.relay->clock);
-    if (dead[name]) return;
-    hello_heard(tables_.relay.get(), sessions[name]->peer->relay_number.load(), question.destination, patience[name], now + (trip.contains(name) ? trip[name] : 2 * MS));
+    const int link = to.address.s6_addr[5];
+    asked_[{name, link}]++;
+    (link == 0 ? patience : patience_of_others)[name] = hello_patience(&question);
+    CHECK(hello_kind(&question) == HELLO_ASK);
+    if (dead[name] || cut_[{name, link}]) return;
+    relay_source source{};
+    std::memcpy(source.address, &to.address, sizeof source.address);
+    source.port = htons(to.port);
+    const int path = hello_answered_over(&neighbour(name), &source, question.destination);
+    CHECK(path >= 0);
+    relay_state& state = tables_.relay->states[neighbour(name).paths[path].state];
+    hello_heard(tables_.relay.get(), &state, question.destination, hello_patience(&question), now + (trip.contains(name) ? trip[name] : 2 * MS) + slow[{name, link}]);
+    state.expected++;
+    state.received++;
   }
 
   RelayBook book_;
   Tables tables_;
-  std::map<char, uint64_t> asked_;
+  std::map<std::pair<char, int>, uint64_t> asked_;
   Liveness liveness_{[this](const Endpoint& to, const relay_words& question) { answer(to, question); },
-                     [this](const std::string& peer, bool silent) { told.push_back(std::string(1, peer.back()) + (silent ? " silent" : " alive")); }};
+                     [this](Liveness::News news, const std::string& peer, const Endpoint* link) {
+                       const std::string which = link == nullptr ? "" : "/" + std::to_string(link->address.s6_addr[5]);
+                       const std::string text = std::string(1, peer.back()) + which;
+                       if (news == Liveness::News::carries) carry_told.push_back(text);
+                       else (link == nullptr ? told : links_told).push_back(text + (news == Liveness::News::silent ? " silent" : " alive"));
+                     }};
 };
+
+}  // namespace
+
+namespace {
+
+/** Hellos enough that a link is known to lose none. */
+constexpr uint64_t KNOWN = 3 * SECOND;
 
 }  // namespace
 
@@ -110,7 +157,7 @@ TEST("a neighbour is asked at once, then every five seconds while nothing flows"
 TEST("a neighbour whose packets another could carry is asked so often that a gap of 50 ms is noticed") {
   World world;
   world.route('b', 'b', 'c');
-  world.run(SECOND, 'b', 1000);
+  world.run(KNOWN, 'b', 1000);
   world.asked('b');
   world.asked('c');
   world.run(SECOND, 'b', 1000);
@@ -172,9 +219,9 @@ TEST("a thin flow is not outweighed by questions, and the pause between them gro
 TEST("when a flow begins, what was promised for long is taken back") {
   World world;
   world.route('b', 'b', 'c');
-  world.run(20 * SECOND);
+  world.run(60 * SECOND);
   world.dead['b'] = true;
-  world.run(150 * MS, 'b', 1000);  // one look at the counters, and one patience
+  world.run(200 * MS, 'b', 1000);  // one look at the counters, and one patience
   CHECK(is_silent(world.state('b'), world.now));
 }
 
@@ -242,6 +289,126 @@ TEST("a neighbour that is far away all at once is silent for a while, and then g
   world.trip['b'] = 300 * MS;
   world.run(3 * SECOND, 'b', 1000);
   CHECK(is_silent(world.state('b'), world.now) == false && world.patience['b'] > 300 && world.patience['c'] < 40);
+}
+
+TEST("a place is asked at once, then at growing pauses, and becomes a link when somebody answers there") {
+  World world;
+  world.links('b', 2);
+  world.cut_[{'b', 1}] = true;
+  world.run(500 * MS);
+  CHECK(world.asked('b', 1) >= 3 && world.links_told == (std::vector<std::string>{"b/0 alive", "b/2 alive", "c/0 alive"}));
+  CHECK(is_silent(world.state('b', 1), world.now) && !is_silent(world.state('b', 2), world.now));
+  world.lease(world.now + 4000 * SECOND);
+  world.run(3600 * SECOND);
+  const uint64_t times = world.asked('b', 1);
+  CHECK(times >= 60 && times <= 80);  // at last one a minute
+  world.cut_.clear();
+  world.run(61 * SECOND);
+  CHECK(!is_silent(world.state('b', 1), world.now) && world.links_told.back() == "b/1 alive");
+}
+
+TEST("a link that another stands before is asked rarely while nothing flows") {
+  World world;
+  world.links('b', 1);
+  world.run(10 * SECOND);
+  world.asked('b');
+  world.asked('b', 1);
+  world.run(60 * SECOND);
+  CHECK(world.asked('b') == 12 && world.asked('b', 1) == 4);
+}
+
+TEST("where packets flow, the link that carries and the one that would take over are asked often, others once a second") {
+  World world;
+  world.links('b', 2);
+  world.slow[{'b', 2}] = MS;
+  world.run(30 * SECOND, 'b', 1000);
+  for (int link = 0; link < 3; link++) world.asked('b', link);
+  world.run(10 * SECOND, 'b', 1000);
+  CHECK(world.asked('b') > 1100 && world.asked('b', 1) > 1100 && world.asked('b', 2) <= 11);
+  CHECK(world.patience['b'] < 40 && world.patience_of_others['b'] < 4000);
+}
+
+TEST("when a link falls silent another carries within 50 ms, and the peer is not silent") {
+  World world;
+  world.links('b', 1);
+  world.run(KNOWN, 'b', 100);
+  world.told.clear();
+  CHECK(world.carries('b') == 0);
+  world.cut_[{'b', 0}] = true;
+  world.run(45 * MS, 'b', 100);
+  CHECK(world.carries('b') == 1);
+  world.run(SECOND, 'b', 100);
+  CHECK(world.told.empty() && world.links_told.back() == "b/0 silent");
+  world.cut_[{'b', 1}] = true;
+  world.run(10 * SECOND, 'b', 100);  // nobody could take over: it is asked once a second
+  CHECK(world.told == std::vector<std::string>{"b silent"} && world.links_told.back() == "b/1 silent");
+  CHECK((world.carry_told == std::vector<std::string>{"b/0", "c/0", "b/1"}));
+}
+
+TEST("a link that comes back carries again only when it is better, and has lived for a while") {
+  World world;
+  world.links('b', 1);
+  world.run(KNOWN, 'b', 100);
+  world.cut_[{'b', 0}] = true;
+  world.run(SECOND, 'b', 100);
+  world.cut_.clear();
+  world.run(60 * SECOND, 'b', 100);
+  CHECK(!is_silent(world.state('b', 0), world.now) && world.carries('b') == 1);  // it is as good as the other, no better
+  for (int ms = 0; ms < 60; ms++) {
+    world.slow[{'b', 1}] = static_cast<uint64_t>(ms) * MS;
+    world.run(50 * MS, 'b', 100);
+  }
+  CHECK(world.carries('b') == 1);  // it may pass
+  world.run(60 * SECOND, 'b', 100);
+  CHECK(world.carries('b') == 0);
+}
+
+TEST("a link that comes and goes is left alone for a quarter of an hour, unless there is no other") {
+  World world;
+  world.links('b', 1);
+  world.slow[{'b', 1}] = 100 * MS;
+  world.run(60 * SECOND, 'b', 100);
+  CHECK(world.carries('b') == 0);
+  for (int i = 0; i < 3; i++) {
+    world.cut_[{'b', 0}] = true;
+    world.run(SECOND, 'b', 100);
+    CHECK(world.carries('b') == 1);
+    world.cut_[{'b', 0}] = false;
+    world.run(30 * SECOND, 'b', 100);
+    CHECK(world.carries('b') == (i < 2 ? 0 : 1));
+  }
+  world.run(600 * SECOND, 'b', 100);
+  CHECK(world.carries('b') == 1);
+  world.cut_[{'b', 1}] = true;
+  world.run(SECOND, 'b', 100);
+  CHECK(world.carries('b') == 0);
+  world.cut_.clear();
+  world.run(60 * SECOND, 'b', 100);
+  CHECK(world.carries('b') == 0);
+}
+
+TEST("an interface that loses its carrier takes its links with it at once") {
+  World world;
+  world.links('b', 1);
+  world.run(KNOWN, 'b', 100);
+  world.cut_[{'b', 0}] = true;
+  world.cut('b', 0);
+  CHECK(world.carries('b') == 1);
+  world.rebuild();
+  world.run(SECOND, 'b', 100);
+  world.cut_.clear();
+  world.run(20 * SECOND, 'b', 100);
+  CHECK(!is_silent(world.state('b', 0), world.now));
+}
+
+TEST("where the peer itself was met and does not answer, another link that is answered over carries") {
+  World world;
+  world.links('b', 1);
+  world.cut_[{'b', 0}] = true;
+  world.run(SECOND);
+  CHECK(world.carries('b') == 0);  // it may not have been asked often enough
+  world.run(20 * SECOND);
+  CHECK(world.carries('b') == 1);
 }
 
 TEST("who holds no lease asks nobody") {

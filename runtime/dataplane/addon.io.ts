@@ -20,6 +20,12 @@ export interface AddonDatagram {
 /** `DataPlaneEvent` with its endpoint flattened. */
 export type AddonEvent =
   | { readonly type: "moved"; readonly localIndex: number; readonly address: string; readonly port: number }
+  | {
+      readonly type: "place" | "linkSilent" | "linkAlive" | "carries";
+      readonly peer: string;
+      readonly address: string;
+      readonly port: number;
+    }
   | { readonly type: "exhausted"; readonly localIndex: number }
   | { readonly type: "wanted" | "silent" | "alive"; readonly peer: string };
 
@@ -41,14 +47,11 @@ export interface AddonStats extends DataPlaneStats {
   readonly sparse: { readonly sent: number; readonly received: number };
   /** Frames of others by verdict of the userspace forwarder, in the order of `RELAY_VERDICTS`. */
   readonly relay: readonly number[];
-  readonly neighbours: readonly Neighbour[];
+  readonly links: readonly AddonLink[];
 }
 
-export interface Neighbour extends LinkView {
-  /** What went on to it, from the kernel and from here; `bytes` are UDP payload. */
-  readonly frames: number;
-  readonly bytes: number;
-}
+/** `LinkView` with its endpoint flattened. */
+export type AddonLink = Omit<LinkView, "endpoint"> & { readonly address: string; readonly port: number };
 
 export interface Tunnel {
   readonly port: number;
@@ -62,6 +65,8 @@ export interface Tunnel {
   useSession(peer: string, localIndex: number): void;
   removeSession(localIndex: number): void;
   setEndpoint(peer: string, address: string, port: number): void;
+  /** Places on an interface that is not there are left out. */
+  setPlaces(peer: string, places: readonly { readonly address: string; readonly port: number }[]): void;
   removePeer(peer: string): void;
   allow(peer: string, prefix: string): void;
   /** Throws `EADDRNOTAVAIL` when `destination` is no overlay address of our mesh, `ENOSPC` when there are too many. */

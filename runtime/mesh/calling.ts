@@ -4,13 +4,14 @@ import type { Endpoint } from "../base/endpoint.ts";
 import { type RandomBytes, randomBelow } from "../base/random.ts";
 import { type Ms, minutes } from "../base/time.ts";
 import type { RemoteMember } from "./handshake/ports.ts";
+import { isThrough, through } from "./neighbours.ts";
 import { type Peer, UPGRADE_FIRST } from "./peers.ts";
 import type { MeshSettings } from "./ports.ts";
-import { isThrough, type Routes, through } from "./routes.ts";
+import type { Ways } from "./ways.ts";
 
 /** A peer that has refused us is not asked again sooner. */
 const REFUSED_PAUSE = minutes(10);
-/** When a peer is not reached over the underlay within this, the mesh is tried beside it. */
+/** When a peer is not reached at a place within this, the next one or the mesh is tried beside it. */
 const DIRECT_ALONE = 1500;
 /** What was to be sent to it has gone, or is not worth sending any more. */
 const WANTED_FOR: Ms = minutes(1);
@@ -25,7 +26,7 @@ const NEVER = Number.POSITIVE_INFINITY;
 export interface CallingDeps {
   readonly settings: MeshSettings;
   readonly random: RandomBytes;
-  readonly routes: Pick<Routes, "to">;
+  readonly ways: Pick<Ways, "to">;
 }
 
 export class Calling {
@@ -66,10 +67,11 @@ export class Calling {
       p.nextTry = p.refusedUntil;
       return undefined;
     }
-    const other = !isThrough(place) && this.#isBehind(p);
-    const limit = other ? DIRECT_ALONE : this.#deps.settings.attemptLimit;
+    const others = isThrough(place) || p.current ? 0 : p.places.size - 1;
+    const isNext = (!isThrough(place) && this.#isBehind(p)) || p.tries % (others + 1) < others; // somewhere else it may be
+    const limit = isNext || others > 0 ? DIRECT_ALONE : this.#deps.settings.attemptLimit;
     p.attemptUntil = now + limit;
-    p.nextTry = now + limit + (other ? 0 : this.#pauseOf(p.tries));
+    p.nextTry = now + limit + (isNext ? 0 : this.#pauseOf(p.tries / (others + 1)));
     p.tries++;
     if (!p.current && !isThrough(place)) p.places.next();
     return place;
@@ -147,7 +149,7 @@ export class Calling {
 
   /** Whether another neighbour leads to it. */
   #isBehind({ member }: Peer): boolean {
-    const route = member && this.#deps.routes.to(member.address);
+    const route = member && this.#deps.ways.to(member.address);
     return route !== undefined && (route.primary !== member?.address || route.backup !== undefined);
   }
 

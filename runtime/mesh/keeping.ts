@@ -5,8 +5,8 @@
 import { compare, concat } from "../base/bytes.ts";
 import type { CryptoProvider } from "../crypto/provider.ts";
 import type { RemoteMember } from "./handshake/ports.ts";
+import { isThrough } from "./neighbours.ts";
 import type { Peer } from "./peers.ts";
-import { isThrough } from "./routes.ts";
 
 /** Up to so many others all are kept. */
 export const KEEP_ALL = 16;

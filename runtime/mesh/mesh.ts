@@ -21,14 +21,26 @@ import { Handshakes } from "./handshake/machine.ts";
 import type { Admission, Established, HandshakeAction, LocalNode } from "./handshake/ports.ts";
 import { Joining } from "./joining.ts";
 import { KEEP_ALL, Keeping } from "./keeping.ts";
+import { isNeighbour, isThrough, neighbourList } from "./neighbours.ts";
 import { type Peer, PeerTable, type Post, SESSIONS_MAX } from "./peers.ts";
 import type { MeshDeps, MeshDirectory } from "./ports.ts";
-import { isNeighbour, isThrough, neighbourList, Routes } from "./routes.ts";
 import { ControlSession } from "./session/control.ts";
 import { type ControlMessage, decodeMessage, encodeMessage } from "./session/message.ts";
 import { isStreamFrame, Stream } from "./stream/stream.ts";
-import type { Datagram, DataPlaneEvent, MeshAction, MeshCommand, MeshEvent, MeshNotice, PeerView } from "./types.ts";
+import { type Avoided, SUSPECT_AFTER, Suspicion } from "./suspicion.ts";
+import type {
+  Datagram,
+  DataPlaneEvent,
+  Edge,
+  MeshAction,
+  MeshCommand,
+  MeshEvent,
+  MeshNotice,
+  PeerView,
+  Way,
+} from "./types.ts";
 import { viewOf } from "./view.ts";
+import { Ways } from "./ways.ts";
 
 const PINGS_MAX = 64;
 const POSTS_MAX = 16;
@@ -36,6 +48,12 @@ const POSTS_MAX = 16;
 const NEIGHBOURS_EVERY = 250;
 
 const ASK_AGAIN = 2000;
+/** A peer that data goes to through the mesh is asked so often: only the end shows whether those between do what they should. */
+const WATCH_EVERY = seconds(3);
+const WATCH_AGAIN = seconds(1);
+const IN_USE = seconds(5);
+const isWatched = (p: Peer): boolean =>
+  p.endpoint !== undefined && isThrough(p.endpoint) && p.usedAt + IN_USE > p.lastHeard;
 /** A large mesh looks so often whether others should be kept. */
 const KEEP_AGAIN = seconds(30);
 const CHOOSE_PAUSE = seconds(1);
@@ -46,7 +64,8 @@ export class Mesh {
   readonly #deps: MeshDeps;
   readonly #peers: PeerTable;
   readonly #queue = new DueQueue<Peer>();
-  readonly #routes = new Routes();
+  readonly #ways: Ways;
+  readonly #suspicion = new Suspicion();
   readonly #meeting = new Meeting();
   readonly #observed = new Observed();
   #interfaces: readonly Endpoint[] = [];
@@ -54,7 +73,6 @@ export class Mesh {
   readonly #keeping: Keeping;
   #keepAt: Ms;
   #chosen: Ms = Number.NEGATIVE_INFINITY;
-  #routesChanged = false;
   #own: readonly string[] = [];
   #local: LocalNode;
   #directory: MeshDirectory | undefined;
@@ -71,7 +89,8 @@ export class Mesh {
     this.#directory = deps.directory;
     this.#gossip = deps.directory && new Gossip(deps.crypto, deps.directory);
     this.#peers = new PeerTable(() => this.#newStream());
-    this.#calling = new Calling({ ...deps, routes: this.#routes });
+    this.#ways = new Ways({ ...deps, peerAt: (address) => this.#peers.byAddress(address) });
+    this.#calling = new Calling({ ...deps, ways: this.#ways });
     this.#keeping = new Keeping(deps.crypto, deps.local.keys.id);
     this.#keepAt = now;
     this.#handshakes = this.#startHandshakes(deps.admission, now);
@@ -82,7 +101,10 @@ export class Mesh {
       this.#peers.name(peer, member);
       if (endpoint) this.#peers.place(peer, endpoint);
     }
-    this.#settle(now);
+    const { membership, keys } = deps.local;
+    if (membership && deps.directory) this.#ways.begin(keys, membership, deps.directory, now); // who joins just now leads nowhere
+    this.#choose(now);
+    for (const peer of this.#peers.takeTouched()) this.#queue.set(peer, this.#due(peer));
   }
 
   /** One event at a time: the next only after this resolved. Never throws for what came from the network. */
@@ -94,14 +116,14 @@ export class Mesh {
     else if (event.type === "command") await this.#command(event.command, now);
     else await this.#tick(now);
     this.#tellKeys(now);
-    this.#settle(now);
+    await this.#settle(now);
     return this.#out;
   }
 
   /** When to send `tick` next; undefined: not before another event. */
   deadline(): Ms | undefined {
     if (this.#stopped) return undefined;
-    const due = [this.#queue.next, this.#handshakes.deadline(), this.#join?.due, this.#keepAt].filter(
+    const due = [this.#queue.next, this.#handshakes.deadline(), this.#join?.due, this.#keepAt, this.#ways.due].filter(
       (at) => at !== undefined,
     );
     const next = Math.min(...due);
@@ -110,13 +132,23 @@ export class Mesh {
 
   peers(now: Ms): readonly PeerView[] {
     const others = (this.#directory?.list() ?? []).filter((m) => !equal(m.id, this.#local.keys.id));
-    const via = (m: { readonly address: string }): string | undefined => this.#routes.to(m.address)?.primary;
+    const via = (m: { readonly address: string }): string | undefined => this.#ways.to(m.address)?.primary;
     return others.map((m) => viewOf(m, this.#peers.byId(m.id), via(m), now, this.#deps.settings));
   }
 
   /** Where others can reach us, as far as we know. */
   reachability(now: Ms): Reachability {
     return { own: this.#own, nat: this.#observed.nat(now), observed: this.#observed.list(now) };
+  }
+
+  /** As link state sees the way to an overlay address. */
+  wayTo(address: string): Way | undefined {
+    return this.#ways.explain(address);
+  }
+
+  /** Every link that anybody tells of. */
+  links(): readonly Edge[] {
+    return this.#ways.edges();
   }
 
   /** Entries of every table that strangers can make grow, for tests of the bounds. */
@@ -129,15 +161,16 @@ export class Mesh {
   }
 
   /** After each event: news goes out, streams send what they may, and who was touched is due anew. */
-  #settle(now: Ms): void {
+  async #settle(now: Ms): Promise<void> {
     this.#spreadNews();
     if (now >= this.#keepAt) this.#choose(now);
     this.#noticeNeighbours();
-    if (this.#routesChanged) this.#updateRoutes();
+    await this.#followWays(now);
     for (const peer of this.#peers.takeTouched()) {
       this.#tellNeighbours(peer, now);
       this.#flush(peer, now);
       this.#followPath(peer, now);
+      this.#offerPlaces(peer, now);
       this.#queue.set(peer, this.#due(peer));
     }
   }
@@ -176,14 +209,24 @@ export class Mesh {
       peer.announced = now;
     }
     if (!changed) return;
-    this.#routesChanged = true;
     for (const peer of this.#peers.all()) peer.owesNeighbours = isNeighbour(peer);
   }
 
-  #updateRoutes(): void {
-    this.#routesChanged = false;
-    for (const { destination, route } of this.#routes.update(this.#peers.all()))
-      this.#out.push({ type: "setRoute", destination, primary: route?.primary, backup: route?.backup });
+  async #followWays(now: Ms): Promise<void> {
+    await this.#ways.followMembers(now);
+    for (const peer of this.#peers.touched) await this.#ways.follow(peer, peer.kept || now < peer.keptThereUntil, now);
+    await this.#ways.tick(now);
+    for (const action of this.#ways.take()) {
+      if (action.type === "epoch") this.#out.push(action);
+      else if (action.type === "route") {
+        const { destination, route } = action;
+        this.#out.push({ type: "setRoute", destination, primary: route?.primary, backup: route?.backup });
+        this.#peers.byAddress(destination);
+      } else {
+        const peer = this.#peers.byAddress(action.peer);
+        if (peer) this.#push(peer, { kind: "routing", data: action.data });
+      }
+    }
   }
 
   #tellNeighbours(peer: Peer, now: Ms): void {
@@ -204,6 +247,12 @@ export class Mesh {
     peer.path.follow(peer.current && peer.endpoint, now);
     const bytes = peer.path.news(now);
     if (bytes !== undefined && peer.member) this.#out.push({ type: "limitFrames", peer: peer.member.address, bytes });
+  }
+
+  /** Where the data path is to look for the peer, beside where it is spoken to. */
+  #offerPlaces({ current, member, endpoint, links, places }: Peer, now: Ms): void {
+    const offer = current && member && endpoint && links.offer(endpoint, places.all, now);
+    if (offer) this.#out.push({ type: "setPlaces", peer: member.address, places: offer });
   }
 
   #probe(peer: Peer, now: Ms): void {
@@ -359,7 +408,9 @@ export class Mesh {
     const peer = "peer" in e ? this.#peers.byAddress(e.peer) : this.#peers.byIndex(e.localIndex);
     if (!peer) return;
     if (e.type === "silent" || e.type === "alive") await this.#hearLink(peer, e.type === "alive", now);
-    else if (e.type === "moved") this.#move(peer, e.endpoint, now);
+    else if (e.type === "moved" || e.type === "carries") this.#move(peer, e.endpoint, now);
+    else if (e.type === "linkAlive" || e.type === "linkSilent") peer.links.heard(e.endpoint, e.type === "linkAlive");
+    else if (e.type === "place") peer.places.notice(e.endpoint);
     else if (e.type === "exhausted" && peer.current?.localIndex === e.localIndex) await this.#dial(peer, now);
     else if (e.type === "wanted" && !peer.current) {
       this.#calling.want(peer, now);
@@ -406,6 +457,7 @@ export class Mesh {
       tell,
       stream,
       p.path.due,
+      p.links.due,
       p.lastSent + s.keepalive,
       this.#askAt(p),
       this.#digestAt(p),
@@ -440,7 +492,7 @@ export class Mesh {
     if (p.current && now >= p.seek.due) this.#seekOn(p, now);
     if (now >= this.#digestAt(p)) this.#sendDigest(p, now);
     if (p.current && now >= p.path.due) this.#probe(p, now);
-    if (now >= this.#askAt(p)) this.#ask(p, now);
+    if (now >= this.#askAt(p)) await this.#ask(p, now);
     if (p.current && now >= p.lastSent + this.#deps.settings.keepalive)
       this.#sealTo(p, p.current, new Uint8Array(0), now);
   }
@@ -458,13 +510,28 @@ export class Mesh {
   /** One whose frames have failed to come may have lost a few, or be gone. */
   #askAt(p: Peer): Ms {
     const { askAfter, silentAfter } = this.#deps.settings;
-    const at = Math.max(p.lastHeard + askAfter, p.nextAsk);
+    const at = Math.max(p.lastHeard + (isWatched(p) ? WATCH_EVERY : askAfter), p.nextAsk);
     return p.current && at < p.lastHeard + silentAfter ? at : Number.POSITIVE_INFINITY;
   }
 
-  #ask(p: Peer, now: Ms): void {
-    p.nextAsk = now + ASK_AGAIN;
-    this.#tell(p, { kind: "ping", token: NOBODY_WAITS }, now);
+  async #ask(p: Peer, now: Ms): Promise<void> {
+    p.nextAsk = now + (isWatched(p) ? WATCH_AGAIN : ASK_AGAIN);
+    await this.#suspect(p, p.asked, now);
+    this.#tell(p, { kind: "ping", token: NOBODY_WAITS, unanswered: p.asked++ }, now);
+  }
+
+  /** Perhaps somebody on the way to it drops our frames. */
+  async #suspect(p: Peer, unanswered: number, now: Ms): Promise<void> {
+    if (unanswered < SUSPECT_AFTER || !p.member || !p.endpoint || !isThrough(p.endpoint)) return;
+    const between = this.#ways.explain(p.member.address)?.hops.slice(0, -1) ?? [];
+    await this.#avoid(this.#suspicion.silent(p.member.address, between, unanswered, now), now);
+  }
+
+  async #avoid(avoided: readonly Avoided[], now: Ms): Promise<void> {
+    for (const { relay, until } of avoided) {
+      if (until > now) this.#deps.meter.count("mesh.suspected");
+      await this.#ways.distrust(relay, until, now);
+    }
   }
 
   /**
@@ -474,7 +541,6 @@ export class Mesh {
   #noticeSilence(p: Peer, now: Ms): void {
     p.silent = p.current !== undefined && !(p.answers ?? now < p.lastHeard + this.#deps.settings.silentAfter);
     this.#noticeNeighbours();
-    if (this.#routesChanged) this.#updateRoutes();
   }
 
   async #dial(p: Peer, now: Ms): Promise<void> {
@@ -499,20 +565,28 @@ export class Mesh {
     if ("refused" in opened) return this.#deps.meter.count(`control.drop.${opened.refused}`);
     peer.received++;
     peer.lastHeard = now;
+    peer.asked = 0;
     if (peer.answers === undefined) peer.silent = false;
     const isStream = isStreamFrame(opened.plaintext);
     const message = isStream || opened.plaintext.length === 0 ? undefined : decodeMessage(opened.plaintext);
     if (!isThrough(endpoint) && message?.kind !== "seek") peer.heardDirectly = now; // that one may hear nothing of us there
-    if (opened.newest && !isQuestion(message)) this.#move(peer, endpoint, now);
+    if (opened.newest && !isQuestion(message) && !peer.links.explains(endpoint)) this.#move(peer, endpoint, now);
     this.#handshakes.confirmed(session.localIndex);
     if (!session.confirmed) this.#use(peer, session, now);
+    await this.#noteHearing(peer, message?.unanswered ?? 0, now);
     if (opened.plaintext.length === 0) return;
     if (isStream) return await this.#hearStream(peer, opened.plaintext, now);
-    if (message) this.#hear(peer, message, endpoint, now);
+    if (message) await this.#hear(peer, message, endpoint, now);
     else this.#deps.meter.count("control.drop.message");
   }
 
-  #hear(peer: Peer, m: ControlMessage, source: Endpoint, now: Ms): void {
+  /** It is heard; whether it hears us it says as well. */
+  async #noteHearing(peer: Peer, unanswered: number, now: Ms): Promise<void> {
+    if (unanswered >= SUSPECT_AFTER) return await this.#suspect(peer, unanswered, now);
+    if (peer.member) await this.#avoid(this.#suspicion.heard(peer.member.address, now), now);
+  }
+
+  async #hear(peer: Peer, m: ControlMessage, source: Endpoint, now: Ms): Promise<void> {
     if (m.kind === "ping") this.#tell(peer, { kind: "pong", token: m.token }, now);
     else if (m.kind === "pong") this.#pong(peer, m.token, now);
     else if (m.kind === "seek") this.#answerSeek(peer, m.token, source, now);
@@ -524,6 +598,7 @@ export class Mesh {
       peer.keptThereUntil = now + KEPT_BY_DIGEST;
       const list = this.#gossip?.list(peer.gossip, m.digest, now);
       if (list) this.#push(peer, list);
+      if (m.links) await this.#ways.hearDigest(peer, m.links, now);
     }
   }
 
@@ -550,6 +625,7 @@ export class Mesh {
     if (event.kind === "drop") return this.#deps.meter.count(`stream.drop.${event.reason}`);
     if (event.kind === "reset") {
       peer.owesNeighbours = isNeighbour(peer); // what it was told before it began anew is lost
+      await this.#ways.beganAnew(peer, now);
       if (peer.member) this.#say({ kind: "streamReset", peer: peer.member.address });
       return;
     }
@@ -568,10 +644,17 @@ export class Mesh {
       if (peer.member && m.protocol !== undefined && m.data)
         this.#out.push({ type: "message", peer: peer.member.address, protocol: m.protocol, data: m.data });
     } else if (!gossip) return;
+    else if (m.kind === "routing") await this.#hearRouting(peer, m.data, now);
     else if (m.kind === "neighbours") this.#hearNeighbours(peer, m.neighbours ?? [], m.own ?? [], now);
     else if (m.kind === "want") for (const item of gossip.wanted(m)) this.#pushItem(peer, item);
     else if (m.kind === "member" || m.kind === "revocation") await this.#takeItem(peer, m, now);
     else for (const answer of gossip.compare(peer.gossip, m, now)) this.#push(peer, answer);
+  }
+
+  async #hearRouting(peer: Peer, data: Uint8Array | undefined, now: Ms): Promise<void> {
+    peer.keptThereUntil = Math.max(peer.keptThereUntil, now + KEPT_BY_DIGEST); // who keeps no session says nothing of links
+    await this.#ways.follow(peer, true, now);
+    if (data) await this.#ways.hear(peer, data, now);
   }
 
   #pong(peer: Peer, token: number | undefined, now: Ms): void {
@@ -584,7 +667,7 @@ export class Mesh {
 
   #sendDigest(peer: Peer, now: Ms): void {
     peer.gossip.nextDigest = this.#gossip?.nextDigest(peer.gossip, now) ?? Number.POSITIVE_INFINITY;
-    if (this.#gossip) this.#tell(peer, { kind: "digest", digest: this.#gossip.digest }, now);
+    if (this.#gossip) this.#tell(peer, { kind: "digest", digest: this.#gossip.digest, links: this.#ways.digest }, now);
   }
 
   /** Whatever way it came: what the directory holds since this event is written down and made known to everybody. */
@@ -621,8 +704,6 @@ export class Mesh {
     if (own.join() !== peer.own.join())
       for (const other of this.#peers.all()) other.owesNeighbours = isNeighbour(other);
     peer.own = own;
-    peer.reaches = new Set(neighbours.map((n) => toHex(n.id)));
-    this.#routesChanged = true;
     for (const { id, endpoint, others } of neighbours) {
       const other = this.#peers.byId(id);
       if (other) this.#hearPlaces(other, [endpoint, ...(others ?? [])], now);
@@ -650,7 +731,6 @@ export class Mesh {
     if (equal(member.id, this.#local.keys.id)) return true;
     const peer = this.#peers.of(member.id, now);
     this.#peers.name(peer, member);
-    this.#routesChanged = true; // a neighbour may have told before that it leads there
     this.#chooseSoon();
     if (hint) peer.places.tell(hint);
     return true;
@@ -706,13 +786,13 @@ export class Mesh {
   #expel(id: Uint8Array, address: string, now: Ms): void {
     this.#handshakes.forget(id);
     this.#observed.forget(toHex(id));
+    this.#suspicion.forget(address);
     const peer = this.#peers.byId(id);
     if (peer) this.#flush(peer, now);
     for (const s of peer?.sessions ?? []) this.#out.push({ type: "removeSession", localIndex: s.localIndex });
     if (peer) {
       this.#peers.remove(peer);
       this.#queue.delete(peer);
-      this.#routesChanged = true;
       if (peer.announced) for (const other of this.#peers.all()) other.owesNeighbours = isNeighbour(other);
     }
     this.#out.push({ type: "removePeer", peer: address });
@@ -758,10 +838,11 @@ export class Mesh {
     if (!e.joined && this.#directory && !this.#directory.byId(e.peer.id)) return;
     const peer = this.#peers.of(e.peer.id, now);
     this.#peers.name(peer, e.peer);
-    if (!peer.current || e.confirmed) this.#peers.place(peer, e.endpoint);
+    const endpoint = peer.current && peer.endpoint && peer.links.explains(e.endpoint) ? peer.endpoint : e.endpoint;
+    if (!peer.current || e.confirmed) this.#peers.place(peer, endpoint);
     const session = new ControlSession(this.#deps.crypto, e, now, this.#deps.settings);
     this.#peers.install(peer, session);
-    this.#out.push({ type: "installSession", peer: e.peer.address, session: e.data, endpoint: e.endpoint });
+    this.#out.push({ type: "installSession", peer: e.peer.address, session: e.data, endpoint });
     const spare = peer.sessions.length > SESSIONS_MAX ? peer.sessions.find((s) => s !== peer.current) : undefined;
     if (spare) this.#drop(peer, spare, "replaced");
     if (e.confirmed) this.#use(peer, session, now);
@@ -821,7 +902,6 @@ export class Mesh {
     peer.upSince = undefined;
     this.#observed.forget(toHex(peer.id));
     peer.stream = this.#newStream();
-    peer.reaches = new Set();
     this.#say({ kind: "sessionDown", peer: peer.member.address, name: peer.member.name, reason });
   }
 

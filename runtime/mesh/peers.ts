@@ -5,9 +5,10 @@ import { type Ms, seconds } from "../base/time.ts";
 import { Seek } from "./discovery/seek.ts";
 import { GossipPeer } from "./gossip/gossip.ts";
 import type { RemoteMember } from "./handshake/ports.ts";
+import { isThrough } from "./neighbours.ts";
+import { PeerLinks } from "./peer-links.ts";
 import { PeerPath } from "./peer-path.ts";
 import { Places } from "./places.ts";
-import { isThrough } from "./routes.ts";
 import type { ControlSession } from "./session/control.ts";
 import type { Stream } from "./stream/stream.ts";
 
@@ -40,8 +41,6 @@ export interface Peer {
   answers: boolean | undefined;
   /** Has a session, and cannot be reached where it is spoken to: no neighbour for routing. */
   silent: boolean;
-  /** Node ids, hex, of its neighbours. */
-  reaches: ReadonlySet<string>;
   /** As which neighbour we have announced it; empty: as none. */
   announced: string;
   owesNeighbours: boolean;
@@ -70,6 +69,8 @@ export interface Peer {
   lastSent: Ms;
   /** Not asked before whether it is still there. */
   nextAsk: Ms;
+  /** Questions since it was last heard. */
+  asked: number;
   roundTrip: Ms | undefined;
   readonly pings: Map<number, Ms>;
   /** What waits for a session. */
@@ -84,6 +85,7 @@ export interface Peer {
   readonly seek: Seek;
   /** When it is to be asked where it sees us. */
   nextLook: Ms;
+  readonly links: PeerLinks;
 }
 
 /** Peers that an event asks for are remembered until `takeTouched`: nothing else can have changed by it. */
@@ -137,7 +139,6 @@ export class PeerTable {
       heardDirectly: Number.NEGATIVE_INFINITY,
       answers: undefined,
       silent: false,
-      reaches: new Set(),
       announced: "",
       owesNeighbours: false,
       nextNeighbours: now,
@@ -158,6 +159,7 @@ export class PeerTable {
       lastHeard: now,
       lastSent: now,
       nextAsk: now,
+      asked: 0,
       roundTrip: undefined,
       pings: new Map(),
       posts: [],
@@ -169,6 +171,7 @@ export class PeerTable {
       path: new PeerPath(),
       seek: new Seek(),
       nextLook: now,
+      links: new PeerLinks(),
     };
     this.#byId.set(key, peer);
     return this.#touch(peer);
@@ -201,7 +204,9 @@ export class PeerTable {
     peer.sessions.splice(peer.sessions.indexOf(session), 1);
     this.#byIndex.delete(session.localIndex);
     if (peer.current === session) peer.current = peer.sessions.findLast((s) => s.confirmed);
-    if (!peer.current) peer.answers = undefined;
+    if (peer.current) return;
+    peer.answers = undefined;
+    peer.links.reset();
   }
 
   remove(peer: Peer): void {

@@ -1,9 +1,9 @@
 /** A peer as the operator sees it. */
 import type { Ms } from "../base/time.ts";
 import { SUITE, WIRE_VERSION } from "./frame.ts";
+import { isThrough } from "./neighbours.ts";
 import type { Peer } from "./peers.ts";
 import type { MeshSettings, RosterMember } from "./ports.ts";
-import { isThrough } from "./routes.ts";
 import type { PeerState, PeerView } from "./types.ts";
 
 /** `via`: the neighbour that leads to it. */

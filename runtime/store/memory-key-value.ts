@@ -11,6 +11,8 @@ export class MemoryMedium {
   readonly content = new Map<string, Entry>();
   /** Most bytes of keys and values; a write that would go over it is refused. */
   capacity = Number.POSITIVE_INFINITY;
+  /** What is kept of a value: a copy, since callers may use their buffers again; or one that many media share. */
+  keep: (value: Uint8Array) => Uint8Array = (value) => value.slice();
   /** Waits before a write is durable: what happens in between, happens while it is on its way. */
   latency: () => Promise<void> = async () => {};
   /** Whether a write that was on its way when the power went has reached the medium. */
@@ -73,7 +75,7 @@ export class MemoryKeyValue implements KeyValue {
   async write(changes: readonly KeyChange[]): Promise<void> {
     const medium = this.#medium;
     if (medium.cuts !== this.#cuts) return NEVER;
-    const own = changes.map(owned);
+    const own = changes.map(({ key, value }) => ({ key: key.slice(), value: value && medium.keep(value) }));
     const size = own.reduce((sum, c) => sum + c.key.length + (c.value?.length ?? 0), 0);
     if (medium.bytes + size > medium.capacity)
       throw new TrellisError("store/full", "cannot write: the medium is full", { hint: "free some space" });
@@ -95,9 +97,6 @@ export class MemoryKeyValue implements KeyValue {
 
   async close(): Promise<void> {}
 }
-
-/** Callers may use their buffers again. */
-const owned = ({ key, value }: KeyChange): KeyChange => ({ key: key.slice(), value: value?.slice() });
 
 function firstNotBelow(order: readonly Entry[], key: Uint8Array): number {
   let [low, high] = [0, order.length];

@@ -131,11 +131,11 @@ export class EpochBook {
   }
 
   /**
-   * The epoch to write under for who knows exactly `revocations`: of those that members made under the same the one with
-   * the lowest id, so that all agree once all have all.
+   * The epoch to write under for who knows exactly `revocations`: of those that were made under the same by who may (`fits`)
+   * the one with the lowest id, so that all agree once all have all.
    */
-  current(revocations: ReadonlySet<string>, isMember: (id: Uint8Array) => boolean): Epoch | undefined {
-    const fit = [...this.#epochs.values()].filter((e) => same(e.revocations, revocations) && isMember(e.creator));
+  current(revocations: ReadonlySet<string>, fits: (epoch: Epoch) => boolean): Epoch | undefined {
+    const fit = [...this.#epochs.values()].filter((e) => same(e.revocations, revocations) && fits(e));
     return fit.sort((a, b) => compare(a.id, b.id))[0];
   }
 

@@ -21,8 +21,12 @@ const PARTS = [
   "ip",
   "joiner",
   "libbpf",
+  "links",
   "liveness",
+  "measure",
   "outbound",
+  "preference",
+  "netlink_request",
   "pulse",
   "relay",
   "relay_book",
@@ -32,6 +36,7 @@ const PARTS = [
   "tun",
   "tunnel",
   "udp",
+  "uplinks",
   "worker",
 ];
 const FLAGS = [

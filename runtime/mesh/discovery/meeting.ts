@@ -3,8 +3,8 @@ import { toHex } from "../../base/bytes.ts";
 import { type Endpoint, endpointKey } from "../../base/endpoint.ts";
 import { RateLimit } from "../../base/rate-limit.ts";
 import { type Ms, minutes, seconds } from "../../base/time.ts";
+import { isThrough } from "../neighbours.ts";
 import type { Peer } from "../peers.ts";
-import { isThrough } from "../routes.ts";
 import type { Sighting } from "./discovery.ts";
 
 /** So many calls, questions and first contacts at once, and then one in that time. */

@@ -60,6 +60,10 @@ export class LinkDatabase {
     return this.#records.get(key);
   }
 
+  records(): Iterable<LinkRecord> {
+    return this.#records.values();
+  }
+
   /** Lists of bucket `b`. */
   keysOf(b: number): ReadonlySet<string> {
     return this.#buckets[b] as Set<string>;

@@ -3,6 +3,7 @@
  * find what is missing all the same. Whatever a neighbour sends that an honest one would not have sent on counts against it.
  */
 import { equal } from "../../base/bytes.ts";
+import { randomBelow } from "../../base/random.ts";
 import type { Ms } from "../../base/time.ts";
 import { type LinkDatabase, type LinkRecord, revealsOf } from "./database.ts";
 import {
@@ -36,6 +37,12 @@ import { Wanted } from "./wanted.ts";
 
 /** Times at which reveals of one origin are handed on in quick succession, and in the long run; what comes between waits. */
 const HANDED_ON = { burst: 256, refill: 50 } as const;
+/**
+ * Whoever is a neighbour of the one that told us has probably been told by it too, and hears it from us only after a while, drawn anew for
+ * each thing, unless by then a second one has told us that is a neighbour of both, or it has told us itself. On one network with a hundred
+ * neighbours everything would else be told a hundred times to each.
+ */
+const DEFERRED = { least: 20, spread: 40 } as const;
 
 export class Exchange {
   readonly #deps: RoutingDeps;
@@ -94,8 +101,8 @@ export class Exchange {
   }
 
   /** A reveal of our own. */
-  push(record: LinkRecord, { index }: Reveal): void {
-    this.#handOn(record, [index], undefined);
+  push(record: LinkRecord, { index }: Reveal, now: Ms): void {
+    this.#handOn(record, [index], undefined, now);
   }
 
   /** One of the two lists its buckets; the other, when it knows of a difference, says so. */
@@ -123,6 +130,22 @@ export class Exchange {
     else if (message.kind === "lacks") for (const key of message.keys) this.#wanted.lacks(key, neighbour);
     else if (message.kind === "states") for (const group of message.groups) this.#hearStates(neighbour, group, now);
     else await this.#hearList(neighbour, message, now);
+  }
+
+  lists(): Uint8Array[] {
+    return [...this.#database.records()].map((record) => encodeMessage(messageOf(record)));
+  }
+
+  /** Lists from an earlier run; those of our own are of an earlier life. */
+  async restore(lists: readonly Uint8Array[], now: Ms): Promise<void> {
+    for (const data of lists) {
+      const m = decodeMessage(data);
+      const list = m?.kind === "list" ? asSigned(this.#deps.crypto, this.#deps.mesh, m.body, m.signature) : undefined;
+      if (m?.kind !== "list" || !list || list.origin === this.#deps.own || !this.#isNews(list)) continue;
+      if (!(await this.#holds(list))) continue;
+      const record = this.#put(this.#deps.keep?.(list) ?? list, undefined, now);
+      for (const reveal of m.reveals) this.#database.advance(record, reveal);
+    }
   }
 
   /** What is to be sent now. */
@@ -166,7 +189,7 @@ export class Exchange {
     const theirs = new Set(entries.map((e) => keyIn(e.name)));
     for (let b = 0; b < BUCKETS; b++) {
       if ((whole & bitOf(b)) === 0) continue;
-      for (const key of this.#database.keysOf(b)) if (!theirs.has(key)) neighbour.owesOffer(key);
+      for (const key of this.#database.keysOf(b)) if (!theirs.has(key)) neighbour.owesOffer(key, 0);
     }
   }
 
@@ -175,16 +198,17 @@ export class Exchange {
     const record = this.#database.get(key);
     if (!this.#database.isMember(originOf(key))) this.#count("stranger");
     else if (!record || record.list.version < version) this.#offered(key, version, neighbour);
-    else if (record.list.version > version) neighbour.owesOffer(key);
+    else if (record.list.version > version) neighbour.owesOffer(key, 0);
     else this.#hearSteps(neighbour, record, steps);
   }
 
   #hearSteps(neighbour: RoutingNeighbour, { list, steps }: LinkRecord, theirs: Uint8Array): void {
     neighbour.hasList(list.key);
+    for (const n of this.#near(neighbour)) n.coverList(list.key);
     for (const [index, step] of steps.entries()) {
       const other = theirs[index] ?? 0;
-      if (step > other) neighbour.owesState(list.key, index);
-      else if (step < other) neighbour.owesOffer(list.key); // it sees then what we lack
+      if (step > other) neighbour.owesState(list.key, index, 0);
+      else if (step < other) neighbour.owesOffer(list.key, 0); // it sees then what we lack
     }
   }
 
@@ -200,30 +224,27 @@ export class Exchange {
       const record = this.#database.get(key);
       if (!record || !neighbour.served.take(now)) lacks.push(key);
       else {
-        const { body, signature } = record.list;
         neighbour.hasList(key);
-        this.#tell(neighbour, { kind: "list", body, signature, reveals: revealsOf(record) });
+        this.#tell(neighbour, messageOf(record));
       }
     }
     if (lacks.length > 0) this.#tell(neighbour, { kind: "lacks", keys: lacks });
   }
 
   async #hearList(neighbour: RoutingNeighbour, m: ListMessage, now: Ms): Promise<void> {
-    const { crypto, mesh, own } = this.#deps;
-    const list = asSigned(crypto, mesh, m.body, m.signature);
+    const list = asSigned(this.#deps.crypto, this.#deps.mesh, m.body, m.signature);
     if (!list) return this.#spoil(neighbour, "malformed", now);
     if (!this.#wanted.has(list.key)) return this.#count("unasked");
-    const before = this.#database.get(list.key);
-    if (before && before.list.version >= list.version) {
+    if (!this.#isNews(list)) {
       this.#wanted.lacks(list.key, neighbour);
       return this.#count("old");
     }
-    if (!(await this.#deps.verify(list.origin, signedMessage(mesh, list.body), halves(list.signature)))) {
+    if (!(await this.#holds(list))) {
       this.#wanted.lacks(list.key, neighbour);
       return this.#spoil(neighbour, "forged", now);
     }
     neighbour.progress = now;
-    if (list.origin === own) {
+    if (list.origin === this.#deps.own) {
       this.#deps.meter.count("routing.overtaken");
       this.#wanted.forget(list.key);
       return this.#own.overtake(list, now);
@@ -233,12 +254,26 @@ export class Exchange {
     for (const reveal of m.reveals) this.#advance(neighbour, record, reveal, now);
   }
 
+  #isNews(list: SignedList): boolean {
+    const before = this.#database.get(list.key);
+    return this.#database.isMember(list.origin) && (!before || before.list.version < list.version);
+  }
+
+  async #holds({ origin, body, signature }: SignedList): Promise<boolean> {
+    return await this.#deps.verify(origin, signedMessage(this.#deps.mesh, body), halves(signature));
+  }
+
   #put(list: SignedList, from: RoutingNeighbour | undefined, now: Ms): LinkRecord {
     const before = this.#database.get(list.key);
     this.#held.delete(list.key);
     this.#database.put(list);
     this.#wanted.arrived(list.key, list.version, before !== undefined, now);
-    for (const n of this.#neighbours.values()) if (n !== from) n.owesOffer(list.key);
+    this.#spread(
+      from,
+      now,
+      (n, at) => n.owesOffer(list.key, at),
+      (n) => n.coverList(list.key),
+    );
     if (spelled(before?.list.subnets ?? []) !== spelled(list.subnets))
       this.#out.push({ type: "subnets", origin: list.origin });
     return this.#database.get(list.key) as LinkRecord;
@@ -261,8 +296,9 @@ export class Exchange {
     const result = this.#database.advance(record, reveal);
     if (result === "forged") this.#spoil(neighbour, "forged", now);
     else if (result === "old") this.#count("old");
-    if (result !== "forged" && record.steps[reveal.index] === reveal.step)
-      neighbour.hasState(record.list.key, reveal.index);
+    if (result === "forged" || record.steps[reveal.index] !== reveal.step) return false;
+    neighbour.hasState(record.list.key, reveal.index);
+    if (result === "old") for (const n of this.#near(neighbour)) n.coverState(record.list.key, reveal.index);
     return result === "news";
   }
 
@@ -270,7 +306,7 @@ export class Exchange {
   #handOnInTurn(record: LinkRecord, indices: readonly number[], from: RoutingNeighbour, now: Ms): void {
     const { key, origin } = record.list;
     if (this.#paceOf(origin, now).take(now)) {
-      this.#handOn(record, indices, from);
+      this.#handOn(record, indices, from, now);
       return;
     }
     const held = this.#held.get(key) ?? new Set<number>();
@@ -278,9 +314,38 @@ export class Exchange {
     for (const index of indices) held.add(index);
   }
 
-  #handOn({ list }: LinkRecord, indices: Iterable<number>, from: RoutingNeighbour | undefined): void {
-    for (const n of this.#neighbours.values())
-      if (n !== from) for (const index of indices) n.owesState(list.key, index);
+  #handOn({ list: { key } }: LinkRecord, indices: Iterable<number>, from: RoutingNeighbour | undefined, now: Ms): void {
+    for (const index of indices)
+      this.#spread(
+        from,
+        now,
+        (n, at) => n.owesState(key, index, at),
+        (n) => n.coverState(key, index),
+      );
+  }
+
+  /** To all but the one it came from. */
+  #spread(
+    from: RoutingNeighbour | undefined,
+    now: Ms,
+    tell: (n: RoutingNeighbour, at: Ms) => void,
+    cover: (n: RoutingNeighbour) => void,
+  ): void {
+    const near = new Set(from ? this.#near(from) : []);
+    const later = near.size > 0 ? now + DEFERRED.least + randomBelow(this.#deps.random, DEFERRED.spread) : now;
+    for (const n of this.#neighbours.values()) {
+      if (n === from) continue;
+      tell(n, near.has(n) ? later : now);
+      if (near.has(n)) cover(n);
+    }
+  }
+
+  /** Neighbours that are one of this neighbour too. */
+  #near(neighbour: RoutingNeighbour): RoutingNeighbour[] {
+    const { graph } = this.#database;
+    const n = graph.numberOf(neighbour.label);
+    if (n === undefined) return [];
+    return graph.neighboursOf(n).flatMap((m) => this.#neighbours.get(graph.labelOf(m) as Label) ?? []);
   }
 
   #handOnHeld(now: Ms): void {
@@ -288,7 +353,7 @@ export class Exchange {
       const record = this.#database.get(key);
       if (record && !this.#paceOf(originOf(key), now).take(now)) continue;
       this.#held.delete(key);
-      if (record) this.#handOn(record, indices, undefined);
+      if (record) this.#handOn(record, indices, undefined, now);
     }
   }
 
@@ -311,5 +376,10 @@ export class Exchange {
     this.#out.push({ type: "tell", neighbour: neighbour.label, data: encodeMessage(message) });
   }
 }
+
+const messageOf = (record: LinkRecord): ListMessage => {
+  const { body, signature } = record.list;
+  return { kind: "list", body, signature, reveals: revealsOf(record) };
+};
 
 const spelled = (subnets: readonly Subnet[]): string => subnets.map((s) => `${s.address.join(".")}/${s.length}`).join();

@@ -1,7 +1,9 @@
 /** What routing remembers of one neighbour: what it must still be told, what it was asked for, how far it is trusted. */
 import { type Ms, seconds } from "../../base/time.ts";
 import { type LinkDatabase, revealsOf } from "./database.ts";
+import { LABEL_BYTES } from "./link-list.ts";
 import { ENTRIES_MAX, encodeMessage, type RevealGroup } from "./message.ts";
+import { Owed } from "./owed.ts";
 import { TokenBucket } from "./token-bucket.ts";
 import type { Label } from "./types.ts";
 
@@ -14,6 +16,7 @@ const SPOILED = { most: 16, pause: seconds(60) } as const;
 const SERVED = { burst: 4096, refill: 20 } as const;
 /** A neighbour is sent bucket digests and whole buckets at most this often. */
 export const COMPARE_EVERY: Ms = seconds(1);
+const KEY_DIGITS = 2 * (LABEL_BYTES + 1);
 
 export class RoutingNeighbour {
   readonly label: Label;
@@ -28,10 +31,8 @@ export class RoutingNeighbour {
   digestDue: Ms = Number.POSITIVE_INFINITY;
   nextSummary: Ms = 0;
   readonly served: TokenBucket;
-  readonly #offers = new Set<string>();
-  readonly #states = new Map<string, Set<number>>();
-  #offersAt: Ms = Number.NEGATIVE_INFINITY;
-  #statesAt: Ms = Number.NEGATIVE_INFINITY;
+  readonly #offers = new Owed<string>(OFFERS_APART);
+  readonly #states = new Owed<string>(STATES_APART);
   #spoiled = 0;
   #mutedUntil: Ms = 0;
 
@@ -51,14 +52,13 @@ export class RoutingNeighbour {
     this.#mutedUntil = now + SPOILED.pause;
   }
 
-  owesOffer(key: string): void {
-    this.#offers.add(key);
+  /** `at`: not before. */
+  owesOffer(key: string, at: Ms): void {
+    this.#offers.add(key, at);
   }
 
-  owesState(key: string, index: number): void {
-    const known = this.#states.get(key);
-    if (known) known.add(index);
-    else this.#states.set(key, new Set([index]));
+  owesState(key: string, index: number, at: Ms): void {
+    this.#states.add(stateId(key, index), at);
   }
 
   /** It knows already. */
@@ -67,15 +67,21 @@ export class RoutingNeighbour {
   }
 
   hasState(key: string, index: number): void {
-    const owed = this.#states.get(key);
-    if (owed?.delete(index) && owed.size === 0) this.#states.delete(key);
+    this.#states.delete(stateId(key, index));
+  }
+
+  /** Somebody else has probably told it. */
+  coverList(key: string): void {
+    this.#offers.cover(key);
+  }
+
+  coverState(key: string, index: number): void {
+    this.#states.cover(stateId(key, index));
   }
 
   /** When `take` will have something. */
   get due(): Ms {
-    const offers = this.#offers.size > 0 ? this.#offersAt + OFFERS_APART : Number.POSITIVE_INFINITY;
-    const states = this.#states.size > 0 ? this.#statesAt + STATES_APART : Number.POSITIVE_INFINITY;
-    return Math.min(offers, states, this.digestDue);
+    return Math.min(this.#offers.due, this.#states.due, this.digestDue);
   }
 
   /** Messages that may go now. */
@@ -85,30 +91,30 @@ export class RoutingNeighbour {
       this.digestDue = Number.POSITIVE_INFINITY;
       out.push(encodeMessage({ kind: "digest", digest: database.digest }));
     }
-    if (this.#states.size > 0 && now >= this.#statesAt + STATES_APART) {
-      const groups = this.#takeStates(database);
+    if (now >= this.#states.due) {
+      const groups = groupsOf(database, this.#states.take(now, ENTRIES_MAX));
       if (groups.length > 0) out.push(encodeMessage({ kind: "states", groups }));
-      this.#statesAt = now;
     }
-    if (this.#offers.size > 0 && now >= this.#offersAt + OFFERS_APART) {
-      const keys = [...this.#offers].slice(0, ENTRIES_MAX);
-      for (const key of keys) this.#offers.delete(key);
+    if (now >= this.#offers.due) {
+      const keys = this.#offers.take(now, ENTRIES_MAX);
       const entries = keys.map((key) => database.summaryOf(key)).filter((entry) => entry !== undefined);
       if (entries.length > 0) out.push(encodeMessage({ kind: "summary", whole: 0, entries }));
-      this.#offersAt = now;
     }
     return out;
   }
+}
 
-  #takeStates(database: LinkDatabase): RevealGroup[] {
-    const groups: RevealGroup[] = [];
-    for (const [key, indices] of [...this.#states].slice(0, ENTRIES_MAX)) {
-      this.#states.delete(key);
-      const record = database.get(key);
-      if (!record) continue;
-      const reveals = revealsOf(record, indices);
-      if (reveals.length > 0) groups.push({ name: record.list.name, reveals });
-    }
-    return groups;
+const stateId = (key: string, index: number): string => key + index;
+
+function groupsOf(database: LinkDatabase, ids: readonly string[]): RevealGroup[] {
+  const indices = new Map<string, number[]>();
+  for (const id of ids) {
+    const key = id.slice(0, KEY_DIGITS);
+    indices.set(key, [...(indices.get(key) ?? []), Number(id.slice(KEY_DIGITS))]);
   }
+  return [...indices].flatMap(([key, list]) => {
+    const record = database.get(key);
+    const reveals = record ? revealsOf(record, list) : [];
+    return record && reveals.length > 0 ? [{ name: record.list.name, reveals }] : [];
+  });
 }

@@ -26,7 +26,7 @@ import { COSTS, type Label, type LinkValue, type Subnet, VALUES } from "./types.
 /** After a change that wants a new list others may follow at once, as at a start. */
 const SETTLE: Ms = 50;
 /** Between two lists of one page; in the long run `refill`. */
-const LISTS = { apart: seconds(1), burst: 4, refill: seconds(5) } as const;
+const LISTS = { apart: 250, burst: 4, refill: seconds(5) } as const;
 /** States other than down that one link may be given in quick succession. */
 const STATES = { burst: 8, refill: seconds(4) } as const;
 /** So many steps are left for a down, which must never wait. */

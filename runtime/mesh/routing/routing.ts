@@ -44,6 +44,7 @@ export class Routing {
     if (event.type === "link") this.#link(event.neighbour, event.value, now);
     else if (event.type === "session") this.#exchange.session(event.neighbour, event.up, now);
     else if (event.type === "message") await this.#exchange.receive(event.neighbour, event.data, now);
+    else if (event.type === "known") await this.#exchange.restore(event.lists, now);
     else if (event.type === "digest") this.#exchange.compare(event.neighbour, event.digest, now);
     else if (event.type === "members") this.#changeMembers(event.added, event.removed, now);
     else if (event.type === "subnets") this.#own.setSubnets(event.subnets, now);
@@ -61,6 +62,11 @@ export class Routing {
   /** 16 bytes, equal where the same is known: neighbours that are told it from time to time find out what they missed. */
   get digest(): Uint8Array {
     return this.#database.digest;
+  }
+
+  /** All lists, to be kept over a restart: some 4 kB a gateway. What is lost of it neighbours bring. */
+  lists(): readonly Uint8Array[] {
+    return this.#exchange.lists();
   }
 
   route(destination: Label): Route | undefined {
@@ -102,7 +108,7 @@ export class Routing {
   /** After each event: what follows from it goes out. */
   async #settle(now: Ms): Promise<void> {
     if (now >= this.#own.crowdDue) this.#relieve(now);
-    for (const { record, reveal } of this.#own.reveals(now)) this.#exchange.push(record, reveal);
+    for (const { record, reveal } of this.#own.reveals(now)) this.#exchange.push(record, reveal, now);
     for (const draft of this.#own.drafts(now)) await this.#sign(draft, now);
     if (this.#database.graph.hasChanges)
       this.#routesDue = Math.min(this.#routesDue, this.#routesAt + this.#routesApart);

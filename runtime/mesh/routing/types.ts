@@ -29,6 +29,8 @@ export type RoutingEvent =
   | { readonly type: "session"; readonly neighbour: Label; readonly up: boolean }
   /** A message of this neighbour, in the order in which it sent them. */
   | { readonly type: "message"; readonly neighbour: Label; readonly data: Uint8Array }
+  /** What `Routing.lists` gave in an earlier run, so that a restart costs a comparison and not every list. Each is verified. */
+  | { readonly type: "known"; readonly lists: readonly Uint8Array[] }
   /** The neighbour's `digest`, which may come over an unreliable way. */
   | { readonly type: "digest"; readonly neighbour: Label; readonly digest: Uint8Array }
   /** Lists of members only are kept. Ours is a member from the start. */

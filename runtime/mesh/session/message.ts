@@ -18,8 +18,12 @@ export interface ControlMessage {
   readonly kind: "ping" | "pong" | "digest" | "goodbye" | "probe" | "probed" | "seek" | "found";
   /** ping, pong, seek, found; of probe and probed the size of the IP packet */
   readonly token?: number | undefined;
+  /** ping: questions before this one that the sender has seen no answer to. */
+  readonly unanswered?: number | undefined;
   /** digest: SHA-256 over all that the sender knows of roster and revocations. */
   readonly digest?: Uint8Array | undefined;
+  /** digest: that of link state; of a neighbour only. */
+  readonly links?: Uint8Array | undefined;
   /** probe: zero bytes that make its packet so large. */
   readonly padding?: Uint8Array | undefined;
   /** found: where the question came from; absent when that was the mesh. */
@@ -35,6 +39,8 @@ const SHAPE = record<ControlMessage>({
   digest: optional(3, bytesOf(32)),
   padding: optional(4, bytesBetween(0, PADDING_MAX)),
   seen: optional(5, ENDPOINT),
+  links: optional(6, bytesOf(16)),
+  unanswered: optional(7, uint(0xffff)),
 });
 
 export const encodeMessage = (message: ControlMessage): Uint8Array => encodeAs(SHAPE, message);

@@ -199,7 +199,7 @@ describe("an epoch", () => {
     const [mine, theirs] = [await make(names("a")), await make(names("a"), { keyId: bob.id, secrets: bob.secrets })];
     book.add(mine);
     book.add(theirs);
-    expect(book.current(names("a"), (id) => toHex(id) === toHex(bob.id))).toBe(theirs);
+    expect(book.current(names("a"), (e) => toHex(e.creator) === toHex(bob.id))).toBe(theirs);
     expect(book.current(names("a"), () => false)).toBeUndefined();
     expect(book.get(mine.id)).toBe(mine); // what was written under it can still be read
   });
