@@ -1,3 +1,4 @@
+import { MESH_CLAIMS } from "./mesh-claims.ts";
 import { PEER_CLAIMS } from "./peers/claims.ts";
 import { SCALE_CLAIMS } from "./scale/claims.ts";
 
@@ -375,34 +376,7 @@ export const CLAIMS: readonly Claim[] = [
     unit: "MB",
     atMost: 10,
   },
-  {
-    id: "switch/alive",
-    says: "longest gap in a flow of 1,000 packets a second when the wire behind its relay falls silent, median",
-    file: "bench/switch.bench.ts",
-    unit: "ms",
-    atMost: 50,
-  },
-  {
-    id: "switch/frozen",
-    says: "the same while the relay's daemon stands still",
-    file: "bench/switch.bench.ts",
-    unit: "ms",
-    atMost: 50,
-  },
-  {
-    id: "switch/replay",
-    says: "the same, and recorded frames of the silent wire are played to the relay, 1,000 a second",
-    file: "bench/switch.bench.ts",
-    unit: "ms",
-    atMost: 50,
-  },
-  {
-    id: "switch/long",
-    says: "the same after the relay's daemon has stood still for 100 s",
-    file: "bench/switch.bench.ts",
-    unit: "ms",
-    atMost: 50,
-  },
+  ...MESH_CLAIMS,
   {
     id: "policy/known/10000",
     says: "packet of a known flow through the policy on the TUN device, 10,000 rules",

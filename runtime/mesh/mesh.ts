@@ -5,6 +5,7 @@ import { randomIndex } from "../base/random.ts";
 import { type Ms, seconds } from "../base/time.ts";
 import { Calling } from "./calling.ts";
 import { inUseOf, Meeting } from "./discovery/meeting.ts";
+import { Observed, type Reachability } from "./discovery/observed.ts";
 import { DueQueue } from "./due-queue.ts";
 import { FRAME, SealedHeader } from "./frame.ts";
 import { Gossip, type Item, KEPT_BY_DIGEST } from "./gossip/gossip.ts";
@@ -66,6 +67,8 @@ export class Mesh {
   readonly #ways: Ways;
   readonly #suspicion = new Suspicion();
   readonly #meeting = new Meeting();
+  readonly #observed = new Observed();
+  #interfaces: readonly Endpoint[] = [];
   readonly #calling: Calling;
   readonly #keeping: Keeping;
   #keepAt: Ms;
@@ -131,6 +134,11 @@ export class Mesh {
     const others = (this.#directory?.list() ?? []).filter((m) => !equal(m.id, this.#local.keys.id));
     const via = (m: { readonly address: string }): string | undefined => this.#ways.to(m.address)?.primary;
     return others.map((m) => viewOf(m, this.#peers.byId(m.id), via(m), now, this.#deps.settings));
+  }
+
+  /** Where others can reach us, as far as we know. */
+  reachability(now: Ms): Reachability {
+    return { own: this.#own, nat: this.#observed.nat(now), observed: this.#observed.list(now) };
   }
 
   /** As link state sees the way to an overlay address. */
@@ -323,14 +331,34 @@ export class Mesh {
 
   /** A peer follows us by what it hears from our new address, so it hears something at once. */
   #announce(endpoints: readonly Endpoint[], now: Ms): void {
-    const own = endpoints.slice(0, OWN_MAX).map(endpointKey);
-    if (own.join() === this.#own.join()) return;
-    this.#own = own;
+    if (endpoints.map(endpointKey).join() === this.#interfaces.map(endpointKey).join()) return;
+    this.#interfaces = endpoints;
+    this.#observed.own = endpoints;
     for (const peer of this.#peers.all()) {
-      peer.owesNeighbours = isNeighbour(peer);
+      peer.nextLook = now;
       if (peer.current && peer.endpoint && !isThrough(peer.endpoint))
         this.#sealTo(peer, peer.current, new Uint8Array(0), now);
     }
+    this.#publish(now);
+  }
+
+  /** Neighbours are told where we can be reached: by our interfaces, and where peers see us. */
+  #publish(now: Ms): void {
+    const seen = this.#observed.places(now);
+    const own = [...this.#interfaces.slice(0, OWN_MAX - seen.length), ...seen].map(endpointKey);
+    if (own.join() === this.#own.join()) return;
+    this.#own = own;
+    for (const peer of this.#peers.all()) peer.owesNeighbours = isNeighbour(peer);
+  }
+
+  #lookAt(p: Peer): Ms {
+    return p.current && inUseOf(p) ? p.nextLook : Number.POSITIVE_INFINITY;
+  }
+
+  #look(p: Peer, now: Ms): void {
+    p.nextLook = now + this.#observed.pause(now);
+    p.seek.look(p.endpoint as Endpoint, this.#deps.random, now);
+    this.#seekOn(p, now);
   }
 
   async #sighted({ id, endpoint, fresh }: Extract<MeshCommand, { type: "sighted" }>, now: Ms): Promise<void> {
@@ -443,6 +471,7 @@ export class Mesh {
       this.#digestAt(p),
       this.#calling.upgradeAt(p),
       p.seek.due,
+      this.#lookAt(p),
     );
   }
 
@@ -467,6 +496,7 @@ export class Mesh {
     if (!p.current && now >= p.wantedUntil) this.#endWaiting(p, now);
     if (now >= this.#dialAt(p)) await this.#dial(p, now);
     if (now >= this.#calling.upgradeAt(p)) this.#upgrade(p, now);
+    if (now >= this.#lookAt(p)) this.#look(p, now);
     if (p.current && now >= p.seek.due) this.#seekOn(p, now);
     if (now >= this.#digestAt(p)) this.#sendDigest(p, now);
     if (p.current && now >= p.path.due) this.#probe(p, now);
@@ -588,8 +618,14 @@ export class Mesh {
   }
 
   #hearFound(peer: Peer, m: ControlMessage, source: Endpoint, now: Ms): void {
-    if (!isThrough(source) && peer.seek.answered(m.token ?? 0, source, now)) this.#seekOn(peer, now);
-    else this.#deps.meter.count("control.drop.unasked");
+    if (isThrough(source) || !peer.seek.answered(m.token ?? 0, source, now)) {
+      this.#deps.meter.count("control.drop.unasked");
+      return;
+    }
+    const seen = m.seen === undefined ? undefined : parseEndpoint(m.seen);
+    if (seen) this.#observed.note(toHex(peer.id), source, seen, now);
+    this.#publish(now);
+    this.#seekOn(peer, now);
   }
 
   async #hearStream(peer: Peer, frame: Uint8Array, now: Ms): Promise<void> {
@@ -757,6 +793,7 @@ export class Mesh {
   /** Who falls by a record is told before the session goes, as far as sending it once reaches. */
   #expel(id: Uint8Array, address: string, now: Ms): void {
     this.#handshakes.forget(id);
+    this.#observed.forget(toHex(id));
     this.#suspicion.forget(address);
     const peer = this.#peers.byId(id);
     if (peer) this.#flush(peer, now);
@@ -843,6 +880,7 @@ export class Mesh {
     else {
       peer.upSince = now;
       peer.usedAt = now;
+      peer.nextLook = now;
       peer.gossip.nextDigest = now;
       this.#calling.beginUpgrades(peer, now);
       const { name, address } = session.keys.peer;
@@ -870,6 +908,7 @@ export class Mesh {
     this.#out.push({ type: "removeSession", localIndex: session.localIndex });
     if (peer.upSince === undefined || peer.current || !peer.member) return;
     peer.upSince = undefined;
+    this.#observed.forget(toHex(peer.id));
     peer.stream = this.#newStream();
     this.#say({ kind: "sessionDown", peer: peer.member.address, name: peer.member.name, reason });
   }
@@ -879,6 +918,7 @@ export class Mesh {
     if (!peer.member || (peer.endpoint && endpointKey(peer.endpoint) === endpointKey(endpoint))) return;
     if (isThrough(endpoint) && now < peer.heardDirectly + this.#deps.settings.silentAfter) return;
     this.#peers.place(peer, endpoint);
+    peer.nextLook = now;
     if (!isThrough(endpoint)) this.#directory?.setEndpoint(peer.id, endpoint);
     this.#out.push({ type: "setEndpoint", peer: peer.member.address, endpoint });
   }

@@ -85,6 +85,8 @@ export interface Peer {
   readonly path: PeerPath;
   /** Whether it can be spoken to elsewhere. */
   readonly seek: Seek;
+  /** When it is to be asked where it sees us. */
+  nextLook: Ms;
   readonly links: PeerLinks;
 }
 
@@ -171,6 +173,7 @@ export class PeerTable {
       gossip: new GossipPeer(),
       path: new PeerPath(),
       seek: new Seek(),
+      nextLook: now,
       links: new PeerLinks(),
     };
     this.#byId.set(key, peer);

@@ -4,6 +4,7 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
+import { acquaint } from "../help/acquainted.ts";
 import { type TestGateway, TestNet, until } from "../help/netns.ts";
 import { able } from "../help/require.ts";
 import { must, run } from "../help/shell.ts";
@@ -24,40 +25,13 @@ interface Status {
 const ip = (g: TestGateway, ...words: readonly string[]): Promise<string> => must(["ip", "-n", g.namespace, ...words]);
 const peers = async (on: TestGateway): Promise<readonly Peer[]> => (await on.json<{ peers: Peer[] }>("peers")).peers;
 const isUp = ({ state, endpoint }: Peer): boolean => state === "up" && endpoint !== null;
-const address = async (g: TestGateway): Promise<string> => (await g.json<{ address: string }>("status")).address;
-
-/** All know all; then all end, and their interfaces get other addresses: `renumber` says which. */
-async function acquainted(net: TestNet, renumber: (g: TestGateway) => readonly (readonly string[])[]): Promise<void> {
-  await net.build();
-  const [first, ...others] = net.gateways as [TestGateway, ...TestGateway[]];
-  await first.json("init", "--name", first.name);
-  await first.start();
-  for (const g of others) {
-    const { token } = await first.json<{ token: string }>("invite");
-    await g.json("join", token, "--name", g.name);
-    await g.start("--no-discovery");
-  }
-  for (const g of net.gateways)
-    await until(
-      `the roster of ${g.name}`,
-      async () => ((await peers(g)).length === others.length ? true : undefined),
-      60_000,
-    );
-  for (const g of net.gateways) {
-    await g.end("SIGTERM");
-    for (const words of renumber(g)) await ip(g, ...words);
-  }
-}
-
-const elsewhere = (g: TestGateway): readonly (readonly string[])[] => [
-  ["-4", "address", "flush", "dev", "eth0"],
-  ["address", "add", `${g.underlay.replace("10.78.", "10.79.")}/24`, "dev", "eth0"],
-];
-
 describe.skipIf(!ready)("two gateways", () => {
   const net = new TestNet("a", "b");
   const [a, b] = net.gateways as [TestGateway, TestGateway];
-  beforeAll(() => acquainted(net, elsewhere));
+  let to = "";
+  beforeAll(async () => {
+    to = (await acquaint(net))[1] as string;
+  });
   afterAll(() => net.remove());
 
   test("whose beacons are off, or on interfaces that are left out, do not meet, and say so", async () => {
@@ -78,7 +52,6 @@ describe.skipIf(!ready)("two gateways", () => {
     await a.start();
     await b.start();
     expect((await a.json<Status>("status")).discovery).toEqual({ on: ["eth0"], reason: "" });
-    const to = await address(b);
     await until("an answer", async () =>
       (await run(a.inside("ping", "-6", "-c", "1", "-W", "1", to))).code === 0 ? true : undefined,
     );
@@ -91,7 +64,6 @@ describe.skipIf(!ready)("two gateways", () => {
       await ip(g, "-4", "address", "flush", "dev", "eth0");
     }
     for (const g of [a, b]) await g.start();
-    const to = await address(b);
     await until("an answer", async () =>
       (await run(a.inside("ping", "-6", "-c", "1", "-W", "1", to))).code === 0 ? true : undefined,
     );
@@ -112,7 +84,10 @@ describe.skipIf(!ready)("two gateways", () => {
 
 describe.skipIf(!ready)("ten gateways", () => {
   const net = new TestNet(..."abcdefghij");
-  beforeAll(() => acquainted(net, elsewhere), 180_000);
+  let to = "";
+  beforeAll(async () => {
+    to = (await acquaint(net))[0] as string;
+  }, 180_000);
   afterAll(() => net.remove());
 
   test("that start at the same moment all reach all", async () => {
@@ -124,8 +99,7 @@ describe.skipIf(!ready)("ten gateways", () => {
         async () => ((await peers(g)).filter(isUp).length === net.gateways.length - 1 ? true : undefined),
         60_000,
       );
-    const [first, ...others] = net.gateways as [TestGateway, ...TestGateway[]];
-    const to = await address(first);
+    const [, ...others] = net.gateways;
     for (const g of others) await must(g.inside("ping", "-6", "-c", "1", "-W", "5", to));
     expect(others).toHaveLength(9);
   }, 120_000);

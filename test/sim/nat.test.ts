@@ -1,5 +1,5 @@
 import { expect } from "bun:test";
-import type { Endpoint } from "../../runtime/base/endpoint.ts";
+import { type Endpoint, endpointKey } from "../../runtime/base/endpoint.ts";
 import type { Gateway } from "./gateway.ts";
 import { NAT, Nat, type NatName } from "./network/nat.ts";
 import { type Sim, scenario } from "./scenario.ts";
@@ -79,6 +79,35 @@ scenario(
     expect(breaks(a).concat(breaks(b))).toEqual([]);
   },
 );
+
+for (const kind of Object.keys(NAT) as NatName[]) {
+  scenario(
+    `nat/${kind}-seen`,
+    `a gateway behind a ${kind} box learns from its peers where it is seen`,
+    2,
+    async (sim) => {
+      const { world, a, b } = await joined(sim, kind);
+      const c = await world.add("c");
+      await c.roster.admit(a.chain);
+      await world.connect(c, a);
+      await world.run(20_000);
+      const { own, nat } = b.mesh.reachability(b.now);
+      const outer = [a, c].map((g) => endpointKey(g.peer(b)?.endpoint ?? g.endpoint));
+      expect(nat).toEqual([
+        {
+          family: "IPv4",
+          kind: kind === "symmetric" ? "varying" : "independent",
+          outer: [...new Set(outer)].sort(),
+          observers: 2,
+        },
+      ]);
+      expect(own[0]).toBe(endpointKey(INSIDE));
+      expect(outer).toContain(own[1] ?? "");
+      expect(own).toHaveLength(2);
+      expect(a.mesh.reachability(a.now).nat).toMatchObject([{ kind: "none", observers: 2 }]);
+    },
+  );
+}
 
 /** Boxes behind which two gateways find no direct way: the one's new port for the other is what the other's box refuses. */
 const APART: readonly (readonly [NatName, NatName])[] = [

@@ -132,6 +132,8 @@ export class World {
     this.trace.event(this.now, `start ${gateway.label}`);
     await gateway.start(this.#newClock(gateway), this.#randomOf(gateway));
     await this.feed(gateway, { type: "tick" });
+    const endpoints = gateway.sites.map((site) => site.endpoint);
+    await this.feed(gateway, { type: "command", command: { type: "addresses", endpoints } });
   }
 
   /**

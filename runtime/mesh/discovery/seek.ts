@@ -45,6 +45,12 @@ export class Seek {
     if (inUse && !this.#inUse) this.#inUse = target(inUse, random, now);
   }
 
+  /** Asks where it is spoken to, for what it has to say. */
+  look(inUse: Endpoint, random: RandomBytes, now: Ms): void {
+    this.#forget(now);
+    this.#inUse ??= target(inUse, random, now);
+  }
+
   get due(): Ms {
     const asked = [...this.#all()].map((t) => dueOf(t));
     return Math.min(...asked, this.#found?.at ?? Number.POSITIVE_INFINITY);
@@ -93,7 +99,7 @@ export class Seek {
 
   #forget(now: Ms): void {
     for (const [key, t] of this.#targets) if (now >= t.began + ANSWER_WITHIN) this.#targets.delete(key);
-    if (this.#targets.size === 0 && !this.#found) this.#inUse = undefined;
+    if (this.#inUse && now >= this.#inUse.began + ANSWER_WITHIN) this.#inUse = undefined;
   }
 }
 

@@ -45,7 +45,7 @@ export const HASH_BYTES = 16;
 export const HASHES_MAX = 8192;
 export const NEIGHBOURS_MAX = 256;
 /** Addresses of its own that a gateway tells. */
-export const OWN_MAX = 4;
+export const OWN_MAX = 6;
 export const DATA_MAX = 128 * 1024;
 
 const ENDPOINT = text((t) => t.length <= 64 && parseEndpoint(t) !== undefined);
