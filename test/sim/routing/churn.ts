@@ -66,7 +66,8 @@ export class Churn {
       }
     }
     const bytesPerNodeSecond = (this.#sent() - before) / ((world.now - start) / 1000);
-    if (bytesPerNodeSecond > TRAFFIC_MAX)
+    const degree = Math.max(6, (2 * world.links.length) / world.nodes.length);
+    if (bytesPerNodeSecond > TRAFFIC_MAX * degree)
       this.#violations.push(`${bytesPerNodeSecond} control bytes a node and second`);
     const { nodes } = world;
     for (const node of nodes) {
