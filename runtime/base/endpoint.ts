@@ -9,6 +9,9 @@ export interface Endpoint {
 export const endpointKey = (e: Endpoint): string =>
   e.address.includes(":") ? `[${e.address}]:${e.port}` : `${e.address}:${e.port}`;
 
+/** Means something on one link only (RFC 4291 §2.5.6). */
+export const isLinkLocal = (e: Endpoint): boolean => e.address.startsWith("fe80:");
+
 const TEXT = /^(?:\[([0-9a-f:.]+)(%[\w.-]{1,32})?\]|([\d.]+)):([1-9]\d{0,4})$/i;
 
 /** Parses `1.2.3.4:51820` or `[fe80::1%eth0]:51820`, and gives it in canonical form; undefined when it is neither. */

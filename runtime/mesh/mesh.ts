@@ -410,13 +410,19 @@ export class Mesh {
     if (!peer) return;
     if (e.type === "silent" || e.type === "alive") await this.#hearLink(peer, e.type === "alive", now);
     else if (e.type === "moved" || e.type === "carries") this.#move(peer, e.endpoint, now);
-    else if (e.type === "linkAlive" || e.type === "linkSilent") peer.links.heard(e.endpoint, e.type === "linkAlive");
+    else if (e.type === "linkAlive" || e.type === "linkSilent")
+      this.#hearPlace(peer, e.endpoint, e.type === "linkAlive", now);
     else if (e.type === "place") peer.places.notice(e.endpoint);
     else if (e.type === "exhausted" && peer.current?.localIndex === e.localIndex) await this.#dial(peer, now);
     else if (e.type === "wanted" && !peer.current) {
       this.#calling.want(peer, now);
       await this.#care(peer, now);
     }
+  }
+
+  #hearPlace(peer: Peer, place: Endpoint, answers: boolean, now: Ms): void {
+    peer.links.heard(place, answers);
+    if (answers && peer.endpoint && peer.links.prefers(place, peer.endpoint)) this.#move(peer, place, now);
   }
 
   #noteMeasured(links: readonly { readonly peer: string; readonly roundTrip: Ms }[]): void {
@@ -916,11 +922,19 @@ export class Mesh {
   /** Follows a peer; from the underlay into the mesh only when the underlay has gone silent. */
   #move(peer: Peer, endpoint: Endpoint, now: Ms): void {
     if (!peer.member || (peer.endpoint && endpointKey(peer.endpoint) === endpointKey(endpoint))) return;
+    if (peer.endpoint && peer.links.prefers(peer.endpoint, endpoint)) {
+      this.#speakAt(peer, peer.endpoint); // the data path may have followed already
+      return;
+    }
     if (isThrough(endpoint) && now < peer.heardDirectly + this.#deps.settings.silentAfter) return;
     this.#peers.place(peer, endpoint);
     peer.nextLook = now;
     if (!isThrough(endpoint)) this.#directory?.setEndpoint(peer.id, endpoint);
-    this.#out.push({ type: "setEndpoint", peer: peer.member.address, endpoint });
+    this.#speakAt(peer, endpoint);
+  }
+
+  #speakAt({ member }: Peer, endpoint: Endpoint): void {
+    if (member) this.#out.push({ type: "setEndpoint", peer: member.address, endpoint });
   }
 
   #tell(peer: Peer, message: ControlMessage, now: Ms): void {

@@ -2,7 +2,7 @@
  * Which places of a peer the data path tries at a time, and where it answers (links). A link is known by the answer to a question of ours
  * alone: who is told to be somewhere, or was heard from there, is tried there, no more.
  */
-import { type Endpoint, endpointKey } from "../base/endpoint.ts";
+import { type Endpoint, endpointKey, isLinkLocal } from "../base/endpoint.ts";
 import { type Ms, minutes, seconds } from "../base/time.ts";
 import { isThrough } from "./neighbours.ts";
 
@@ -35,10 +35,18 @@ export class PeerLinks {
     else this.#alive.delete(endpointKey(endpoint));
   }
 
+  /**
+   * Whether to keep to `current` although it is heard, or could be spoken to, at `endpoint`. A link-local address leads over the same
+   * wire as the others of its link, and a relay's kernel does not carry frames from one address family into the other.
+   */
+  prefers(current: Endpoint | undefined, endpoint: Endpoint): boolean {
+    return current !== undefined && isLinkLocal(endpoint) && !isLinkLocal(current) && this.isLink(current);
+  }
+
   /** Places to try from now on beside `endpoint`, where it is spoken to; undefined while they stay the same. */
   offer(endpoint: Endpoint, places: readonly Endpoint[], now: Ms): readonly Endpoint[] | undefined {
     const room = isThrough(endpoint) ? LINKS_MAX : LINKS_MAX - 1;
-    const others = places.filter((p) => endpointKey(p) !== endpointKey(endpoint));
+    const others = places.filter((p) => endpointKey(p) !== endpointKey(endpoint) && !this.prefers(endpoint, p));
     const links = others.filter((p) => this.isLink(p)).slice(0, room);
     const rest = others.filter((p) => !links.includes(p));
     const free = room - links.length;

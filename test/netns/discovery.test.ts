@@ -58,6 +58,12 @@ describe.skipIf(!ready)("two gateways", () => {
     expect((await peers(a))[0]).toMatchObject({ state: "up", endpoint: expect.any(String) });
   });
 
+  test("and speak over addresses that relays carry in the kernel, whichever they met at", async () => {
+    const isCarried = async (g: TestGateway): Promise<boolean> =>
+      (await peers(g))[0]?.endpoint?.startsWith("10.") === true;
+    await until("IPv4 at both ends", async () => ((await isCarried(a)) && (await isCarried(b)) ? true : undefined));
+  });
+
   test("meet by IPv6 alone, without any address but those of the link", async () => {
     for (const g of [a, b]) {
       await g.end("SIGTERM");

@@ -27,7 +27,29 @@ describe("the places of a peer", () => {
   });
 });
 
+const near = { address: "fe80::1%eth0", port: 5000 };
+
 describe("the links of a peer", () => {
+  test("one of link-local addresses is none beside one that answers at another", () => {
+    const links = new PeerLinks();
+    expect(links.offer(at(1), [at(1), near, at(2)], 0)).toEqual([near, at(2)]);
+    links.heard(at(1), true);
+    expect(links.offer(at(1), [at(1), near, at(2)], 1)).toEqual([at(2)]);
+    expect([links.prefers(at(1), near), links.prefers(near, at(1)), links.prefers(at(1), at(2))]).toEqual([
+      true,
+      false,
+      false,
+    ]);
+    expect([links.prefers(near, near), links.prefers(undefined, near), links.prefers(at(2), near)]).toEqual([
+      false,
+      false,
+      false,
+    ]);
+    links.heard(at(1), false);
+    expect(links.prefers(at(1), near)).toBe(false);
+    expect(links.offer(at(1), [at(1), near, at(2)], 2)).toEqual([near, at(2)]);
+  });
+
   test("places are offered once, without the one where it is spoken to, and anew when they change", () => {
     const links = new PeerLinks();
     expect(numbers(links.offer(at(1), [at(1), at(2)], 0))).toEqual([2]);
