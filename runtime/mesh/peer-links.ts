@@ -54,6 +54,7 @@ export class PeerLinks {
     if (this.#waiting && now >= this.#nextTurn) this.#takeTurn(rest.length, free, now);
     const from = this.#waiting ? this.#turn % rest.length : 0;
     const next = [...links, ...[...rest.slice(from), ...rest.slice(0, from)].slice(0, free)];
+    this.#forgetAllBut([endpoint, ...next]);
     const key = next.map(endpointKey).sort().join();
     if (key === this.#offered) return undefined;
     this.#offered = key;
@@ -71,6 +72,12 @@ export class PeerLinks {
     this.#waiting = false;
     this.#pause = TURN_FIRST;
     this.#nextTurn = 0;
+  }
+
+  /** Nobody asks there any more, and so nobody would say that it has fallen silent. */
+  #forgetAllBut(places: readonly Endpoint[]): void {
+    const kept = new Set(places.map(endpointKey));
+    for (const key of this.#alive) if (!kept.has(key)) this.#alive.delete(key);
   }
 
   #takeTurn(count: number, free: number, now: Ms): void {

@@ -50,6 +50,16 @@ describe("the links of a peer", () => {
     expect(links.offer(at(1), [at(1), near, at(2)], 2)).toEqual([near, at(2)]);
   });
 
+  test("one that is not asked at any more is none, whether or not it falls silent", () => {
+    const links = new PeerLinks();
+    links.heard(near, true);
+    links.heard(at(1), true);
+    links.offer(at(1), [at(1), near], 0);
+    expect([near, at(1)].map((e) => links.isLink(e))).toEqual([false, true]);
+    links.heard(at(1), false);
+    expect(links.explains(far)).toBe(false);
+  });
+
   test("places are offered once, without the one where it is spoken to, and anew when they change", () => {
     const links = new PeerLinks();
     expect(numbers(links.offer(at(1), [at(1), at(2)], 0))).toEqual([2]);
