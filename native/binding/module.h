@@ -15,6 +15,9 @@ void register_bpf(napi_env env, napi_value exports);
 /** Interfaces and their changes (interfaces.cc). */
 void register_interfaces(napi_env env, napi_value exports);
 
+/** Routes of the kernel (kernel_routes.cc). */
+void register_kernel_routes(napi_env env, napi_value exports);
+
 /** The relay in the kernel (relay.cc). */
 void register_relay(napi_env env, napi_value exports);
 

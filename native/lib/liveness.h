@@ -42,6 +42,8 @@ class Liveness {
   void look(const Tables& tables, uint64_t now);
   void meet(const Tables& tables);
   void count_sessions(const Tables& tables);
+  /** The gateways of a subnet that several announce stand in for each other. */
+  void count_subnets(const Tables& tables);
   void count_relayed(const RelayTables& relay);
   void add(const RelayTables& relay, uint32_t number, double rate);
   void pace(Watch& watch, relay_state& state, uint64_t now) const;

@@ -52,6 +52,12 @@ class World {
     CHECK(book_.set_route(overlay(destination), overlay(primary), overlay(backup)).ok());
     rebuild();
   }
+  /** Both announce 10.1.0.0/16. */
+  void subnet(char one, char other) {
+    auto routes = std::make_shared<Routes>();
+    routes->insert(Key{0x0a010000} << 96, 16, true, std::make_shared<const Owners>(Owners{{sessions[one]->peer, sessions[other]->peer}}));
+    tables_.routes = routes;
+  }
   void rebuild() { tables_.relay = book_.build(*tables_.sessions); }
 
   /** Lets time pass, with `rate` packets a second in the session with `busy`. */
@@ -105,6 +111,19 @@ TEST("a neighbour is asked at once, then every five seconds while nothing flows"
   world.run(60 * SECOND);
   CHECK(world.asked('b') == 12 && !is_silent(world.state('b'), world.now));
   CHECK(world.told.size() == 2 && world.told[0].ends_with(" alive"));
+}
+
+TEST("the gateways of a subnet are asked as often as those that stand in for each other") {
+  World world;
+  world.subnet('b', 'c');
+  world.run(SECOND, 'b', 1000);
+  world.asked('b');
+  world.asked('c');
+  world.run(SECOND, 'b', 1000);
+  for (const char name : {'b', 'c'}) {
+    const uint64_t times = world.asked(name);
+    CHECK(times >= 110 && times <= 125);
+  }
 }
 
 TEST("a neighbour whose packets another could carry is asked so often that a gap of 50 ms is noticed") {

@@ -64,6 +64,7 @@ export interface Tunnel {
   setEndpoint(peer: string, address: string, port: number): void;
   removePeer(peer: string): void;
   allow(peer: string, prefix: string): void;
+  setSubnet(prefix: string, gateways: readonly string[]): void;
   /** Throws `EADDRNOTAVAIL` when `destination` is no overlay address of our mesh, `ENOSPC` when there are too many. */
   setRoute(destination: string, primary: string | undefined, backup: string | undefined): void;
   /** For so long neighbours are answered in our name, also while this process stands still. Before the first lease they are not. */
@@ -94,6 +95,12 @@ export interface LinkSettings {
 
 export interface InterfaceWatch {
   close(): void;
+}
+
+export interface FoundRoute {
+  readonly device: string;
+  readonly prefixLength: number;
+  readonly dead: boolean;
 }
 
 export interface OwnedLink {
@@ -206,6 +213,12 @@ export interface Addon {
   interfaces(): NetworkInterface[];
   /** Calls when interfaces or addresses came, went or changed (route netlink), once for a burst of changes. Keeps no process alive. */
   watchInterfaces(onChange: () => void): InterfaceWatch;
+  /** A route into `device` with this source for our own packets; `EEXIST` when somebody else's leads there, which stays. */
+  addRoute(device: string, prefix: string, source?: string): void;
+  /** Nothing happens where there is none of ours. */
+  removeRoute(device: string, prefix: string): void;
+  /** Which route packets from here take to an address, and whether its device has lost its carrier; undefined where there is none. */
+  findRoute(address: string): FoundRoute | undefined;
   /** Who connected a Unix socket. Throws `ENOTCONN` when `fd` is no connected Unix socket. */
   peerCredentials(fd: number): PeerCredentials;
   /** sd_notify(3); false when no service manager listens (`NOTIFY_SOCKET` is not set). */

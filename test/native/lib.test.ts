@@ -23,6 +23,7 @@ const PARTS = [
   "libbpf",
   "liveness",
   "outbound",
+  "owners",
   "pulse",
   "relay",
   "relay_book",

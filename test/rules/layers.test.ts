@@ -7,7 +7,7 @@ const LAYERS = [
   ["base"],
   ["config", "crypto", "store"],
   ["identity"],
-  ["mesh", "transfer", "policy", "names"],
+  ["mesh", "transfer", "policy", "names", "subnets"],
   ["provisioning"],
   ["dataplane"],
   ["api"],
