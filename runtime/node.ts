@@ -1,4 +1,5 @@
 /** Composition root: builds the parts of a running gateway, joins their ports, and feeds the core one event at a time. */
+import { join } from "node:path";
 import { type ControlServer, type Handler, serveControl } from "./api/server.io.ts";
 import { type TransferApi, transferApi } from "./api/transfer.io.ts";
 import { feedWatchdog, watchdogPeriod } from "./api/watchdog.io.ts";
@@ -33,6 +34,7 @@ import { type NamesMode, Naming } from "./naming.io.ts";
 import { Policing, type PolicyMode } from "./policing.io.ts";
 import { createAdmission, type Issuer } from "./provisioning/admission.ts";
 import type { OwnHome } from "./provisioning/home.io.ts";
+import { SUBNETS, Subnetting } from "./subnetting.io.ts";
 import { systemClock, systemRandom } from "./system.io.ts";
 import { Transfers } from "./transfer/transfers.ts";
 
@@ -58,6 +60,8 @@ export interface NodeOptions {
   readonly relay: RelayMode;
   readonly policy: PolicyMode;
   readonly names: NamesMode;
+  readonly announce: readonly string[];
+  readonly masquerade: boolean;
   readonly log: Log;
 }
 
@@ -76,6 +80,7 @@ export class Node {
   readonly #pings = new Map<number, (n: Extract<MeshNotice, { kind: "pong" }>) => void>();
   #policing: Policing | undefined;
   #naming: Naming | undefined;
+  #subnets: Subnetting | undefined;
   #plane: DataPlane | undefined;
   #mesh: Mesh | undefined;
   #control: ControlServer | undefined;
@@ -151,6 +156,8 @@ export class Node {
       systemClock.now(),
     );
     this.#naming = await this.#openNames(this.#plane);
+    this.#subnets = await this.#openSubnets(this.#plane);
+    this.#policing.behind(this.#subnets);
     const uidOf = (fd: number): number | undefined => addon?.peerCredentials(fd).uid;
     this.#control = serveControl(this.#home.socket, this.#methods(), uidOf, this.#log.part("api"));
     await this.#feed({ type: "tick" });
@@ -179,11 +186,23 @@ export class Node {
   }
 
   /** Tells the others where we can be reached: addresses come and go. */
+  #openSubnets(plane: DataPlane): Promise<Subnetting> {
+    const { announce, masquerade, log } = this.#options;
+    return Subnetting.open({
+      ...{ announce, masquerade, plane, self: this.#address, roster: this.#loaded.roster, addon: loadAddon().addon },
+      memory: join(this.#home.path, "forwarding.json"),
+      peers: () => this.#mesh?.peers(systemClock.now()) ?? [],
+      post: (peer, data) => this.#post(peer, SUBNETS, data),
+      log: log.part("subnets"),
+    });
+  }
+
   /** Tells the others where we can be reached: interfaces and addresses come and go. */
   #announce(): Promise<void> {
     const plane = this.#plane as DataPlane;
     const { port } = plane;
     plane.interfacesChanged();
+    void this.#queue.push(async () => await this.#subnets?.changed());
     const endpoints = underlayAddresses(this.#options.interface)
       .filter((address) => address !== "127.0.0.1")
       .map((address) => ({ address, port }));
@@ -277,6 +296,8 @@ export class Node {
     const mesh = this.#mesh;
     if (!mesh) return;
     const actions = await mesh.handle(event, systemClock.now());
+    for (const action of actions) this.#subnets?.note(action);
+    this.#subnets?.update();
     this.#policing?.update();
     for (const action of actions) await this.#perform(action);
     clearTimeout(this.#timer);
@@ -372,7 +393,14 @@ export class Node {
       setTimeout(() => void this.stop(), 10); // after the answer is out
       return {};
     };
-    return { ...own, ...policing.methods(), ...naming.methods(), ...this.#transferApi.methods, down };
+    return {
+      ...own,
+      ...policing.methods(),
+      ...naming.methods(),
+      ...this.#subnets?.methods(),
+      ...this.#transferApi.methods,
+      down,
+    };
   }
 
   /** Milliseconds until the peer's daemon answered; undefined when it does not. */
@@ -404,6 +432,7 @@ export class Node {
     this.#control?.close();
     this.#mesh = undefined;
     await this.#naming?.close();
+    await this.#subnets?.close();
     await this.#plane?.close();
     this.#policing?.close();
     await this.#persist();

@@ -24,6 +24,8 @@ export const run = command({
       relay: args.relay,
       policy: args.policy,
       names: args.names,
+      announce: args.announce,
+      masquerade: args.masquerade,
       log: consoleLog(args),
     });
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => void node.stop());

@@ -1,6 +1,6 @@
 /** What a gateway tells each member over their session: the subnets it announces, all of them. */
 import { decodeAs, encodeAs, field, listOf, record, text } from "../base/cbor-shape.ts";
-import { formatPrefix, type Prefix, parsePrefix } from "../base/ip.ts";
+import { formatPrefix, isCanonicalPrefix, type Prefix, parsePrefix } from "../base/ip.ts";
 
 /** As many as a certificate holds. */
 export const ANNOUNCED_MAX = 16;
@@ -9,11 +9,7 @@ interface Announced {
   readonly prefixes: readonly string[];
 }
 
-const isCanonical = (given: string): boolean => {
-  const prefix = parsePrefix(given);
-  return prefix !== undefined && formatPrefix(prefix) === given;
-};
-const SHAPE = record<Announced>({ prefixes: field(1, listOf(text(isCanonical), ANNOUNCED_MAX)) });
+const SHAPE = record<Announced>({ prefixes: field(1, listOf(text(isCanonicalPrefix), ANNOUNCED_MAX)) });
 
 export const encodeAnnounced = (announced: readonly Prefix[]): Uint8Array =>
   encodeAs(SHAPE, { prefixes: announced.map(formatPrefix) });
