@@ -35,12 +35,12 @@ native: (setup "node")
 gen *ARGS: (setup "node")
     @{{bun}} native/gen.ts {{ARGS}}
 
-# figures, beside other tools: peers, pps, tunnel, relay, policy, flood, switch, handshake, crypto; --save writes them into the README
+# figures, beside other tools: peers, pps, tunnel, relay, policy, flood, switch, handshake, crypto, scale; --save writes them into the README
 [no-exit-message]
 bench *ARGS: (setup "bench") native
     @{{root}} {{bun}} bench/run.ts {{ARGS}}
 
-# a simulated mesh, or a scenario of the tests again: --seed S --gateways N --hours H --loss P --help
+# a simulated mesh, a scenario of the tests again, or --routing alone at scale: --seed S --gateways N --hours H --loss P --help
 [no-exit-message]
 sim *ARGS: (setup "node")
     @{{bun}} test/sim/run.ts {{ARGS}}

@@ -341,10 +341,13 @@ static __always_inline __u32 admit(const struct admission_keys *own, const struc
 		       INGRESS_PASS : INGRESS_OVER_RATE;
 }
 
-/* A first message of a stranger whose mac is right: answered here at tc, by whoever is behind us otherwise. */
-static __always_inline __u32 admit_stranger(__u32 hook, __u64 now)
+/*
+ * A first message of a stranger whose mac is right: answered here at tc, by whoever is behind us otherwise. Cookies of link-local addresses
+ * are the daemon's.
+ */
+static __always_inline __u32 admit_stranger(const struct arrival *arrival, __u32 hook, __u64 now)
 {
-	if (hook == HOOK_SOCKET)
+	if (hook == HOOK_SOCKET || is_link_local(&arrival->source))
 		return take_lane(ADMISSION_LANE_UNPROVEN, hook, now, ADMISSION_UNPROVEN_COST, ADMISSION_UNPROVEN_BURST) ? INGRESS_PASS :
 															   INGRESS_OVER_RATE;
 	return take_lane(ADMISSION_LANE_COOKIES, hook, now, ADMISSION_COOKIES_COST, ADMISSION_COOKIES_BURST) ? INGRESS_ANSWERED :

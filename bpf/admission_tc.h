@@ -138,9 +138,11 @@ static __always_inline int admission_tc(struct __sk_buff *skb, __u32 udp)
 	if (!is_local(skb, (void *)(long)skb->data, (void *)(long)skb->data_end, udp, now))
 		return ADMISSION_PASS;
 	if (verdict == INGRESS_ANSWERED) {
-		verdict = skb_tag_holds(skb, own, &arrival, at) ? admit_stranger(HOOK_TC, now) : bad;
+		verdict = skb_tag_holds(skb, own, &arrival, at) ? admit_stranger(&arrival, HOOK_TC, now) : bad;
 		if (verdict == INGRESS_ANSWERED && (skb->pkt_type != HOST || !is_unicast(&arrival.source) || !answer(skb, own, &arrival, udp)))
 			return ADMISSION_PASS; /* the sockets have rules too */
+		if (verdict == INGRESS_PASS)
+			return ADMISSION_PASS;
 	}
 	ingress_count(verdict, arrival.count);
 	return verdict == INGRESS_ANSWERED ? (int)bpf_redirect(skb->ifindex, 0) : ADMISSION_DROP;

@@ -57,7 +57,7 @@ static __always_inline int admission_xdp(struct xdp_md *xdp, __u32 udp)
 	now = bpf_ktime_get_ns();
 	verdict = admit(own, &arrival, HOOK_XDP, now, &bad);
 	if (verdict == INGRESS_ANSWERED)
-		verdict = xdp_tag_holds(own, &arrival, payload, end) ? admit_stranger(HOOK_XDP, now) : bad;
+		verdict = xdp_tag_holds(own, &arrival, payload, end) ? admit_stranger(&arrival, HOOK_XDP, now) : bad;
 	if (verdict == INGRESS_PASS || verdict == INGRESS_ANSWERED || !is_local(xdp, data, end, udp, now))
 		return XDP_PASS;
 	ingress_count(verdict, 1);

@@ -61,7 +61,7 @@ static __always_inline __u32 judge(const struct __sk_buff *skb, struct arrival *
 	verdict = admit(own, arrival, HOOK_SOCKET, now, &bad);
 	if (verdict != INGRESS_ANSWERED)
 		return verdict;
-	return skb_tag_holds(skb, own, arrival, at) ? admit_stranger(HOOK_SOCKET, now) : bad;
+	return skb_tag_holds(skb, own, arrival, at) ? admit_stranger(arrival, HOOK_SOCKET, now) : bad;
 }
 
 SEC("socket")

@@ -29,6 +29,11 @@
 #define HELLO_ASK 1
 #define HELLO_ANSWER 2
 #define HELLO_CONFIRM 3
+#define HELLO_TICK_SHIFT 10
+#define HELLO_TIME_BITS 36
+#define HELLO_LINK_BITS 8
+#define HELLO_LOST_BITS 8
+#define HELLO_NUMBER_BITS 12
 #define INGRESS_PASS 0
 #define INGRESS_SHORT 1
 #define INGRESS_TYPE 2
@@ -83,14 +88,18 @@
 #define RELAY_VERDICT_STALE 11
 #define RELAY_VERDICT_ELSEWHERE 12
 #define RELAY_VERDICT_LEASE_OVER 13
-#define RELAY_VERDICT_UNRESOLVED 14
-#define RELAY_VERDICT_OTHER_FAMILY 15
-#define RELAY_VERDICT_MIXED 16
-#define RELAY_VERDICTS 17
+#define RELAY_VERDICT_NEW_PLACE 14
+#define RELAY_VERDICT_UNRESOLVED 15
+#define RELAY_VERDICT_OTHER_FAMILY 16
+#define RELAY_VERDICT_MIXED 17
+#define RELAY_VERDICTS 18
 #define RELAY_MAX_SESSIONS 16384
 #define RELAY_MAX_NEIGHBOURS 4096
+#define RELAY_PATHS 4
+#define RELAY_MAX_STATES 8192
 #define RELAY_MAX_DESTINATIONS 16384
 #define RELAY_MAX_DEVICES 256
+#define RELAY_RETURNED 256
 #define RELAY_DEVICE_TC 1
 #define RELAY_DEVICE_XDP 2
 #define MESH_IN 0
@@ -285,43 +294,71 @@ LAYOUT_ASSERT(offsetof(struct relay_session, key_high) == 8, "relay_session.key_
 LAYOUT_ASSERT(offsetof(struct relay_session, neighbour) == 16, "relay_session.neighbour");
 LAYOUT_ASSERT(offsetof(struct relay_session, reserved) == 20, "relay_session.reserved");
 
-struct relay_neighbour {
-	__u64 key_low;
-	__u64 key_high;
+struct relay_path {
 	__u8 address[16];
 	__u8 local[16];
-	__u32 link;
-	__u32 scope;
+	__u32 device;
+	__u32 state;
 	__be16 port;
 	__u8 family;
 	__u8 reserved[5];
 };
-LAYOUT_ASSERT(sizeof(struct relay_neighbour) == 64, "relay_neighbour");
+LAYOUT_ASSERT(sizeof(struct relay_path) == 48, "relay_path");
+LAYOUT_ASSERT(offsetof(struct relay_path, address) == 0, "relay_path.address");
+LAYOUT_ASSERT(offsetof(struct relay_path, local) == 16, "relay_path.local");
+LAYOUT_ASSERT(offsetof(struct relay_path, device) == 32, "relay_path.device");
+LAYOUT_ASSERT(offsetof(struct relay_path, state) == 36, "relay_path.state");
+LAYOUT_ASSERT(offsetof(struct relay_path, port) == 40, "relay_path.port");
+LAYOUT_ASSERT(offsetof(struct relay_path, family) == 42, "relay_path.family");
+LAYOUT_ASSERT(offsetof(struct relay_path, reserved) == 43, "relay_path.reserved");
+
+struct relay_neighbour {
+	__u64 key_low;
+	__u64 key_high;
+	__u32 link;
+	__u8 reserved[4];
+	struct relay_path paths[4];
+};
+LAYOUT_ASSERT(sizeof(struct relay_neighbour) == 216, "relay_neighbour");
 LAYOUT_ASSERT(offsetof(struct relay_neighbour, key_low) == 0, "relay_neighbour.key_low");
 LAYOUT_ASSERT(offsetof(struct relay_neighbour, key_high) == 8, "relay_neighbour.key_high");
-LAYOUT_ASSERT(offsetof(struct relay_neighbour, address) == 16, "relay_neighbour.address");
-LAYOUT_ASSERT(offsetof(struct relay_neighbour, local) == 32, "relay_neighbour.local");
-LAYOUT_ASSERT(offsetof(struct relay_neighbour, link) == 48, "relay_neighbour.link");
-LAYOUT_ASSERT(offsetof(struct relay_neighbour, scope) == 52, "relay_neighbour.scope");
-LAYOUT_ASSERT(offsetof(struct relay_neighbour, port) == 56, "relay_neighbour.port");
-LAYOUT_ASSERT(offsetof(struct relay_neighbour, family) == 58, "relay_neighbour.family");
-LAYOUT_ASSERT(offsetof(struct relay_neighbour, reserved) == 59, "relay_neighbour.reserved");
+LAYOUT_ASSERT(offsetof(struct relay_neighbour, link) == 16, "relay_neighbour.link");
+LAYOUT_ASSERT(offsetof(struct relay_neighbour, reserved) == 20, "relay_neighbour.reserved");
+LAYOUT_ASSERT(offsetof(struct relay_neighbour, paths) == 24, "relay_neighbour.paths");
 
 struct relay_state {
 	__u64 until;
 	__u64 asked;
 	__u64 round_trip;
+	__u64 rank;
 	__u64 frames;
 	__u64 bytes;
-	__u8 reserved[24];
+	__u64 sequence;
+	__u64 newest;
+	__u64 seen;
+	__u64 expected;
+	__u64 received;
+	__u64 lost;
+	__u64 smoothed;
+	__u64 jitter;
+	__u8 reserved[16];
 };
-LAYOUT_ASSERT(sizeof(struct relay_state) == 64, "relay_state");
+LAYOUT_ASSERT(sizeof(struct relay_state) == 128, "relay_state");
 LAYOUT_ASSERT(offsetof(struct relay_state, until) == 0, "relay_state.until");
 LAYOUT_ASSERT(offsetof(struct relay_state, asked) == 8, "relay_state.asked");
 LAYOUT_ASSERT(offsetof(struct relay_state, round_trip) == 16, "relay_state.round_trip");
-LAYOUT_ASSERT(offsetof(struct relay_state, frames) == 24, "relay_state.frames");
-LAYOUT_ASSERT(offsetof(struct relay_state, bytes) == 32, "relay_state.bytes");
-LAYOUT_ASSERT(offsetof(struct relay_state, reserved) == 40, "relay_state.reserved");
+LAYOUT_ASSERT(offsetof(struct relay_state, rank) == 24, "relay_state.rank");
+LAYOUT_ASSERT(offsetof(struct relay_state, frames) == 32, "relay_state.frames");
+LAYOUT_ASSERT(offsetof(struct relay_state, bytes) == 40, "relay_state.bytes");
+LAYOUT_ASSERT(offsetof(struct relay_state, sequence) == 48, "relay_state.sequence");
+LAYOUT_ASSERT(offsetof(struct relay_state, newest) == 56, "relay_state.newest");
+LAYOUT_ASSERT(offsetof(struct relay_state, seen) == 64, "relay_state.seen");
+LAYOUT_ASSERT(offsetof(struct relay_state, expected) == 72, "relay_state.expected");
+LAYOUT_ASSERT(offsetof(struct relay_state, received) == 80, "relay_state.received");
+LAYOUT_ASSERT(offsetof(struct relay_state, lost) == 88, "relay_state.lost");
+LAYOUT_ASSERT(offsetof(struct relay_state, smoothed) == 96, "relay_state.smoothed");
+LAYOUT_ASSERT(offsetof(struct relay_state, jitter) == 104, "relay_state.jitter");
+LAYOUT_ASSERT(offsetof(struct relay_state, reserved) == 112, "relay_state.reserved");
 
 struct relay_destination {
 	__u32 primary;

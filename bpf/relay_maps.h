@@ -23,7 +23,7 @@ struct {
 	__type(value, struct relay_session);
 } relay_sessions SEC(".maps");
 
-/* A hash, so that an entry is replaced as a whole: keys, index and address always belong together. */
+/* A hash, so that an entry is replaced as a whole: keys, index and addresses always belong together. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -36,7 +36,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, RELAY_MAX_NEIGHBOURS);
+	__uint(max_entries, RELAY_MAX_STATES);
 	__type(key, __u32);
 	__type(value, struct relay_state);
 } relay_states SEC(".maps");
@@ -79,9 +79,10 @@ static __always_inline void relay_count(__u32 verdict, __u64 frames)
 		*count += frames; /* one counter per CPU: no other writer */
 }
 
-static __always_inline void relay_sent_on(__u32 number, __u64 frames, __u64 bytes)
+/* Books what went over a path, by the number of its state. */
+static __always_inline void relay_sent_on(__u32 path, __u64 frames, __u64 bytes)
 {
-	struct relay_state *state = bpf_map_lookup_elem(&relay_states, &number);
+	struct relay_state *state = bpf_map_lookup_elem(&relay_states, &path);
 
 	if (!state)
 		return;

@@ -16,6 +16,7 @@
 #define FAMILY_V6 10
 #define LOOPBACK 1 /* index of `lo` in every network namespace */
 #define HOP_LIMIT 64
+#define V4_MAPPED 0xffff0000ULL /* what stands before an IPv4 address in the second half of a mapped one */
 
 /* Where the UDP header is, and where it ends at the latest. */
 #define V4_UDP (ETH_HLEN + sizeof(struct iphdr))
@@ -62,32 +63,42 @@ static __always_inline __u32 find_udp(void *data, void *end, __be16 port)
 	return 0;
 }
 
-/* Whether the packet comes from where the neighbour is. */
-static __always_inline int is_from(void *data, void *end, __u32 udp, const struct relay_neighbour *neighbour)
+/* Where the packet comes from, and goes to. */
+static __always_inline int find_source(void *data, void *end, __u32 udp, struct relay_source *source)
 {
-	const struct words32 *there = (const void *)neighbour->address, *source;
 	const struct udphdr *header = data + udp;
 	const struct ipv6hdr *v6 = data + ETH_HLEN;
 	const struct iphdr *v4 = data + ETH_HLEN;
 
-	if ((void *)(header + 1) > end || header->source != neighbour->port || (neighbour->family == 4) != (udp == V4_UDP))
+	if ((void *)(header + 1) > end)
 		return 0;
-	if (udp == V4_UDP)
-		return (void *)(v4 + 1) <= end && v4->saddr == there->at[3];
-	source = (const void *)&v6->saddr;
-	return (void *)(v6 + 1) <= end && source->at[0] == there->at[0] && source->at[1] == there->at[1] &&
-	       source->at[2] == there->at[2] && source->at[3] == there->at[3];
+	source->port = header->source;
+	if (udp == V4_UDP) {
+		if ((void *)(v4 + 1) > end)
+			return 0;
+		source->address[0] = source->local[0] = 0;
+		source->address[1] = V4_MAPPED | (__u64)v4->saddr << 32;
+		source->local[1] = V4_MAPPED | (__u64)v4->daddr << 32;
+		return 1;
+	}
+	if ((void *)(v6 + 1) > end)
+		return 0;
+	__builtin_memcpy(source->address, &v6->saddr, sizeof(source->address));
+	__builtin_memcpy(source->local, &v6->daddr, sizeof(source->local));
+	return 1;
 }
 
 /* What becomes of a hello in a packet; with RELAY_VERDICT_REPLY, `onward` is the reply. */
 static __always_inline __u32 take_hello(void *data, void *end, struct relayed *relayed)
 {
-	__u32 verdict = hello_sender(0, &relayed->words, &relayed->hop);
+	struct relay_source source;
+	__u32 verdict;
 
+	if (!find_source(data, end, relayed->udp, &source))
+		return RELAY_VERDICT_SHORT;
+	verdict = hello_sender(0, &relayed->words, &source, &relayed->hop);
 	if (verdict != RELAY_VERDICT_HEARD)
 		return verdict;
-	if (!is_from(data, end, relayed->udp, relayed->hop.to))
-		return RELAY_VERDICT_ELSEWHERE;
 	return hello_take(0, &relayed->words, bpf_ktime_get_ns(), &relayed->hop, &relayed->onward);
 }
 
@@ -113,7 +124,7 @@ static __always_inline int is_foreign(void *context, void *data, void *end, __u3
 }
 
 /* Whether the daemon has found our address towards the neighbour. */
-static __always_inline int has_local(const struct relay_neighbour *to)
+static __always_inline int has_local(const struct relay_path *to)
 {
 	const struct words32 *local = (const void *)to->local;
 
@@ -122,9 +133,9 @@ static __always_inline int has_local(const struct relay_neighbour *to)
 
 /*
  * Finds interface and Ethernet addresses of the next hop for packets of `length` bytes from IP on. False when the kernel has none yet,
- * and for a link-local neighbour, which is in no route: then the IP addresses alone are filled in.
+ * and for a path that must leave by a certain device, which routes do not lead to: then the IP addresses alone are filled in.
  */
-static __always_inline int resolve(void *context, const struct relay_config *own, const struct relay_neighbour *to, __u32 length,
+static __always_inline int resolve(void *context, const struct relay_config *own, const struct relay_path *to, __u32 length,
 				   struct bpf_fib_lookup *fib)
 {
 	const struct words32 *local = (const void *)to->local, *remote = (const void *)to->address;
@@ -144,7 +155,7 @@ static __always_inline int resolve(void *context, const struct relay_config *own
 		__builtin_memcpy(fib->ipv6_src, local, sizeof(fib->ipv6_src));
 		__builtin_memcpy(fib->ipv6_dst, remote, sizeof(fib->ipv6_dst));
 	}
-	return !to->scope && has_local(to) && bpf_fib_lookup(context, fib, sizeof(*fib), 0) == BPF_FIB_LKUP_RET_SUCCESS;
+	return !to->device && has_local(to) && bpf_fib_lookup(context, fib, sizeof(*fib), 0) == BPF_FIB_LKUP_RET_SUCCESS;
 }
 
 /* One's complement sums of what changed, new minus old: addresses count in the pseudo-header too, the rest does not. */

@@ -49,23 +49,48 @@ RELAY_RULE void relay_address(struct relay_words *words, __u8 ttl, const struct 
 }
 
 #define RELAY_SHARED(field) (*(volatile __u64 *)&(field)) /* others read and write it meanwhile */
+#define RELAY_SILENT (1ULL << 32)                         /* above every rank */
 
-/** Whether a neighbour has not answered for longer than it may. */
-RELAY_RULE int relay_is_silent(const struct relay_tables *tables, __u32 number, __u64 now)
+/** How a path stands among those of its neighbour, lowest first: from RELAY_SILENT on it has not been answered over for longer than it may. */
+RELAY_RULE __u64 relay_standing(const struct relay_tables *tables, const struct relay_path *path, __u64 now)
 {
-	struct relay_state *state = relay_find_state(tables, number);
+	struct relay_state *state = relay_find_state(tables, path->state);
 	__u64 until;
 
 	if (!state)
-		return 1;
+		return 2 * RELAY_SILENT;
 	until = RELAY_SHARED(state->until);
-	return until != 0 && now > until;
+	return (__u32)RELAY_SHARED(state->rank) + (until != 0 && now > until ? RELAY_SILENT : 0);
+}
+
+/** The path to a neighbour that carries now, and how it stands: the best of those that are not silent, or of all. */
+RELAY_RULE __u64 relay_choose(const struct relay_tables *tables, const struct relay_neighbour *to, __u64 now, __u32 *chosen)
+{
+	__u64 best = relay_standing(tables, &to->paths[0], now);
+
+	*chosen = 0;
+	for (__u32 i = 1; i < RELAY_PATHS; i++) {
+		__u64 standing;
+
+		if (!to->paths[i].state)
+			break;
+		standing = relay_standing(tables, &to->paths[i], now);
+		if (standing < best) {
+			best = standing;
+			*chosen = i;
+		}
+	}
+	return best;
 }
 
 struct relay_hop {
 	const struct relay_neighbour *to;
 	__u32 number;
+	__u32 path; /* of its paths */
 };
+
+/** The path of a hop. */
+RELAY_RULE const struct relay_path *relay_path_of(const struct relay_hop *hop) { return &hop->to->paths[hop->path & (RELAY_PATHS - 1)]; }
 
 /**
  * The neighbour that frames for this label go to: the primary; the backup while the primary is silent or gone. When both are
@@ -75,17 +100,19 @@ RELAY_RULE int relay_route(const struct relay_tables *tables, __u64 label, __u64
 {
 	const struct relay_destination *route = relay_find_destination(tables, label);
 	const struct relay_neighbour *other;
+	__u32 path;
 
 	if (!route)
 		return 0;
 	hop->number = route->primary;
 	hop->to = relay_find_neighbour(tables, hop->number);
-	if (hop->to && !relay_is_silent(tables, hop->number, now))
+	if (hop->to && relay_choose(tables, hop->to, now, &hop->path) < RELAY_SILENT)
 		return 1;
 	other = relay_find_neighbour(tables, route->backup);
-	if (other && (!hop->to || !relay_is_silent(tables, route->backup, now))) {
+	if (other && (relay_choose(tables, other, now, &path) < RELAY_SILENT || !hop->to)) {
 		hop->number = route->backup;
 		hop->to = other;
+		hop->path = path;
 	}
 	return hop->to != 0;
 }
@@ -115,6 +142,36 @@ RELAY_RULE __u32 relay_decide(const struct relay_tables *tables, const struct re
 RELAY_RULE __u8 hello_kind(const struct relay_words *words) { return (__u8)(words->head >> 8); }
 RELAY_RULE __u16 hello_patience(const struct relay_words *words) { return (__u16)(words->head >> 16); }
 
+/* The parts of a question, from the lowest bits up: its number, the share of lost ones, the link, the time. */
+#define HELLO_LOST_AT HELLO_NUMBER_BITS
+#define HELLO_LINK_AT (HELLO_LOST_AT + HELLO_LOST_BITS)
+#define HELLO_TIME_AT (HELLO_LINK_AT + HELLO_LINK_BITS)
+#define HELLO_PART(question, name) ((question) >> HELLO_##name##_AT & ((1ULL << HELLO_##name##_BITS) - 1))
+#define HELLO_NUMBER_AT 0
+#define HELLO_TIMES (1ULL << HELLO_TIME_BITS)
+#define HELLO_REMEMBERED (2ULL << (30 - HELLO_TICK_SHIFT)) /* ticks, about 2 s: a question that is older than another by this is none from a new place */
+
+LAYOUT_ASSERT(HELLO_TIME_AT + HELLO_TIME_BITS == 64, "HELLO_BITS");
+
+/** Ticks from one question's time to another's, of the same end. What lies before is far ahead. */
+RELAY_RULE __u64 hello_ticks(__u64 from, __u64 to) { return ((to >> HELLO_TIME_AT) - (from >> HELLO_TIME_AT)) & (HELLO_TIMES - 1); }
+
+/** A new question of ours over this path. */
+RELAY_RULE __u64 hello_question(const struct relay_tables *tables, const struct relay_path *path, __u64 now)
+{
+	struct relay_state *state = relay_find_state(tables, path->state);
+	__u64 number, lost;
+
+	if (!state)
+		return 0;
+	number = RELAY_SHARED(state->sequence) + 1;
+	lost = RELAY_SHARED(state->lost);
+	RELAY_SHARED(state->sequence) = number;
+	return ((now >> HELLO_TICK_SHIFT) + relay_own_clock(tables)) << HELLO_TIME_AT |
+	       (path->state & ((1ULL << HELLO_LINK_BITS) - 1)) << HELLO_LINK_AT | (lost & ((1ULL << HELLO_LOST_BITS) - 1)) << HELLO_LOST_AT |
+	       (number & ((1ULL << HELLO_NUMBER_BITS) - 1));
+}
+
 /** A hello to this neighbour. */
 RELAY_RULE void hello_write(struct relay_words *words, __u8 kind, __u16 patience, __u64 asked, __u64 answered,
 			    const struct relay_neighbour *to)
@@ -125,16 +182,83 @@ RELAY_RULE void hello_write(struct relay_words *words, __u8 kind, __u16 patience
 	words->tag = relay_tag(to->key_low, to->key_high, words);
 }
 
-/**
- * Whose hello this is: RELAY_VERDICT_HEARD with `hop`, when its tag is right. Who calls this then makes sure that it came from where
- * that neighbour is, and goes on with `hello_take`.
- */
-RELAY_RULE __u32 hello_sender(const struct relay_tables *tables, const struct relay_words *words, struct relay_hop *hop)
+/** Where a datagram came from, and to which of our addresses; as RELAY_PATH has them. */
+struct relay_source {
+	__u64 address[2];
+	__u64 local[2]; /* zero when it is not known */
+	__be16 port;
+};
+
+RELAY_RULE int relay_is_at(const __u8 *address, const __u64 *other)
+{
+	__u64 words[2];
+
+	__builtin_memcpy(words, address, sizeof(words));
+	return ((words[0] ^ other[0]) | (words[1] ^ other[1])) == 0;
+}
+
+/** Whether a datagram came by this path from the neighbour. */
+RELAY_RULE int relay_is_from(const struct relay_path *path, const struct relay_source *source)
+{
+	return path->state != 0 && path->port == source->port && relay_is_at(path->address, source->address);
+}
+
+/** The path that a question came by; the one with our address that was asked, if several lead to where it came from. -1: none. */
+RELAY_RULE int hello_asked_over(const struct relay_neighbour *from, const struct relay_source *source)
+{
+	int found = -1;
+
+	for (int i = 0; i < RELAY_PATHS; i++) {
+		const struct relay_path *path = &from->paths[i];
+
+		if (!relay_is_from(path, source))
+			continue;
+		if (relay_is_at(path->local, source->local))
+			return i;
+		if (found < 0)
+			found = i;
+	}
+	return found;
+}
+
+/** The path that a question of ours went over, if that is where its answer came from; -1 otherwise. */
+RELAY_RULE int hello_answered_over(const struct relay_neighbour *from, const struct relay_source *source, __u64 question)
+{
+	for (int i = 0; i < RELAY_PATHS; i++) {
+		const struct relay_path *path = &from->paths[i];
+
+		if (((path->state ^ HELLO_PART(question, LINK)) & ((1 << HELLO_LINK_BITS) - 1)) == 0 && relay_is_from(path, source))
+			return i;
+	}
+	return -1;
+}
+
+/** Whether a question is no older than what the neighbour has asked lately: recorded ones lead to no new place. */
+RELAY_RULE int hello_is_fresh(const struct relay_tables *tables, const struct relay_neighbour *from, __u64 question)
+{
+	for (int i = 0; i < RELAY_PATHS; i++) {
+		struct relay_state *state;
+		__u64 newest;
+
+		if (from->paths[i].state == 0)
+			break;
+		state = relay_find_state(tables, from->paths[i].state);
+		newest = state ? RELAY_SHARED(state->newest) : 0;
+		if (newest != 0 && hello_ticks(question, newest) - HELLO_REMEMBERED < HELLO_TIMES / 2 - HELLO_REMEMBERED)
+			return 0;
+	}
+	return 1;
+}
+
+/** Whose hello this is, and which way it came: RELAY_VERDICT_HEARD with `hop`, when its tag is right and `hello_take` may go on with it. */
+RELAY_RULE __u32 hello_sender(const struct relay_tables *tables, const struct relay_words *words, const struct relay_source *source,
+			      struct relay_hop *hop)
 {
 	const struct relay_session *session;
+	__u8 kind = hello_kind(words);
+	int path;
 
-	if ((__u8)words->head != FRAME_HELLO || hello_kind(words) < HELLO_ASK || hello_kind(words) > HELLO_CONFIRM ||
-	    hello_patience(words) == 0)
+	if ((__u8)words->head != FRAME_HELLO || kind < HELLO_ASK || kind > HELLO_CONFIRM || hello_patience(words) == 0)
 		return RELAY_VERDICT_MALFORMED;
 	session = relay_find_session(tables, relay_link(words));
 	if (!session)
@@ -143,20 +267,60 @@ RELAY_RULE __u32 hello_sender(const struct relay_tables *tables, const struct re
 		return RELAY_VERDICT_BAD_TAG;
 	hop->number = session->neighbour;
 	hop->to = relay_find_neighbour(tables, hop->number);
-	return hop->to ? RELAY_VERDICT_HEARD : RELAY_VERDICT_NO_ROUTE;
+	if (!hop->to)
+		return RELAY_VERDICT_NO_ROUTE;
+	if (kind == HELLO_ASK)
+		path = hello_asked_over(hop->to, source);
+	else
+		path = hello_answered_over(hop->to, source, kind == HELLO_ANSWER ? words->destination : words->source);
+	hop->path = (__u32)path;
+	if (path >= 0)
+		return RELAY_VERDICT_HEARD;
+	return kind == HELLO_ASK && hello_is_fresh(tables, hop->to, words->destination) ? RELAY_VERDICT_NEW_PLACE : RELAY_VERDICT_ELSEWHERE;
+}
+
+/**
+ * Counts a question of the neighbour, as RTP does (RFC 3550, A.3): each once, by its number, however often a recorded one comes. One
+ * that is too late for the 64 that are remembered counts as lost.
+ */
+RELAY_RULE void hello_count(struct relay_state *state, __u64 question)
+{
+	const __u64 numbers = (1ULL << HELLO_NUMBER_BITS) - 1;
+	__u64 newest = RELAY_SHARED(state->newest), seen = RELAY_SHARED(state->seen), step;
+
+	if (question == 0)
+		return; /* of who has none */
+	if (newest == 0 || (hello_ticks(newest, question) != 0 && hello_ticks(newest, question) < HELLO_TIMES / 2)) {
+		step = newest == 0 ? 1 : (question - newest) & numbers;
+		RELAY_SHARED(state->newest) = question;
+		RELAY_SHARED(state->expected) = RELAY_SHARED(state->expected) + step;
+		seen = step < 64 ? seen << step | 1 : 1;
+	} else {
+		step = (newest - question) & numbers;
+		if (step >= 64 || (seen >> step & 1) != 0)
+			return;
+		seen |= 1ULL << step;
+	}
+	RELAY_SHARED(state->seen) = seen;
+	RELAY_SHARED(state->received) = RELAY_SHARED(state->received) + 1;
 }
 
 /*
  * Takes an answer to a question of ours. What it proves is that the neighbour lived when it read the question: a frame that was held
  * back or sent again proves nothing new. Two CPUs may take two answers at once; then the older may win, by the time between the two.
  */
-RELAY_RULE int hello_heard(const struct relay_tables *tables, __u32 number, __u64 question, __u16 patience, __u64 now)
+RELAY_RULE int hello_heard(const struct relay_tables *tables, struct relay_state *state, __u64 question, __u16 patience, __u64 now)
 {
-	struct relay_state *state = relay_find_state(tables, number);
-	__u64 asked = question - relay_own_clock(tables), allowed = (__u64)patience * 1000000;
+	__u64 allowed = (__u64)patience * 1000000, until = RELAY_SHARED(state->until), asked;
+	__u64 ticks = ((now >> HELLO_TICK_SHIFT) + relay_own_clock(tables) - (question >> HELLO_TIME_AT)) & (HELLO_TIMES - 1);
 
-	if (!state || asked > now || now - asked > allowed || asked <= RELAY_SHARED(state->asked))
+	if (ticks << HELLO_TICK_SHIFT > allowed)
 		return 0;
+	asked = ((now >> HELLO_TICK_SHIFT) - ticks) << HELLO_TICK_SHIFT;
+	if (asked <= RELAY_SHARED(state->asked))
+		return 0;
+	if (until != 0 && now > until)
+		RELAY_SHARED(state->rank) = RELAY_SHARED(state->rank) | RELAY_RETURNED;
 	RELAY_SHARED(state->asked) = asked;
 	RELAY_SHARED(state->round_trip) = now - asked;
 	RELAY_SHARED(state->until) = asked + allowed;
@@ -167,18 +331,22 @@ RELAY_RULE int hello_heard(const struct relay_tables *tables, __u32 number, __u6
 RELAY_RULE __u32 hello_take(const struct relay_tables *tables, const struct relay_words *words, __u64 now, const struct relay_hop *hop,
 			    struct relay_words *reply)
 {
-	struct relay_state *own = relay_find_state(tables, 0);
+	const struct relay_path *path = relay_path_of(hop);
+	struct relay_state *own = relay_find_state(tables, 0), *state = relay_find_state(tables, path->state);
 	__u16 patience = hello_patience(words);
 	__u8 kind = hello_kind(words);
 
+	if (!own || !state)
+		return RELAY_VERDICT_NO_ROUTE;
 	if (kind == HELLO_CONFIRM)
-		return hello_heard(tables, hop->number, words->source, patience, now) ? RELAY_VERDICT_HEARD : RELAY_VERDICT_STALE;
-	if (kind == HELLO_ANSWER && !hello_heard(tables, hop->number, words->destination, patience, now))
+		return hello_heard(tables, state, words->source, patience, now) ? RELAY_VERDICT_HEARD : RELAY_VERDICT_STALE;
+	hello_count(state, kind == HELLO_ASK ? words->destination : words->source);
+	if (kind == HELLO_ANSWER && !hello_heard(tables, state, words->destination, patience, now))
 		return RELAY_VERDICT_STALE;
-	if (!own || now > RELAY_SHARED(own->until))
+	if (now > RELAY_SHARED(own->until))
 		return RELAY_VERDICT_LEASE_OVER;
 	if (kind == HELLO_ASK)
-		hello_write(reply, HELLO_ANSWER, patience, words->destination, now + relay_own_clock(tables), hop->to);
+		hello_write(reply, HELLO_ANSWER, patience, words->destination, hello_question(tables, path, now), hop->to);
 	else
 		hello_write(reply, HELLO_CONFIRM, patience, words->destination, words->source, hop->to);
 	return RELAY_VERDICT_REPLY;

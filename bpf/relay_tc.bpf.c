@@ -152,17 +152,20 @@ static __always_inline int look(struct __sk_buff *skb, const struct relay_config
 	return relay_decide(0, &relayed->words, bpf_ktime_get_ns(), &relayed->hop);
 }
 
-/* A link-local neighbour says by itself which interface it is on. Whether packets of `length` bytes from IP on fit there. */
-static __always_inline int on_link(struct __sk_buff *skb, const struct relay_neighbour *to, __u32 length, struct bpf_fib_lookup *fib)
+/* A path may say by itself which device it leaves by. Whether packets of `length` bytes from IP on fit there. */
+static __always_inline int on_device(struct __sk_buff *skb, const struct relay_path *to, __u32 length, struct bpf_fib_lookup *fib)
 {
 	__u32 mtu = 0;
 
-	if (!to->scope || !has_local(to))
+	if (!to->device || !has_local(to))
 		return 0;
-	fib->ifindex = to->scope;
-	bpf_check_mtu(skb, to->scope, &mtu, 0, 0);
+	fib->ifindex = to->device;
+	bpf_check_mtu(skb, to->device, &mtu, 0, 0);
 	return length <= mtu;
 }
+
+/* Whether the address is in no route: then it is the next hop by itself. */
+static __always_inline int is_its_next_hop(const struct relay_path *to) { return to->address[0] == 0xfe && (to->address[1] & 0xc0) == 0x80; }
 
 /*
  * Sends the frame or superpacket on, with the header `onward`. Passes it, as it was, when that is for the daemon: then its verdict is
@@ -170,7 +173,7 @@ static __always_inline int on_link(struct __sk_buff *skb, const struct relay_nei
  */
 static __always_inline int send_on(struct __sk_buff *skb, const struct relay_config *own, struct relayed *relayed, __u32 segments)
 {
-	const struct relay_neighbour *to = relayed->hop.to;
+	const struct relay_path *to = relay_path_of(&relayed->hop);
 	__u32 length, *device, udp = relayed->udp;
 	struct bpf_redir_neigh next = {};
 	struct bpf_fib_lookup fib;
@@ -185,7 +188,7 @@ static __always_inline int send_on(struct __sk_buff *skb, const struct relay_con
 	if (resolve(skb, own, to, length, &fib))
 		device = bpf_map_lookup_elem(&relay_devices, &fib.ifindex);
 	else
-		device = on_link(skb, to, length, &fib) ? bpf_map_lookup_elem(&relay_devices, &fib.ifindex) : 0;
+		device = on_device(skb, to, length, &fib) ? bpf_map_lookup_elem(&relay_devices, &fib.ifindex) : 0;
 	data = start_of(skb);
 	if (!device || data + udp + sizeof(struct udphdr) + sizeof(struct relay_words) > end_of(skb)) {
 		relay_count(RELAY_VERDICT_UNRESOLVED, segments);
@@ -204,11 +207,13 @@ static __always_inline int send_on(struct __sk_buff *skb, const struct relay_con
 		bpf_l4_csum_replace(skb, udp, 0, fold32(change.payload), BPF_F_MARK_MANGLED_0);
 	if (relayed->udp == V6_UDP) /* the sum of the whole packet, where a device gave one, takes addresses out with the line above */
 		bpf_csum_update(skb, fold32(change.addresses + change.hops));
-	if (!to->scope)
+	if (!to->device)
 		return bpf_redirect(fib.ifindex, 0);
+	if (!is_its_next_hop(to))
+		return bpf_redirect_neigh(fib.ifindex, 0, 0, 0); /* the kernel looks for a route over that device */
 	next.nh_family = FAMILY_V6;
 	__builtin_memcpy(next.ipv6_nh, to->address, sizeof(next.ipv6_nh));
-	return bpf_redirect_neigh(fib.ifindex, &next, sizeof(next), 0); /* the kernel asks for its Ethernet address if it must */
+	return bpf_redirect_neigh(fib.ifindex, &next, sizeof(next), 0); /* and asks for the Ethernet address if it must */
 }
 
 static __always_inline int forward(struct __sk_buff *skb, const struct relay_config *own, struct relayed *relayed, __u32 segments)
@@ -221,7 +226,7 @@ static __always_inline int forward(struct __sk_buff *skb, const struct relay_con
 	if (action == PASS)
 		return PASS;
 	relay_count(RELAY_VERDICT_FORWARD, segments);
-	relay_sent_on(relayed->hop.number, segments, relayed->size);
+	relay_sent_on(relay_path_of(&relayed->hop)->state, segments, relayed->size);
 	return action;
 }
 
@@ -247,7 +252,7 @@ int relay_tc(struct __sk_buff *skb)
 	verdict = look(skb, own, &relayed);
 	if (verdict < 0)
 		return admission_tc(skb, relayed.udp);
-	if (verdict == RELAY_VERDICT_DELIVER) {
+	if (verdict == RELAY_VERDICT_DELIVER || verdict == RELAY_VERDICT_NEW_PLACE) {
 		relay_count(verdict, 1);
 		return PASS;
 	}

@@ -21,7 +21,7 @@ struct memo {
 	struct relay_words onward;
 	__u64 tick;       /* ns, of the coarse clock */
 	__u32 generation; /* of the tables */
-	__u32 number;     /* of the neighbour */
+	__u32 path;       /* number of its state */
 	__u32 udp;        /* RELAYED as there */
 	__u32 reserved;
 	struct bpf_fib_lookup fib; /* with the MTU of the way */
@@ -129,7 +129,7 @@ static __always_inline int same_words(const struct relay_words *a, const struct 
 static __always_inline __u32 find_way(struct xdp_md *xdp, const struct relay_config *own, const struct relayed *relayed,
 				      struct bpf_fib_lookup *fib)
 {
-	const struct relay_neighbour *to = relayed->hop.to;
+	const struct relay_path *to = relay_path_of(&relayed->hop);
 	__u32 *device;
 
 	if ((to->family == 4) != (relayed->udp == V4_UDP))
@@ -158,14 +158,14 @@ static __always_inline int send_on(struct xdp_md *xdp, struct relayed *relayed, 
 	return bpf_redirect(fib->ifindex, 0);
 }
 
-static __always_inline int forward(struct xdp_md *xdp, struct relayed *relayed, const struct bpf_fib_lookup *fib)
+static __always_inline int forward(struct xdp_md *xdp, struct relayed *relayed, __u32 path, const struct bpf_fib_lookup *fib)
 {
 	int action = send_on(xdp, relayed, fib);
 
 	if (action != XDP_REDIRECT)
 		return action;
 	relay_count(RELAY_VERDICT_FORWARD, 1);
-	relay_sent_on(relayed->hop.number, 1, relayed->size);
+	relay_sent_on(path, 1, relayed->size);
 	return action;
 }
 
@@ -177,6 +177,10 @@ static __always_inline int greet(struct xdp_md *xdp, const struct relay_config *
 	__u32 verdict = take_hello(data, end, relayed);
 	int action;
 
+	if (verdict == RELAY_VERDICT_NEW_PLACE) {
+		relay_count(verdict, 1);
+		return XDP_PASS;
+	}
 	if (verdict != RELAY_VERDICT_REPLY) {
 		if (is_foreign(xdp, data, end, relayed->udp))
 			return XDP_PASS;
@@ -194,12 +198,23 @@ static __always_inline int greet(struct xdp_md *xdp, const struct relay_config *
 	return action;
 }
 
-/* Whether what was found for an equal header holds for this frame; a neighbour that fell silent is looked for anew. */
+static __always_inline int is_silent(__u32 path, __u64 now)
+{
+	struct relay_state *state = relay_find_state(0, path);
+	__u64 until;
+
+	if (!state)
+		return 1;
+	until = RELAY_SHARED(state->until);
+	return until != 0 && now > until;
+}
+
+/* Whether what was found for an equal header holds for this frame; when its path fell silent another is looked for. */
 static __always_inline int holds(const struct memo *memo, const struct relay_config *own, const struct relayed *relayed, __u64 now)
 {
 	return same_words(&memo->words, &relayed->words) && memo->tick == now && memo->generation == own->generation &&
 	       memo->udp == relayed->udp && relayed->udp - ETH_HLEN + sizeof(struct udphdr) + relayed->size <= memo->fib.mtu_result &&
-	       !relay_is_silent(0, memo->number, now);
+	       !is_silent(memo->path, now);
 }
 
 /* A frame in transit; -1 with its verdict when it does not leave from here. */
@@ -213,8 +228,7 @@ static __always_inline int transit(struct xdp_md *xdp, const struct relay_config
 		return XDP_PASS;
 	if (holds(memo, own, relayed, now)) {
 		relayed->onward = memo->onward;
-		relayed->hop.number = memo->number;
-		return forward(xdp, relayed, &memo->fib);
+		return forward(xdp, relayed, memo->path, &memo->fib);
 	}
 	memo->tick = 0;
 	*verdict = relay_decide(0, &relayed->words, now, &relayed->hop);
@@ -230,10 +244,10 @@ static __always_inline int transit(struct xdp_md *xdp, const struct relay_config
 	memo->words = relayed->words;
 	memo->onward = relayed->onward;
 	memo->generation = own->generation;
-	memo->number = relayed->hop.number;
+	memo->path = relay_path_of(&relayed->hop)->state;
 	memo->udp = relayed->udp;
 	memo->tick = now;
-	return forward(xdp, relayed, &memo->fib);
+	return forward(xdp, relayed, memo->path, &memo->fib);
 }
 
 SEC("xdp")

@@ -18,13 +18,20 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import type { BunPlugin } from "bun";
 import { TrellisError } from "../runtime/base/errors.ts";
 import { addonPath, bpfPath, buildAddon, buildBpf, ROOT, requireTool } from "./build.ts";
 import { type Arch, hostArch, isArch } from "./toolchain.ts";
 
 const BUN_PACKAGE: Record<Arch, string> = { x64: "@oven/bun-linux-x64", arm64: "@oven/bun-linux-aarch64" };
-const BUN_TARGET: Record<Arch, string> = { x64: "bun-linux-x64", arm64: "bun-linux-arm64" };
+const BUN_TARGET = { x64: "bun-linux-x64", arm64: "bun-linux-arm64" } as const;
 const STRIP: Record<Arch, string> = { x64: "x86_64-linux-gnu-strip", arm64: "aarch64-linux-gnu-strip" };
+/** Level's prebuilt native part, by the lock file's hash. */
+const LEVEL: Record<Arch, string> = {
+  x64: "linux-x64/classic-level.node",
+  arm64: "linux-arm64/classic-level.armv8.node",
+};
+const levelPath = (arch: Arch): string => join(ROOT, "node_modules/classic-level/prebuilds", LEVEL[arch]);
 const ARCHES: readonly Arch[] = ["x64", "arm64"];
 
 export const executablePath = (arch: Arch): string =>
@@ -34,19 +41,43 @@ export const executablePath = (arch: Arch): string =>
 export async function compile(arch: Arch, log: (line: string) => void = () => {}): Promise<string> {
   await buildAddon(arch, log);
   await buildBpf(log);
-  const runtime = arch === hostArch() ? [] : [`--compile-executable-path=${await foreignRuntime(arch, log)}`];
+  const runtime = arch === hostArch() ? {} : { executablePath: await foreignRuntime(arch, log) };
   const output = executablePath(arch);
   const made = join(folderOf(arch), "trellis");
   const entry = writeEntry(arch, await strippedAddon(arch));
   log(output.slice(ROOT.length + 1));
-  const flags = ["--compile", `--target=${BUN_TARGET[arch]}`, "--minify", "--keep-names", "--bytecode", "--format=esm"];
-  // A gateway's working directory is no place to take settings from.
-  const closed = ["--no-compile-autoload-dotenv", "--no-compile-autoload-bunfig"];
   mkdirSync(join(ROOT, "dist"), { recursive: true });
-  await run([process.execPath, "build", ...flags, ...closed, ...runtime, entry, `--outfile=${made}`]);
+  await bundle(entry, made, arch, runtime);
   renameSync(made, output); // one that is running keeps its file
   return output;
 }
+
+async function bundle(entry: string, outfile: string, arch: Arch, runtime: { executablePath?: string }): Promise<void> {
+  // A gateway's working directory is no place to take settings from.
+  const closed = { autoloadDotenv: false, autoloadBunfig: false };
+  const { success, logs } = await Bun.build({
+    entrypoints: [entry],
+    compile: { target: BUN_TARGET[arch], outfile, ...closed, ...runtime },
+    minify: { whitespace: true, syntax: true, identifiers: true, keepNames: true },
+    bytecode: true,
+    format: "esm",
+    plugins: [LEVEL_FROM_INSIDE],
+    throw: false,
+  });
+  if (!success) throw new TrellisError("build/failed", logs.map(String).join("\n"));
+}
+
+/** Level looks for its native part beside its own files; in the executable that part lies elsewhere. */
+const LEVEL_FROM_INSIDE: BunPlugin = {
+  name: "level from inside",
+  setup(build) {
+    const from = JSON.stringify(join(ROOT, "runtime/store/level-addon.io.ts"));
+    build.onLoad({ filter: /\/classic-level\/binding\.js$/ }, () => ({
+      contents: `module.exports = require(${from}).levelAddon();`,
+      loader: "js",
+    }));
+  },
+};
 
 /** Debug information stays in `build/`; the executable carries 4 % of it. */
 async function strippedAddon(arch: Arch): Promise<string> {
@@ -75,7 +106,10 @@ function writeEntry(arch: Arch, addon: string): string {
       `import relayXdp from ${from(bpfPath("relay_xdp"))} with { type: "file" };`,
       `import mesh from ${from(bpfPath("mesh"))} with { type: "file" };`,
       `import { embed } from ${from(join(ROOT, "runtime/dataplane/embedded.ts"))};`,
+      `import level from ${from(levelPath(arch))} with { type: "file" };`,
+      `import { embedLevel } from ${from(join(ROOT, "runtime/store/level-addon.io.ts"))};`,
       "embed({ addon, ingress, steering, relayTc, relayXdp, mesh });",
+      "embedLevel(level);",
       "",
     ].join("\n"),
   );

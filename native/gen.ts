@@ -32,10 +32,12 @@ import {
 import {
   RELAY_DEVICE,
   RELAY_LIMITS,
+  RELAY_RETURNED,
   RELAY_VERDICTS,
   RelayConfig,
   RelayDestination,
   RelayNeighbour,
+  RelayPath,
   RelaySession,
   RelayState,
 } from "../runtime/dataplane/relay-layout.ts";
@@ -43,6 +45,7 @@ import {
   FRAME,
   FragmentHeader,
   HELLO,
+  HELLO_BITS,
   HelloFrame,
   MAX_DATAGRAM,
   RELAY_TTL,
@@ -79,7 +82,8 @@ const upper = (name: string): string => snake(name).toUpperCase();
 
 function member(name: string, field: Field): string {
   if (typeof field === "string") return `\t${C_TYPE[field]} ${snake(name)};`;
-  return `\t__u8 ${snake(name)}[${sizeOf(field)}];`;
+  const array = "bytes" in field ? field.of?.match(/^(\w+)(\[\d+\])$/) : undefined;
+  return array ? `\tstruct ${array[1]} ${snake(name)}${array[2]};` : `\t__u8 ${snake(name)}[${sizeOf(field)}];`;
 }
 
 function structText<F extends Fields>(layout: Struct<F>): string {
@@ -129,6 +133,7 @@ export function layoutHeader(): string {
     ...constants("FRAME_", FRAME),
     ...constants("SEALED_FLAG_", SEALED_FLAG),
     ...constants("HELLO_", HELLO),
+    ...constants("HELLO_", HELLO_BITS),
     ...INGRESS_VERDICTS.map((name, at) => `#define INGRESS_${upper(name)} ${at}`),
     `#define INGRESS_VERDICTS ${INGRESS_VERDICTS.length}`,
     ...constants("ADMISSION_", ADMISSION_LIMITS),
@@ -138,7 +143,7 @@ export function layoutHeader(): string {
     `#define TAG_BYTES_LEAST ${TAG_BYTES_LEAST}`,
     ...RELAY_VERDICTS.map((name, at) => `#define RELAY_VERDICT_${upper(name)} ${at}`),
     `#define RELAY_VERDICTS ${RELAY_VERDICTS.length}`,
-    ...constants("RELAY_", RELAY_LIMITS),
+    ...constants("RELAY_", { ...RELAY_LIMITS, returned: RELAY_RETURNED }),
     ...constants("RELAY_DEVICE_", RELAY_DEVICE),
     ...MESH_DIRECTIONS.map((name, at) => `#define MESH_${upper(name)} ${at}`),
     ...MESH_DROPS.map((name, at) => `#define MESH_DROP_${upper(name)} ${at + 1}`),
@@ -170,6 +175,8 @@ export function layoutHeader(): string {
     structText(RelayConfig),
     "",
     structText(RelaySession),
+    "",
+    structText(RelayPath),
     "",
     structText(RelayNeighbour),
     "",

@@ -77,6 +77,7 @@ export async function join(home: OwnHome, options: JoinOptions): Promise<Joined>
       directory: undefined,
       admission: undefined,
       verifyForeign,
+      epoch: 0,
       adopt,
       settings: MESH_SETTINGS,
       meter: new Meter(),

@@ -15,6 +15,8 @@ export interface Loaded {
   readonly chain: VerifiedChain;
   readonly roster: Roster;
   readonly book: InviteBook;
+  /** As `MeshDeps.epoch`. */
+  readonly epoch: number;
 }
 
 export async function loadMembership(home: Home, provider: CryptoProvider): Promise<Loaded> {
@@ -33,5 +35,5 @@ export async function loadMembership(home: Home, provider: CryptoProvider): Prom
   }
   await roster.admit(member.chain);
   const membership = { meshId: roster.meshId, ...member, certificateHash: provider.sha256(chain.leaf.encoded) };
-  return { keys, membership, chain, roster, book: await home.invites() };
+  return { keys, membership, chain, roster, book: await home.invites(), epoch: await home.epoch() };
 }

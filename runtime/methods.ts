@@ -1,5 +1,6 @@
 /** What the control socket answers: the methods that the command line calls, over the parts that the node has built. */
 import type { Json, JsonObject } from "./api/protocol.ts";
+import { type RoutesPort, showGraph, showRoutes } from "./api/routes.ts";
 import type { Handler } from "./api/server.io.ts";
 import { showInvite, showMember, showPeer } from "./api/views.ts";
 import { fromHex, toHex } from "./base/bytes.ts";
@@ -7,13 +8,14 @@ import { type Endpoint, endpointKey, parseEndpoint } from "./base/endpoint.ts";
 import { TrellisError } from "./base/errors.ts";
 import type { RandomBytes } from "./base/random.ts";
 import type { CryptoProvider } from "./crypto/provider.ts";
+import { neighboursOf } from "./dataplane/neighbours.ts";
 import { NO_TRAFFIC, type Traffic } from "./dataplane/peer-traffic.ts";
 import type { DataPlane } from "./dataplane/port.ts";
 import { overlayPrefix } from "./identity/address.ts";
 import { revokeByMember } from "./identity/revocation.ts";
 import type { Member, Roster } from "./identity/roster.ts";
 import type { Loaded } from "./membership.ts";
-import type { MeshCommand, PeerView } from "./mesh/types.ts";
+import type { Edge, MeshCommand, PeerView, Way } from "./mesh/types.ts";
 import type { Issuer } from "./provisioning/admission.ts";
 import { createInvite } from "./provisioning/create-invite.ts";
 
@@ -34,6 +36,8 @@ export interface ControlPort {
   counters(): Readonly<Record<string, number>>;
   /** What the policy is, and how many packets it dropped by reason. */
   readonly policing: { view(): JsonObject; drops(): Readonly<Record<string, number>> };
+  /** Where members are looked for by beacons. */
+  discovery(): { readonly on: readonly string[]; readonly reason: string };
   /** Who answers for the names of members. */
   readonly naming: { view(): JsonObject };
   /** Whether a service manager watches over us. */
@@ -41,6 +45,10 @@ export interface ControlPort {
   /** Why this gateway is no member any more, as far as it was told. */
   expelled(): string | undefined;
   readonly random: RandomBytes;
+  wayTo(address: string): Way | undefined;
+  links(): readonly Edge[];
+  /** What happened since the event of that number. */
+  events(after: number | undefined): Json;
   command(command: MeshCommand): Promise<void>;
   ping(peer: string): Promise<number | undefined>;
   saveInvites(): Promise<void>;
@@ -52,18 +60,26 @@ export const controlMethods = (port: ControlPort): Readonly<Record<string, Handl
   peers: async () => {
     const totals = port.traffic();
     const via = (p: PeerView): string | null => (p.via === undefined ? null : nameAt(port.loaded.roster, p.via));
-    const links = new Map(port.plane.links().map((link) => [link.peer, link]));
+    const links = new Map(neighboursOf(port.plane.links()).map((link) => [link.peer, link]));
     const show = (p: PeerView): JsonObject => showPeer(p, totals.get(p.address) ?? NO_TRAFFIC, links.get(p.address));
     return { peers: port.peers().map((p) => ({ ...show(p), via: via(p) })) };
   },
   invite: (p) => invite(port, p),
   invites: async () => ({ invites: port.loaded.book.list().map((i) => showInvite(i, port.issuer.now())) }),
   "revoke-invite": (p) => revokeInvite(port, p),
+  routes: async () => showRoutes(routesPort(port)),
+  events: async ({ after }) => port.events(typeof after === "number" ? after : undefined),
+  graph: async () => showGraph(routesPort(port)),
   ping: (p) => ping(port, p),
   rekey: (p) => rekey(port, p),
   member: async (p) => showMember(memberNamed(port.loaded.roster, String(p.peer))),
   revoke: (p) => revoke(port, p),
 });
+
+function routesPort({ loaded, address, peers, wayTo, links }: ControlPort): RoutesPort {
+  const self = { name: loaded.chain.leaf.name, address };
+  return { self, peers, wayTo, links, nameAt: (at) => (at === address ? self.name : nameAt(loaded.roster, at)) };
+}
 
 function status(port: ControlPort): Json {
   const { loaded, plane, provider, address, uptime, peers, counters, policing, naming, expelled, supervised } = port;
@@ -89,6 +105,7 @@ function status(port: ControlPort): Json {
     policy: policing.view(),
     names: naming.view(),
     admission: { ...plane.admission },
+    discovery: { ...port.discovery() },
     counters: counters(),
     supervised: supervised,
     pid: process.pid,

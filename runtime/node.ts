@@ -1,55 +1,46 @@
 /** Composition root: builds the parts of a running gateway, joins their ports, and feeds the core one event at a time. */
 import { join } from "node:path";
+import { EventLog } from "./api/event-log.ts";
 import { type ControlServer, type Handler, serveControl } from "./api/server.io.ts";
 import { type TransferApi, transferApi } from "./api/transfer.io.ts";
 import { feedWatchdog, watchdogPeriod } from "./api/watchdog.io.ts";
-import { messageOf, TrellisError } from "./base/errors.ts";
+import { messageOf } from "./base/errors.ts";
 import { EventQueue } from "./base/event-queue.ts";
 import type { Log } from "./base/log.ts";
 import { Meter } from "./base/meter.ts";
 import { seconds } from "./base/time.ts";
 import { type CryptoChoice, chooseProvider } from "./crypto/choose.ts";
-import {
-  type InterfaceWatch,
-  ingressObject,
-  loadAddon,
-  meshObject,
-  relayObjects,
-  steeringObject,
-} from "./dataplane/addon.io.ts";
-import { Carried } from "./dataplane/carried.ts";
-import { type NativeDataPlane, openNative } from "./dataplane/native.io.ts";
+import { openDataPlane } from "./data-path.io.ts";
+import { type InterfaceWatch, loadAddon } from "./dataplane/addon.io.ts";
+import { Carried, Measured } from "./dataplane/carried.ts";
 import { PeerTraffic } from "./dataplane/peer-traffic.ts";
 import type { DataPlane, DataPlaneHandlers, DataPlaneOptions } from "./dataplane/port.ts";
-import { HOOKS, type RelayMode } from "./dataplane/relay-attach.ts";
-import { underlayAddresses, watchUnderlay } from "./dataplane/underlay.io.ts";
-import { openUserspace } from "./dataplane/userspace.io.ts";
+import type { RelayMode } from "./dataplane/relay-attach.ts";
+import { interfaces, underlayAddresses, watchUnderlay } from "./dataplane/underlay.io.ts";
+import { Discovering, type DiscoveringOptions } from "./discovering.io.ts";
 import { OVERLAY_PREFIX_LENGTH, overlayAddress } from "./identity/address.ts";
 import { type Loaded, loadMembership } from "./membership.ts";
 import { Mesh } from "./mesh/mesh.ts";
 import { MESH_SETTINGS } from "./mesh/ports.ts";
-import type { AeadRates, MeshAction, MeshEvent, MeshNotice } from "./mesh/types.ts";
+import type { MeshAction, MeshCommand, MeshEvent, MeshNotice } from "./mesh/types.ts";
 import { controlMethods, memberNamed } from "./methods.ts";
 import { type NamesMode, Naming } from "./naming.io.ts";
+import { Pings } from "./pings.io.ts";
 import { Policing, type PolicyMode } from "./policing.io.ts";
 import { createAdmission, type Issuer } from "./provisioning/admission.ts";
 import type { OwnHome } from "./provisioning/home.io.ts";
-import { SUBNETS, Subnetting } from "./subnetting.io.ts";
+import { Storing } from "./storing.io.ts";
+import { Subnetting } from "./subnetting.io.ts";
 import { systemClock, systemRandom } from "./system.io.ts";
 import { Transfers } from "./transfer/transfers.ts";
 
 /** Who carries data is looked up so often: keys age, and paths are watched, where something flows. */
 const CARRIED_AGAIN = seconds(1);
-/** Where others were met is on disk after so long at the latest: whoever is started again knows whom to call. */
-const ENDPOINTS_KEPT = seconds(10);
-/** Until a write that failed is tried again. */
-const STORE_AGAIN = seconds(30);
 
 /** The core is asked at least so often: its cookie secrets age also while nothing happens, and the kernel is told. */
 const LOOK_AT_LEAST = seconds(30);
 
 const TRANSFER = "transfer";
-const PING_PATIENCE = seconds(2);
 
 export interface NodeOptions {
   readonly port: number;
@@ -59,6 +50,7 @@ export interface NodeOptions {
   readonly workers: number;
   readonly relay: RelayMode;
   readonly policy: PolicyMode;
+  readonly discovery: DiscoveringOptions;
   readonly names: NamesMode;
   readonly announce: readonly string[];
   readonly masquerade: boolean;
@@ -73,11 +65,13 @@ export class Node {
   readonly #options: NodeOptions;
   readonly #log: Log;
   readonly #meter = new Meter();
+  readonly #measured = new Measured();
+  readonly #events = new EventLog(Date.now);
   readonly #traffic = new PeerTraffic();
   readonly #issuer: Issuer;
   readonly #address: string;
   readonly #started = systemClock.now();
-  readonly #pings = new Map<number, (n: Extract<MeshNotice, { kind: "pong" }>) => void>();
+  readonly #pings = new Pings((peer, token) => this.#command({ type: "ping", peer, token }));
   #policing: Policing | undefined;
   #naming: Naming | undefined;
   #subnets: Subnetting | undefined;
@@ -87,17 +81,17 @@ export class Node {
   readonly #queue = new EventQueue(systemClock.now);
   #starve: () => void = () => {};
   #timer: Timer | undefined;
-  #again: Timer | undefined;
+  readonly #storing: Storing;
   #carried: Timer | undefined;
   #watch: InterfaceWatch | undefined;
+  #discovering: Discovering | undefined;
   #stopping: Promise<void> | undefined;
-  #nextPing = 1;
   #expelled: string | undefined;
   readonly #stopped = Promise.withResolvers<void>();
   readonly #transfers = new Transfers(systemRandom, (peer, data) => this.#post(peer, TRANSFER, data));
   readonly #transferApi: TransferApi = transferApi(this.#transfers, systemClock, {
     addressOf: (peer) => memberNamed(this.#loaded.roster, peer).address,
-    nameOf: (address) => this.#loaded.roster.byAddress(address)?.name ?? address,
+    nameOf: (address) => this.#nameAt(address),
   });
 
   private constructor(home: OwnHome, choice: CryptoChoice, loaded: Loaded, options: NodeOptions) {
@@ -106,6 +100,7 @@ export class Node {
     this.#loaded = loaded;
     this.#options = options;
     this.#log = options.log;
+    this.#storing = new Storing(home, loaded.roster, options.log, (write) => this.#queue.push(write));
     this.#address = overlayAddress(choice.provider, loaded.membership.meshId, loaded.keys.id);
     this.#issuer = {
       crypto: choice.provider,
@@ -150,6 +145,7 @@ export class Node {
         admission: createAdmission(this.#issuer),
         verifyForeign: async () => undefined,
         adopt: async () => undefined,
+        epoch: this.#loaded.epoch,
         settings: MESH_SETTINGS,
         meter: this.#meter,
       },
@@ -161,6 +157,7 @@ export class Node {
     const uidOf = (fd: number): number | undefined => addon?.peerCredentials(fd).uid;
     this.#control = serveControl(this.#home.socket, this.#methods(), uidOf, this.#log.part("api"));
     await this.#feed({ type: "tick" });
+    this.#discovering = this.#discover(this.#plane.port);
     this.#watch = watchUnderlay(() => void this.#announce());
     await this.#announce(); // after it listens, so that nothing is missed between
     const carried = new Carried();
@@ -185,14 +182,14 @@ export class Node {
     return Naming.open({ mode: this.#options.names, roster, self, device, meter: this.#meter, log });
   }
 
-  /** Tells the others where we can be reached: addresses come and go. */
   #openSubnets(plane: DataPlane): Promise<Subnetting> {
     const { announce, masquerade, log } = this.#options;
     return Subnetting.open({
       ...{ announce, masquerade, plane, self: this.#address, roster: this.#loaded.roster, addon: loadAddon().addon },
       memory: join(this.#home.path, "forwarding.json"),
       peers: () => this.#mesh?.peers(systemClock.now()) ?? [],
-      post: (peer, data) => this.#post(peer, SUBNETS, data),
+      wayTo: (gateway) => this.#mesh?.wayTo(gateway),
+      tell: (subnets) => this.#command({ type: "announce", subnets }),
       log: log.part("subnets"),
     });
   }
@@ -203,14 +200,35 @@ export class Node {
     const { port } = plane;
     plane.interfacesChanged();
     void this.#queue.push(async () => await this.#subnets?.changed());
-    const endpoints = underlayAddresses(this.#options.interface)
+    const all = interfaces();
+    this.#discovering?.changed(all);
+    const endpoints = underlayAddresses(this.#options.interface, all)
       .filter((address) => address !== "127.0.0.1")
       .map((address) => ({ address, port }));
     return this.#feed({ type: "command", command: { type: "addresses", endpoints } });
   }
 
+  #discover(port: number): Discovering {
+    const { keys, membership, roster } = this.#loaded;
+    const deps = {
+      crypto: this.#choice.provider,
+      random: systemRandom,
+      meter: this.#meter,
+      genesis: membership.genesis,
+      id: keys.id,
+      port,
+      members: () => roster.list().length,
+    };
+    return new Discovering(this.#options.discovery, deps, this.#log.part("discovery"), (sighting) => {
+      void this.#feed({ type: "command", command: { type: "sighted", ...sighting } });
+    });
+  }
+
   #noteCarried(carried: Carried): void {
-    const sessions = carried.look((this.#plane as DataPlane).stats().sessions);
+    const plane = this.#plane as DataPlane;
+    const sessions = carried.look(plane.stats().sessions);
+    const links = this.#measured.look(plane.links());
+    if (links.length > 0) void this.#feed({ type: "dataPlane", event: { type: "measured", links } });
     if (sessions.length > 0) void this.#feed({ type: "dataPlane", event: { type: "carried", sessions } });
   }
 
@@ -221,24 +239,6 @@ export class Node {
     } catch (thrown) {
       this.#log.warn("the service manager does not listen", { error: messageOf(thrown) });
     }
-  }
-
-  /** A disk that is full or gone costs durability until it is mended, nothing else. */
-  async #persist(): Promise<void> {
-    clearTimeout(this.#again);
-    this.#again = undefined;
-    try {
-      await this.#home.saveRoster(this.#loaded.roster);
-    } catch (thrown) {
-      const hint = thrown instanceof TrellisError ? thrown.hint : undefined;
-      this.#log.error("members and revocations are not stored; tried again later", { error: messageOf(thrown), hint });
-      this.#persistIn(STORE_AGAIN);
-    }
-  }
-
-  /** Unless it is to happen anyway. */
-  #persistIn(ms: number): void {
-    this.#again ??= setTimeout(() => void this.#queue.push(() => this.#persist()), ms);
   }
 
   async #openPlane(policing: Policing): Promise<DataPlane> {
@@ -254,31 +254,14 @@ export class Node {
     const handlers: DataPlaneHandlers = {
       control: (batch) => void this.#feed({ type: "datagrams", batch }),
       event: (event) => {
-        if (event.type === "silent" || event.type === "alive")
+        if (event.type === "silent" || event.type === "alive") {
           this.#log.debug(`a link is ${event.type}`, { peer: event.peer });
+          this.#events.add(event.type, { name: this.#nameAt(event.peer) });
+        }
         void this.#feed({ type: "dataPlane", event });
       },
     };
-    if (options.device === undefined) return await openUserspace(options, handlers);
-    const { addon, reason } = loadAddon();
-    if (!addon) {
-      this.#log.warn("no tunnel: the native addon is not there; control traffic only", { reason });
-      return await openUserspace({ ...options, device: undefined }, handlers);
-    }
-    const relay = { hooks: HOOKS[this.#options.relay], objects: relayObjects() };
-    const objects = { ingress: ingressObject(), steering: steeringObject() };
-    const rates = wireRates(addon.measureAead());
-    const guard = (device: string): void => policing.guard(addon, meshObject(), device);
-    const plane = await openNative(addon, options, handlers, rates, objects, relay, guard);
-    if (!plane.sparse.steered) this.#log.warn("sparse flows wait behind bulk flows", { reason: plane.sparse.reason });
-    this.#sayWhoRelays(plane.kernelRelay);
-    return plane;
-  }
-
-  #sayWhoRelays({ reason, attached }: NativeDataPlane["kernelRelay"]): void {
-    if (reason === "") this.#log.info("the kernel relays frames of others", { on: Object.keys(attached).join(" ") });
-    else if (this.#options.relay !== "userspace")
-      this.#log.warn("the daemon itself relays frames of others", { reason });
+    return await openDataPlane(options, handlers, this.#options.relay, policing, this.#log);
   }
 
   /** Events run one after the other: the core never sees two interleaved. */
@@ -323,7 +306,10 @@ export class Node {
         return plane.removeSession(action.localIndex);
       case "setEndpoint":
         return plane.setEndpoint(action.peer, action.endpoint);
+      case "setPlaces":
+        return plane.setPlaces(action.peer, action.places);
       case "setRoute":
+        this.#noteRoute(action);
         return plane.setRoute(action.destination, action.primary, action.backup);
       case "admission":
         return plane.admit(action.keys);
@@ -331,7 +317,9 @@ export class Node {
         this.#traffic.forget(action.peer);
         return plane.removePeer(action.peer);
       case "persist":
-        return await this.#persist();
+        return await this.#storing.save();
+      case "epoch":
+        return await this.#storing.saveEpoch(action.epoch);
       case "notice":
         return this.#notice(action.notice);
       case "message":
@@ -340,13 +328,26 @@ export class Node {
     }
   }
 
+  #nameAt(address: string): string {
+    return this.#loaded.roster.byAddress(address)?.name ?? address;
+  }
+
+  #noteRoute({ destination, primary, backup }: Extract<MeshAction, { type: "setRoute" }>): void {
+    const [to, first, second] = [destination, primary, backup].map((a) => (a === undefined ? null : this.#nameAt(a)));
+    this.#events.add("route", { name: to ?? null, primary: first ?? null, backup: second ?? null });
+  }
+
   #post(peer: string, protocol: string, data: Uint8Array): void {
-    void this.#feed({ type: "command", command: { type: "post", peer, protocol, data } });
+    this.#command({ type: "post", peer, protocol, data });
+  }
+
+  #command(command: MeshCommand): void {
+    void this.#feed({ type: "command", command });
   }
 
   #notice(notice: MeshNotice): void {
     if (notice.kind === "pong") {
-      this.#pings.get(notice.token)?.(notice);
+      this.#pings.hear(notice);
       return;
     }
     if (notice.kind === "sessionDown" || notice.kind === "streamReset" || notice.kind === "undelivered") {
@@ -357,10 +358,12 @@ export class Node {
     if (notice.kind === "refused") this.#expelled = `${notice.name} says: ${notice.message}`;
     if (notice.kind === "sessionUp") {
       this.#expelled = undefined;
-      this.#persistIn(ENDPOINTS_KEPT);
+      this.#storing.saveSoon();
     }
-    const { kind, ...fields } = notice;
-    this.#log.info(kind, Object.fromEntries(Object.entries(fields).filter(([, v]) => typeof v !== "object")));
+    const { kind, ...all } = notice;
+    const fields = Object.fromEntries(Object.entries(all).filter(([, v]) => typeof v !== "object"));
+    this.#log.info(kind, fields);
+    this.#events.add(kind, fields);
   }
 
   #methods(): Readonly<Record<string, Handler>> {
@@ -377,15 +380,19 @@ export class Node {
       underlay: () => underlayAddresses(this.#options.interface),
       uptime: () => systemClock.now() - this.#started,
       peers: () => this.#mesh?.peers(systemClock.now()) ?? [],
+      wayTo: (address) => this.#mesh?.wayTo(address),
+      links: () => this.#mesh?.links() ?? [],
+      events: (after) => this.#events.after(after),
       traffic: () => this.#traffic.totals(plane.stats().sessions),
       counters: () => this.#meter.snapshot(),
       policing,
+      discovery: () => this.#discovering?.view ?? { on: [], reason: "not started" },
       naming,
       supervised: (process.env.NOTIFY_SOCKET ?? "") !== "",
       expelled: () => this.#expelled,
       random: systemRandom,
       command: (command) => this.#feed({ type: "command", command }),
-      ping: (peer) => this.#ping(peer),
+      ping: (peer) => this.#pings.ping(peer),
       saveInvites: () => this.#home.saveInvites(book),
       saveRoster: () => this.#home.saveRoster(roster),
     });
@@ -403,19 +410,6 @@ export class Node {
     };
   }
 
-  /** Milliseconds until the peer's daemon answered; undefined when it does not. */
-  async #ping(peer: string): Promise<number | undefined> {
-    const token = this.#nextPing++;
-    const { promise, resolve } = Promise.withResolvers<number | undefined>();
-    this.#pings.set(token, (pong) => resolve(pong.roundTrip));
-    const timer = setTimeout(() => resolve(undefined), PING_PATIENCE);
-    void this.#feed({ type: "command", command: { type: "ping", peer, token } });
-    const roundTrip = await promise;
-    clearTimeout(timer);
-    this.#pings.delete(token);
-    return roundTrip;
-  }
-
   /** Says goodbye, closes the data path and everything it put into the kernel. */
   stop(): Promise<void> {
     this.#stopping ??= this.#stop();
@@ -428,6 +422,7 @@ export class Node {
     clearTimeout(this.#timer);
     clearInterval(this.#carried);
     this.#watch?.close();
+    this.#discovering?.close();
     this.#starve();
     this.#control?.close();
     this.#mesh = undefined;
@@ -435,15 +430,9 @@ export class Node {
     await this.#subnets?.close();
     await this.#plane?.close();
     this.#policing?.close();
-    await this.#persist();
-    clearTimeout(this.#again);
+    await this.#storing.save();
+    this.#storing.close();
     this.#log.info("gateway has stopped");
     this.#stopped.resolve();
   }
 }
-
-/** Rates as the handshake carries them: whole MB/s, 16 bits. */
-const wireRates = ({ aes256Gcm, chacha20Poly1305 }: AeadRates): AeadRates => ({
-  aes256Gcm: Math.min(0xffff, Math.round(aes256Gcm)),
-  chacha20Poly1305: Math.min(0xffff, Math.round(chacha20Poly1305)),
-});

@@ -4,6 +4,7 @@ import type { Handler } from "./api/server.io.ts";
 import { messageOf } from "./base/errors.ts";
 import { contains, containsAddress, formatIp, formatPrefix, type Prefix, parseIp, parsePrefix } from "./base/ip.ts";
 import type { Log } from "./base/log.ts";
+import { seconds } from "./base/time.ts";
 import type { Addon } from "./dataplane/addon.io.ts";
 import type { NetworkInterface } from "./dataplane/interfaces.ts";
 import type { DataPlane } from "./dataplane/port.ts";
@@ -12,13 +13,13 @@ import { SubnetService } from "./dataplane/subnet-service.io.ts";
 import { interfaces } from "./dataplane/underlay.io.ts";
 import { overlayPrefix } from "./identity/address.ts";
 import type { Member, Roster } from "./identity/roster.ts";
-import type { MeshAction, PeerView } from "./mesh/types.ts";
+import type { MeshAction, PeerView, Way } from "./mesh/types.ts";
 import { order, type Reach } from "./subnets/choose.ts";
 import { type Announcer, type Judgement, judge } from "./subnets/judge.ts";
-import { decodeAnnounced, encodeAnnounced } from "./subnets/message.ts";
+import { systemClock } from "./system.io.ts";
 
-/** Over each session: who announces what. */
-export const SUBNETS = "subnets";
+/** Ways become dearer or cheaper: where a subnet has several gateways, they are compared so often. */
+const COMPARED_EVERY = seconds(5);
 
 export interface SubnettingTerms {
   /** Overlay address of this gateway. */
@@ -32,7 +33,9 @@ export interface SubnettingTerms {
   /** A file of the state directory. */
   readonly memory: string;
   readonly peers: () => readonly PeerView[];
-  readonly post: (peer: string, data: Uint8Array) => void;
+  readonly wayTo: (gateway: string) => Way | undefined;
+  /** Tells all members what we announce from now on. */
+  readonly tell: (subnets: readonly Prefix[]) => void;
   readonly log: Log;
 }
 
@@ -52,7 +55,6 @@ export class Subnetting {
   readonly #service: SubnetService;
   readonly #routes: SubnetRoutes;
   readonly #announced = new Map<string, readonly Prefix[]>(); // by gateway
-  readonly #reach = new Map<string, Reach>();
   /** What we announce now: those of the wanted ones that this machine has a way to. */
   #own: readonly Prefix[] = [];
   /** Why not the others. */
@@ -63,6 +65,7 @@ export class Subnetting {
   #dirty = true;
   #seen = "";
   #revision = 0;
+  #nextComparison = 0;
 
   private constructor(terms: SubnettingTerms) {
     const { plane, addon, memory, log } = terms;
@@ -77,6 +80,7 @@ export class Subnetting {
   /** Throws what `SubnetService` does: who announces must be able to serve. */
   static async open(terms: SubnettingTerms): Promise<Subnetting> {
     const subnetting = new Subnetting(terms);
+    await subnetting.#service.clean();
     if (terms.announce.length > 0) await subnetting.#service.check();
     await subnetting.#look();
     return subnetting;
@@ -104,62 +108,46 @@ export class Subnetting {
 
   /** Tells all others, when it is something else than before. */
   #announce(own: readonly Prefix[]): void {
-    const { log, peers } = this.#terms;
+    const { log, tell } = this.#terms;
     const [before, now] = [this.#own, own].map((list) => list.map(formatPrefix).join(" "));
     this.#own = own;
     if (this.#withdrawn.size > 0 && (now !== before || this.#seen === ""))
       for (const [subnet, reason] of this.#withdrawn) log.warn("a subnet is not announced", { subnet, reason });
     if (now === before) return;
     log.info("subnets are announced", { subnets: now || "none" });
-    for (const peer of peers()) if (peer.sessionId) this.#tell(peer.address);
+    tell(own);
   }
 
   /** Of what the core does: who announces what, who is reached, who is gone. */
   note(action: MeshAction): void {
-    if (action.type === "message" && action.protocol === SUBNETS) this.#hear(action.peer, action.data);
-    else if (action.type === "setRoute") this.#setReach(action.destination, action.primary);
-    else if (action.type === "removePeer") this.#forget(action.peer);
-    else if (action.type === "setEndpoint" || action.type === "installSession")
-      this.#dirty = true; // it may lie in a subnet
-    else if (action.type === "notice") {
-      const { notice } = action;
-      const anew = notice.kind === "sessionUp" || notice.kind === "streamReset";
-      if (anew || (notice.kind === "undelivered" && notice.protocol === SUBNETS && this.#reach.has(notice.peer)))
-        this.#tell(notice.peer);
-    }
+    if (action.type === "subnets") this.#hear(action.gateway, action.subnets);
+    else if (action.type === "removePeer") this.#hear(action.peer, []);
+    else if (action.type === "setRoute") this.#dirty ||= this.#announced.has(action.destination);
+    else if (action.type === "setEndpoint" || action.type === "installSession") this.#dirty = true; // it may lie in a subnet
   }
 
-  /** Also that it is nothing: it may have been something before we were started again. */
-  #tell(peer: string): void {
-    this.#terms.post(peer, encodeAnnounced(this.#own));
-  }
-
-  #hear(peer: string, data: Uint8Array): void {
-    const announced = decodeAnnounced(data);
-    if (!announced) return; // of another release
-    if (announced.length > 0) this.#announced.set(peer, announced);
-    else this.#announced.delete(peer);
+  #hear(gateway: string, announced: readonly Prefix[]): void {
+    if (announced.length === 0 && !this.#announced.has(gateway)) return;
+    if (announced.length > 0 && gateway !== this.#terms.self) this.#announced.set(gateway, announced);
+    else this.#announced.delete(gateway);
     this.#dirty = true;
   }
 
-  /** A way of one hop costs less than one of several: that is what is known. */
-  #setReach(peer: string, primary: string | undefined): void {
-    if (primary === undefined) this.#reach.delete(peer);
-    else this.#reach.set(peer, { cost: primary === peer ? 1 : 2 });
-    if (this.#announced.has(peer)) this.#dirty = true;
-  }
-
-  #forget(peer: string): void {
-    this.#reach.delete(peer);
-    if (this.#announced.delete(peer)) this.#dirty = true;
+  /** A neighbour whose link serves us alone has no cost: there is none nearer. */
+  #reach(gateway: string): Reach | undefined {
+    const way = this.#terms.wayTo(gateway);
+    return way && way.primary !== undefined ? { cost: way.cost ?? 1 } : undefined;
   }
 
   /** After whatever may have changed it. */
   update(): void {
     const { roster, self } = this.#terms;
     const seen = `${roster.revision} ${roster.time.now}`;
-    if (!this.#dirty && seen === this.#seen) return;
+    const now = systemClock.now();
+    const compares = now >= this.#nextComparison && this.#known.some((subnet) => subnet.gateways.length > 1);
+    if (!this.#dirty && seen === this.#seen && !compares) return;
     this.#dirty = false;
+    this.#nextComparison = now + COMPARED_EVERY;
     this.#seen = seen;
     const before = this.#judgement;
     const around = { self, overlay: this.#overlay, networks: this.#networks(), places: this.#places() };
@@ -212,7 +200,7 @@ export class Subnetting {
     this.#known = this.#judgement.subnets.map(({ prefix, gateways }) => {
       const others = gateways.filter((gateway) => gateway !== self);
       const inUse = this.#routes.get(formatPrefix(prefix))?.gateways.find((gateway) => gateway !== self);
-      const ordered = order(others, (gateway) => this.#reach.get(gateway), inUse);
+      const ordered = order(others, (gateway) => this.#reach(gateway), inUse);
       return {
         prefix,
         own: others.length < gateways.length,
@@ -292,8 +280,8 @@ export class Subnetting {
         name: this.#nameOf(address),
         address,
         self: address === self,
-        reached: address === self || this.#reach.has(address),
-        cost: address === self ? 0 : (this.#reach.get(address)?.cost ?? null),
+        reached: address === self || this.#reach(address) !== undefined,
+        cost: address === self ? 0 : (this.#reach(address)?.cost ?? null),
       })),
     };
   }

@@ -6,6 +6,7 @@ NAPI_MODULE_INIT() {
   trellis::register_system(env, exports);
   trellis::register_interfaces(env, exports);
   trellis::register_kernel_routes(env, exports);
+  trellis::register_multicast(env, exports);
   trellis::register_bpf(env, exports);
   trellis::register_relay(env, exports);
   trellis::register_mesh_filter(env, exports);

@@ -17,6 +17,8 @@ void register_interfaces(napi_env env, napi_value exports);
 
 /** Routes of the kernel (kernel_routes.cc). */
 void register_kernel_routes(napi_env env, napi_value exports);
+/** Datagrams to everybody on a link (multicast.cc). */
+void register_multicast(napi_env env, napi_value exports);
 
 /** The relay in the kernel (relay.cc). */
 void register_relay(napi_env env, napi_value exports);

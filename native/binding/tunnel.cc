@@ -1,6 +1,8 @@
 // The tunnel and its AEAD for JavaScript: conversions only.
 #include "tunnel.h"
 
+#include <net/if.h>
+
 #include <memory>
 #include <optional>
 
@@ -62,8 +64,8 @@ napi_value control_array(napi_env env, const std::vector<ControlFrame>& frames) 
 }
 
 napi_value event_object(napi_env env, const Event& event) {
-  napi_value object = event.type == EventType::moved ? endpoint_object(env, event.endpoint) : convert::object(env);
-  constexpr const char* NAMES[] = {"moved", "exhausted", "wanted", "silent", "alive"};
+  napi_value object = event.endpoint.known() ? endpoint_object(env, event.endpoint) : convert::object(env);
+  constexpr const char* NAMES[] = {"moved", "exhausted", "wanted", "silent", "alive", "place", "linkSilent", "linkAlive", "carries", "network"};
   convert::set(env, object, "type", NAMES[static_cast<size_t>(event.type)]);
   if (!event.peer.empty()) convert::set(env, object, "peer", std::string_view(event.peer));
   else convert::set(env, object, "localIndex", double(event.local_index));
@@ -107,20 +109,29 @@ napi_value session_object(napi_env env, const SessionCount& session) {
   return object;
 }
 
-napi_value neighbours_array(napi_env env, const std::vector<Neighbour>& neighbours) {
+napi_value link_object(napi_env env, const LinkCount& link) {
+  const auto ms = [&](uint64_t ns) { return link.round_trip != 0 ? convert::to_js(env, double(ns) / 1e6) : convert::undefined(env); };
+  char name[IF_NAMESIZE];
+  napi_value object = endpoint_object(env, link.to);
+  convert::set(env, object, "peer", std::string_view(link.peer));
+  const bool named = link.via != 0 && if_indextoname(link.via, name) != nullptr;
+  convert::set(env, object, "interface", named ? convert::to_js(env, std::string_view(name)) : convert::undefined(env));
+  convert::set(env, object, "carries", link.carries);
+  convert::set(env, object, "silent", link.silent);
+  convert::set(env, object, "lastRoundTripMs", ms(link.round_trip));
+  convert::set(env, object, "roundTripMs", ms(link.smoothed));
+  convert::set(env, object, "jitterMs", ms(link.jitter));
+  convert::set(env, object, "lostOut", double(link.lost_there) / 256);
+  convert::set(env, object, "lostIn", double(link.lost_here) / 256);
+  convert::set(env, object, "frames", double(link.frames));
+  convert::set(env, object, "bytes", double(link.bytes));
+  return object;
+}
+
+napi_value links_array(napi_env env, const std::vector<LinkCount>& links) {
   napi_value array;
-  napi_create_array_with_length(env, neighbours.size(), &array);
-  for (size_t i = 0; i < neighbours.size(); i++) {
-    const Neighbour& neighbour = neighbours[i];
-    napi_value entry = convert::object(env);
-    convert::set(env, entry, "peer", std::string_view(neighbour.peer));
-    convert::set(env, entry, "frames", double(neighbour.frames));
-    convert::set(env, entry, "bytes", double(neighbour.bytes));
-    const bool answered = neighbour.round_trip != 0;
-    convert::set(env, entry, "roundTripMs", answered ? convert::to_js(env, double(neighbour.round_trip) / 1e6) : convert::undefined(env));
-    convert::set(env, entry, "silent", neighbour.silent);
-    napi_set_element(env, array, static_cast<uint32_t>(i), entry);
-  }
+  napi_create_array_with_length(env, links.size(), &array);
+  for (size_t i = 0; i < links.size(); i++) napi_set_element(env, array, static_cast<uint32_t>(i), link_object(env, links[i]));
   return array;
 }
 
@@ -141,7 +152,7 @@ napi_value stats_object(napi_env env, const TunnelStats& stats) {
   convert::set(env, object, "sparse", sparse);
   convert::set(env, object, "drops", drops);
   convert::set(env, object, "relay", convert::numbers(env, stats.relay));
-  convert::set(env, object, "neighbours", neighbours_array(env, stats.neighbours));
+  convert::set(env, object, "links", links_array(env, stats.links));
   convert::set(env, object, "sessions", sessions);
   return object;
 }
@@ -282,6 +293,33 @@ napi_value set_endpoint(napi_env env, napi_callback_info info) {
   if (!peer) return nullptr;
   const auto to = endpoint(env, arguments[1], arguments[2]);
   if (to) tunnel->set_endpoint(*peer, *to);
+  return nullptr;
+}
+
+/** setPlaces(peer, endpoints): those on an interface that is not there are left out */
+napi_value set_places(napi_env env, napi_callback_info info) {
+  const Arguments<2> arguments(env, info);
+  Tunnel* tunnel = tunnel_of(env, arguments.self);
+  uint32_t count = 0;
+  if (tunnel == nullptr) return nullptr;
+  const auto peer = convert::string(env, arguments[0], "peer");
+  if (!peer) return nullptr;
+  if (napi_get_array_length(env, arguments[1], &count) != napi_ok) {
+    convert::refuse(env, "setPlaces", "an array of endpoints");
+    return nullptr;
+  }
+  std::vector<Endpoint> places;
+  for (uint32_t i = 0; i < count; i++) {
+    napi_value place;
+    napi_get_element(env, arguments[1], i, &place);
+    const auto address = convert::string(env, convert::property(env, place, "address"), "address");
+    if (!address) return nullptr;
+    const auto port = convert::integer(env, convert::property(env, place, "port"), 1, 65535, "port");
+    if (!port) return nullptr;
+    Endpoint parsed;
+    if (parse_endpoint(*address, static_cast<uint32_t>(*port), parsed)) places.push_back(parsed);
+  }
+  tunnel->set_places(*peer, std::move(places));
   return nullptr;
 }
 
@@ -508,6 +546,7 @@ napi_value tunnel_object(napi_env env, const Shared& handle) {
   convert::method(env, object, "useSession", use_session);
   convert::method(env, object, "removeSession", remove_session);
   convert::method(env, object, "setEndpoint", set_endpoint);
+  convert::method(env, object, "setPlaces", set_places);
   convert::method(env, object, "removePeer", remove_peer);
   convert::method(env, object, "limitFrames", limit_frames);
   convert::method(env, object, "allow", allow);

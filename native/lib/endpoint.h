@@ -12,8 +12,11 @@ struct Endpoint {
   in6_addr address{};
   uint32_t scope = 0;  // interface index, for link-local addresses only
   uint16_t port = 0;   // host byte order
+  uint32_t device = 0; // interface that must be left by to get there, when it is not for the machine's routes to say; else 0
 
-  bool operator==(const Endpoint& other) const {
+  bool operator==(const Endpoint& other) const { return is_at(other) && device == other.device; }
+  /** Whether that is the same place, by whatever interface. */
+  bool is_at(const Endpoint& other) const {
     return port == other.port && scope == other.scope && std::memcmp(&address, &other.address, sizeof address) == 0;
   }
   bool is_v4() const { return IN6_IS_ADDR_V4MAPPED(&address); }
@@ -21,6 +24,14 @@ struct Endpoint {
   /** An overlay address, which other gateways lead to. Nothing that arrives on a socket may look so. */
   bool through_mesh() const { return port == 0 && !IN6_IS_ADDR_UNSPECIFIED(&address); }
   bool known() const { return direct() || through_mesh(); }
+};
+
+struct EndpointHash {
+  size_t operator()(const Endpoint& endpoint) const {
+    uint64_t words[2];
+    std::memcpy(words, &endpoint.address, sizeof words);
+    return (words[0] * 0x9e3779b97f4a7c15 ^ words[1] ^ uint64_t{endpoint.port} << 32 ^ endpoint.scope) * 0x9e3779b97f4a7c15;
+  }
 };
 
 /**

@@ -19,11 +19,11 @@ void Inbound::begin(const Tables& tables, int64_t now) {
   if (relay_ != nullptr) relay_->begin(*tables.relay, static_cast<uint64_t>(now) * 1'000'000);
 }
 
-void Inbound::frame(uint8_t* frame, size_t size, const Endpoint& from) {
+void Inbound::frame(uint8_t* frame, size_t size, const Endpoint& from, const in6_addr& to) {
   Endpoint source;
   if (!from.direct()) return counters_.drop(Drop::malformed);  // source port 0: it would pass for an endpoint in the mesh
   if (size == 0 || relay_ == nullptr) return take(frame, size, from);
-  if (frame[0] == FRAME_HELLO) return relay_->hello(frame, size, from);
+  if (frame[0] == FRAME_HELLO) return relay_->hello(frame, size, from, to);
   if (frame[0] != FRAME_RELAY) return take(frame, size, from);
   if (relay_->frame(frame, size, source)) take(frame + RELAY_SIZE, size - RELAY_SIZE, source);
 }
@@ -114,9 +114,24 @@ bool Inbound::open(const SealedHeader& header, uint8_t* frame, size_t size, cons
   return true;
 }
 
-/** The peer moved. Only its newest frame can tell: an older one may have been held back on the path it left. */
+/** Whether the peer has answered there. */
+bool Inbound::is_link(const Endpoint& from) const {
+  const relay_neighbour* neighbour = relay_find_neighbour(tables_->relay.get(), session_->peer->relay_number.load(std::memory_order_relaxed));
+  if (neighbour == nullptr) return false;
+  for (uint32_t i = 0; i < paths_of(*neighbour); i++) {
+    const relay_path& path = neighbour->paths[i];
+    if (endpoint_of(path).is_at(from) && state_field(tables_->relay->states[path.state].asked) != 0) return true;
+  }
+  return false;
+}
+
+/**
+ * The peer is where it was not known to be. Only its newest frame can tell: an older one may have been held back on the path it left.
+ * From the end of a link, which answers for itself, it says nothing: a peer uses its links as it likes.
+ */
 void Inbound::follow(const Endpoint& from) {
   known_ = from;
+  if (is_link(from)) return;
   session_->peer->set_endpoint(from);
   mailbox_.event({EventType::moved, session_->local_index, from, {}});
 }

@@ -25,8 +25,11 @@ class Inbound {
   /** Starts a turn: lookups are made in `tables`, which must live until `finish`. `now` in ms. */
   void begin(const Tables& tables, int64_t now);
 
-  /** Takes one UDP payload. It is opened in place and must stay where it is until `finish`. */
-  void frame(uint8_t* frame, size_t size, const Endpoint& from);
+  /**
+   * Takes one UDP payload, sent to the address `to` of ours if that is known. It is opened in place and must stay where it is until
+   * `finish`.
+   */
+  void frame(uint8_t* frame, size_t size, const Endpoint& from, const in6_addr& to = {});
 
   /** The socket had nothing more. */
   void drained() { queue_.found_empty(); }
@@ -40,6 +43,7 @@ class Inbound {
   bool find(uint32_t index);
   void leave();
   bool open(const SealedHeader& header, uint8_t* frame, size_t size, const Endpoint& from);
+  bool is_link(const Endpoint& from) const;
   void follow(const Endpoint& from);
   void join(const SealedHeader& header, const uint8_t* data, size_t size);
   void deliver(uint8_t* packet, size_t size, bool partial);
@@ -56,7 +60,7 @@ class Inbound {
   int64_t now_ = 0;
 
   Session* session_ = nullptr;  // of the frames at hand
-  Endpoint known_;              // where its peer was last seen
+  Endpoint known_;              // where its peer was last seen, its own endpoint or the end of a link
   uint64_t packets_ = 0;        // authenticated and not yet booked
   uint64_t bytes_ = 0;
   std::vector<std::vector<uint8_t>> joined_;  // packets of this turn that came in parts

@@ -11,14 +11,16 @@ namespace {
 constexpr uint64_t MS = 1'000'000;
 constexpr uint64_t LOOK = 100 * MS;        // between two looks at the counters
 constexpr uint64_t WAIT_MIN = 8 * MS;      // three of these and a round trip are the longest gap in a flow whose link dies
-constexpr uint64_t WAIT_ALONE = 1000 * MS; // nobody could take over: sooner would change nothing
+constexpr uint64_t WAIT_FIRST = 100 * MS;  // of a place that never answered; doubled each time
+constexpr uint64_t WAIT_ALONE = 1000 * MS; // nobody could take over, or it is not this link that would: sooner would change nothing
 constexpr uint64_t WAIT_MAX = 5000 * MS;
+constexpr uint64_t WAIT_IDLE = 15'000 * MS;  // of a link that another stands before
+constexpr uint64_t WAIT_NOBODY = 60'000 * MS;
 constexpr double FULL_RATE = 100;          // packets a second from which on a link is asked as often as it may
 constexpr double RATE_KEPT = 0.95;         // of the rate, from one look to the next
-constexpr uint64_t MISSED = 3;             // unanswered questions make a link silent
-constexpr double JITTER_MIN = 4 * MS;
 constexpr uint64_t PATIENCE_MAX = 60'000;  // ms: it must fit the frame
 constexpr uint64_t SURE = 100 * MS;        // a silence that lasts so long is told
+constexpr uint64_t NEVER = 1;              // `until` of a link that was never answered over, or lost its carrier
 
 }  // namespace
 
@@ -31,17 +33,21 @@ uint64_t Liveness::turn(const Tables& tables, uint64_t now) {
   for (auto& [number, watch] : watches_) {
     const auto neighbour = relay.neighbours.find(number);
     if (neighbour == relay.neighbours.end()) continue;
-    relay_state& state = relay.states[number];
-    measure(watch, state);
-    tell(watch, state, now);
+    follow(watch, neighbour->second);
+    read(watch, relay, now);
+    tell(watch, relay, neighbour->second, now);
     if (!leased) continue;  // who is not sure to live does not ask others
-    if (now >= due(watch, state, now)) ask(watch, relay, neighbour->second, now);
-    next = std::min(next, due(watch, state, now));
+    for (size_t i = 0; i < watch.ways.size(); i++) {
+      Way& way = watch.ways[i];
+      const relay_state& state = relay.states[way.state];
+      if (now >= due(watch, way, state, now)) ask(watch, way, relay, neighbour->second, neighbour->second.paths[i], now);
+      next = std::min(next, due(watch, way, state, now));
+    }
   }
   return std::max(next, now + MS);
 }
 
-/** How much flows over which link since the last look, and what follows from it. */
+/** How much flows to whom since the last look, and what follows from it. */
 void Liveness::look(const Tables& tables, uint64_t now) {
   next_look_ = now + LOOK;
   const RelayTables& relay = *tables.relay;
@@ -59,7 +65,11 @@ void Liveness::look(const Tables& tables, uint64_t now) {
   count_sessions(tables);
   count_subnets(tables);
   count_relayed(relay);
-  for (auto& [number, watch] : watches_) pace(watch, relay.states[number], now);
+  for (auto& [number, watch] : watches_) {
+    read(watch, relay, now);
+    prefer(watch, relay, now);
+    pace(watch, relay, now);
+  }
 }
 
 /** Watches follow the neighbours. */
@@ -74,14 +84,39 @@ void Liveness::meet(const Tables& tables) {
     if (watch.peer != session->peer->id) {  // new, or the number is another's now
       watch = {};
       watch.peer = session->peer->id;
-      watch.wait = WAIT_MAX;
-      watch.frames = state_field(relay.states[number].frames);
+      follow(watch, neighbour->second);
+      watch.frames = frames_to(relay, watch);
     }
+    follow(watch, neighbour->second);
     if (neighbour->second.link == session->remote_index) watch.second = session->local_index > session->remote_index;
   }
 }
 
-/** What our own sessions carry: over the link to the peer, or over those that lead to it. */
+/** What is known of a link goes with its state. */
+void Liveness::follow(Watch& watch, const relay_neighbour& neighbour) {
+  const uint32_t count = paths_of(neighbour);
+  const auto same = [&](size_t i) { return watch.ways[i].state == neighbour.paths[i].state; };
+  bool changed = watch.ways.size() != count;
+  for (size_t i = 0; !changed && i < count; i++) changed = !same(i);
+  if (!changed) return;
+  std::vector<Way> ways(count);
+  std::vector<int> from(count, -1);
+  for (size_t i = 0; i < count; i++) {
+    const uint32_t state = neighbour.paths[i].state;
+    const auto old = std::find_if(watch.ways.begin(), watch.ways.end(), [&](const Way& way) { return way.state == state; });
+    if (old == watch.ways.end()) {
+      ways[i].state = state;
+      ways[i].wait = WAIT_MAX;
+    } else {
+      from[i] = static_cast<int>(old - watch.ways.begin());
+      ways[i] = *old;
+    }
+  }
+  watch.ways = std::move(ways);
+  watch.preference.rearrange(from);
+}
+
+/** What our own sessions carry: to the peer itself, or to those that lead to it. */
 void Liveness::count_sessions(const Tables& tables) {
   std::unordered_map<std::string, uint64_t> total;
   std::unordered_map<std::string, const Peer*> peers;
@@ -122,16 +157,22 @@ void Liveness::count_subnets(const Tables& tables) {
   }
 }
 
+uint64_t Liveness::frames_to(const RelayTables& relay, const Watch& watch) {
+  uint64_t frames = 0;
+  for (const Way& way : watch.ways) frames += state_field(relay.states[way.state].frames);
+  return frames;
+}
+
 /** What we carry for others. */
 void Liveness::count_relayed(const RelayTables& relay) {
   for (auto& [number, watch] : watches_) {
-    const uint64_t frames = state_field(relay.states[number].frames);
+    const uint64_t frames = frames_to(relay, watch);
     if (frames > watch.frames) add(relay, number, static_cast<double>(frames - watch.frames) * 1e9 / LOOK);
     watch.frames = frames;
   }
 }
 
-/** So much flows over a link, and would over what takes its place. */
+/** So much flows to a neighbour, and would to what takes its place. */
 void Liveness::add(const RelayTables& relay, uint32_t number, double rate) {
   const auto raise = [&](uint32_t which) {
     if (const auto found = watches_.find(which); found != watches_.end()) found->second.rate = std::max(found->second.rate, rate);
@@ -143,69 +184,127 @@ void Liveness::add(const RelayTables& relay, uint32_t number, double rate) {
   }
 }
 
-/** How often this neighbour is asked from now on. When it becomes more often, what was promised for longer is taken back. */
-void Liveness::pace(Watch& watch, relay_state& state, uint64_t now) const {
-  const double wanted = watch.rate > 0 ? WAIT_MIN * std::max(1.0, FULL_RATE / watch.rate) : WAIT_MAX;
-  const uint64_t least = watch.replaceable ? WAIT_MIN : WAIT_ALONE;
-  const uint64_t wait = std::clamp(static_cast<uint64_t>(std::min<double>(wanted, WAIT_MAX)), least, WAIT_MAX);
-  const bool sooner = wait < watch.wait;
-  watch.wait = wait;
-  const uint64_t until = state_field(state.until), soon = now + patience(watch) * MS;
-  if (sooner && until > soon) std::atomic_ref(state.until).store(soon, std::memory_order_relaxed);
+void Liveness::prefer(Watch& watch, const RelayTables& relay, uint64_t now) const {
+  std::vector<Standing> links(watch.ways.size());
+  for (size_t i = 0; i < links.size(); i++) {
+    const Way& way = watch.ways[i];
+    Standing& link = links[i];
+    link.silent = way.silent;
+    link.answered = way.measure.answered();
+    link.round_trip = way.measure.round_trip();
+    link.lost = way.measure.lost();
+    link.rank = static_cast<uint32_t>(state_field(relay.states[way.state].rank));
+  }
+  watch.preference.turn(links, now);
+  for (size_t i = 0; i < links.size(); i++) std::atomic_ref(relay.states[watch.ways[i].state].rank).store(links[i].rank, std::memory_order_relaxed);
 }
 
-/** RFC 6298, section 2. */
-void Liveness::measure(Watch& watch, const relay_state& state) const {
-  const uint64_t answered = state_field(state.asked);
-  if (answered == watch.answered) return;
-  watch.answered = answered;
-  watch.unanswered = 0;
-  const double sample = static_cast<double>(state_field(state.round_trip));
-  watch.variation = watch.smoothed ? 0.75 * watch.variation + 0.25 * std::abs(*watch.smoothed - sample) : sample / 2;
-  watch.smoothed = watch.smoothed ? 0.875 * *watch.smoothed + 0.125 * sample : sample;
+bool Liveness::lives_elsewhere(const Watch& watch, const Way& way) const {
+  return std::any_of(watch.ways.begin(), watch.ways.end(), [&](const Way& other) { return other.state != way.state && !other.silent; });
 }
 
-/** How long an answer may take, ns. Before the first nobody knows how far away the neighbour is. */
-double Liveness::trip(const Watch& watch) const {
-  return watch.smoothed ? *watch.smoothed + std::max(JITTER_MIN, 4 * watch.variation) : 1e9;
+/**
+ * How often this neighbour is asked from now on: over the link that carries and the one that would take over as often as the flow
+ * deserves. When it becomes more often, what was promised for longer is taken back.
+ */
+void Liveness::pace(Watch& watch, const RelayTables& relay, uint64_t now) const {
+  for (Way& way : watch.ways) {
+    const relay_state& state = relay.states[way.state];
+    const uint64_t rank = state_field(state.rank);
+    const uint64_t idle = rank == 0 ? WAIT_MAX : WAIT_IDLE;
+    const double wanted = watch.rate > 0 ? WAIT_MIN * std::max(1.0, FULL_RATE / watch.rate) : static_cast<double>(idle);
+    const bool matters = rank <= 1 && (watch.replaceable || lives_elsewhere(watch, way));
+    const uint64_t wait = std::clamp(static_cast<uint64_t>(std::min(wanted, static_cast<double>(idle))), matters ? WAIT_MIN : WAIT_ALONE, idle);
+    const bool sooner = wait < way.wait;
+    way.wait = wait;
+    const uint64_t until = state_field(state.until), soon = now + patience(watch, way) * MS;
+    if (sooner && until > soon) std::atomic_ref(const_cast<__u64&>(state.until)).store(soon, std::memory_order_relaxed);
+  }
+}
+
+void Liveness::read(Watch& watch, const RelayTables& relay, uint64_t now) const {
+  for (Way& way : watch.ways) {
+    relay_state& state = relay.states[way.state];
+    if (way.measure.read(state, way.silent || is_silent(state, now))) way.unanswered = 0;
+    // Who was never asked is not silent; who does not answer here, but over another link, is.
+    __u64 never_asked = 0;
+    if (way.unanswered > way.measure.misses(WAIT_ALONE) && lives_elsewhere(watch, way)) {
+      std::atomic_ref(state.until).compare_exchange_strong(never_asked, NEVER);
+    }
+    way.silent = is_silent(state, now);
+  }
 }
 
 /** In ms. One that does not answer may have moved away: it gets more and more time. */
-uint64_t Liveness::patience(const Watch& watch) const {
-  const double wait = static_cast<double>(watch.wait) * (watch.second ? 1.5 : 1);
-  const double longer = std::exp2(std::min(8u, watch.unanswered - std::min(watch.unanswered, unsigned{MISSED})));
-  return std::clamp<uint64_t>(static_cast<uint64_t>(std::ceil((MISSED * wait + trip(watch) * longer) / MS)), 1, PATIENCE_MAX);
+uint64_t Liveness::patience(const Watch& watch, const Way& way) const {
+  const uint64_t wait = wait_of(watch, way);
+  const unsigned misses = way.measure.misses(wait);
+  const double longer = std::exp2(std::min(8u, way.unanswered - std::min(way.unanswered, misses)));
+  const double allowed = static_cast<double>(misses) * static_cast<double>(wait) + way.measure.trip() * longer;
+  return std::clamp<uint64_t>(static_cast<uint64_t>(std::ceil(allowed / MS)), 1, PATIENCE_MAX);
 }
 
 /**
  * A question that the other has asked, and that we answered with one of our own, serves as well as ours. Before what was promised runs
  * out, perhaps by a pace that is no more, there is another in any case; and when nobody answers, more at growing pauses.
  */
-uint64_t Liveness::due(const Watch& watch, const relay_state& state, uint64_t now) const {
-  const uint64_t wait = watch.second ? watch.wait * 3 / 2 : watch.wait;
+uint64_t Liveness::due(const Watch& watch, const Way& way, const relay_state& state, uint64_t now) const {
+  const uint64_t wait = wait_of(watch, way);
   const uint64_t answered = state_field(state.asked), until = state_field(state.until);
-  if (until == 0) return watch.asked == 0 ? now : watch.asked + std::min(wait, WAIT_ALONE);
-  if (now > until) return watch.asked + std::min(wait, WAIT_MIN << std::min(10u, watch.unanswered));
-  const uint64_t regular = std::max(watch.asked, answered) + wait;
-  return std::min(regular, std::max(until - std::min(until, static_cast<uint64_t>(trip(watch))), watch.asked + WAIT_MIN));
+  const unsigned doubled = std::min(10u, way.unanswered);
+  if (until == 0) return way.asked == 0 ? now : way.asked + std::min(wait, WAIT_ALONE);
+  if (answered == 0) return way.asked == 0 ? now : way.asked + std::min(WAIT_NOBODY, (WAIT_FIRST / 2) << doubled);
+  if (now > until) return way.asked + std::min(lives_elsewhere(watch, way) ? std::max(wait, WAIT_ALONE) : wait, WAIT_MIN << doubled);
+  const uint64_t regular = std::max(way.asked, answered) + wait;
+  return std::min(regular, std::max(until - std::min(until, static_cast<uint64_t>(way.measure.trip())), way.asked + WAIT_MIN));
 }
 
-void Liveness::ask(Watch& watch, const RelayTables& relay, const relay_neighbour& neighbour, uint64_t now) const {
-  watch.asked = now;
-  watch.unanswered++;
+void Liveness::ask(const Watch& watch, Way& way, const RelayTables& relay, const relay_neighbour& to, const relay_path& path, uint64_t now) const {
+  way.asked = now;
+  way.unanswered++;
   relay_words question;
-  hello_write(&question, HELLO_ASK, static_cast<uint16_t>(patience(watch)), now + relay.clock, 0, &neighbour);
-  ask_(endpoint_of(neighbour), question);
+  hello_write(&question, HELLO_ASK, static_cast<uint16_t>(patience(watch, way)), hello_question(&relay, &path, now), 0, &to);
+  ask_(endpoint_of(path), question);
 }
 
-void Liveness::tell(Watch& watch, const relay_state& state, uint64_t now) const {
-  if (state_field(state.until) == 0) return;  // nothing is known yet
-  const bool silent = is_silent(state, now);
-  if (!silent) watch.silent_since = 0;
-  else if (watch.silent_since == 0) watch.silent_since = now;
-  if (watch.told == silent || (silent && now - watch.silent_since < SURE)) return;
-  watch.told = silent;
-  tell_(watch.peer, silent);
+std::optional<Liveness::News> Liveness::Told::take(bool is_silent, uint64_t now) {
+  if (!is_silent) silent_since = 0;
+  else if (silent_since == 0) silent_since = now;
+  if (silent == is_silent || (is_silent && now - silent_since < SURE)) return std::nullopt;
+  silent = is_silent;
+  return is_silent ? News::silent : News::alive;
+}
+
+void Liveness::tell(Watch& watch, const RelayTables& relay, const relay_neighbour& neighbour, uint64_t now) const {
+  bool known = false;
+  for (size_t i = 0; i < watch.ways.size(); i++) {
+    const Endpoint place = endpoint_of(neighbour.paths[i]);
+    bool answered = false, silent = true;
+    for (size_t j = 0; j < watch.ways.size(); j++) {  // over several interfaces perhaps; the first speaks for all
+      if (!endpoint_of(neighbour.paths[j]).is_at(place)) continue;
+      if (j < i) break;
+      answered = answered || state_field(relay.states[watch.ways[j].state].asked) != 0;
+      silent = silent && watch.ways[j].silent;
+    }
+    known = known || answered;
+    if (!answered) continue;
+    if (const auto news = watch.ways[i].told.take(silent, now)) tell_(*news, watch.peer, &place);
+  }
+  if (!known) return;
+  const bool silent = std::all_of(watch.ways.begin(), watch.ways.end(), [](const Way& way) { return way.silent; });
+  if (const auto news = watch.told.take(silent, now)) tell_(*news, watch.peer, nullptr);
+  uint32_t chosen;
+  if (relay_choose(&relay, &neighbour, now, &chosen) >= RELAY_SILENT || neighbour.paths[chosen].state == watch.carries) return;
+  watch.carries = neighbour.paths[chosen].state;
+  const Endpoint link = endpoint_of(neighbour.paths[chosen]);
+  tell_(News::carries, watch.peer, &link);
+}
+
+void Liveness::cut(const Tables& tables, uint32_t device) {
+  const RelayTables& relay = *tables.relay;
+  for (const auto& [state, via] : relay.via) {
+    if (via == device) std::atomic_ref(relay.states[state].until).store(NEVER, std::memory_order_relaxed);
+  }
 }
 
 }  // namespace trellis

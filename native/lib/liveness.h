@@ -1,11 +1,15 @@
-// Which neighbours are asked whether they live, and when: often where packets flow and a backup could take them over, rarely elsewhere.
+// Over which links neighbours are asked whether they live, and when: often where packets flow and another link or a backup could take
+// them over, rarely elsewhere.
 #pragma once
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
+#include "measure.h"
+#include "preference.h"
 #include "tables.h"
 
 namespace trellis {
@@ -14,45 +18,66 @@ namespace trellis {
 class Liveness {
  public:
   using Ask = std::function<void(const Endpoint& to, const relay_words& question)>;
-  /** A neighbour fell silent, or has answered: for the first time, or again. */
-  using Tell = std::function<void(const std::string& peer, bool silent)>;
+  /** `silent`, `alive`: a neighbour over all its links, or one of the links when it is named. `carries`: that link, from now on. */
+  enum class News { silent, alive, carries };
+  using Tell = std::function<void(News news, const std::string& peer, const Endpoint* link)>;
 
   Liveness(Ask ask, Tell tell) : ask_(std::move(ask)), tell_(std::move(tell)) {}
 
   /** Asks whoever is due; gives when to come back. */
   uint64_t turn(const Tables& tables, uint64_t now);
 
+  /** An interface has lost its carrier: its links are silent from now on, for the kernel too. */
+  void cut(const Tables& tables, uint32_t device);
+
  private:
+  struct Told {
+    std::optional<bool> silent; // what was told last
+    uint64_t silent_since = 0;
+    /** What is to be told now that this is so. */
+    std::optional<News> take(bool is_silent, uint64_t now);
+  };
+
+  struct Way {
+    uint32_t state = 0;         // number of its state
+    Measure measure;
+    uint64_t wait = 0;          // between two questions
+    uint64_t asked = 0;         // when we last did
+    unsigned unanswered = 0;    // questions since the last answer
+    bool silent = true;         // at the last turn
+    Told told;
+  };
+
   struct Watch {
     std::string peer;
-    bool second = false;          // leaves it to the other to ask, while it does
-    uint64_t frames = 0;          // sent on to it, at the last look
-    double rate = 0;              // packets a second on this link, falling slowly
-    bool replaceable = false;     // there is a backup for it, or it is one
-    uint64_t wait = 0;            // between two questions
-    uint64_t asked = 0;           // when we last did
-    uint64_t answered = 0;        // the question that it had answered at the last look
-    unsigned unanswered = 0;      // questions since then
-    std::optional<double> smoothed;  // round trip, RFC 6298
-    double variation = 0;
-    std::optional<bool> told;     // what was told last
-    uint64_t silent_since = 0;
+    bool second = false;        // leaves it to the other to ask, while it does
+    uint64_t frames = 0;        // sent on to it, at the last look
+    double rate = 0;            // packets a second to this neighbour, falling slowly
+    bool replaceable = false;   // there is a backup for it, or it is one
+    std::vector<Way> ways;      // as the tables have them
+    Preference preference;
+    Told told;
+    uint32_t carries = 0;       // state of the link that was told last to carry
   };
 
   void look(const Tables& tables, uint64_t now);
   void meet(const Tables& tables);
+  static void follow(Watch& watch, const relay_neighbour& neighbour);
   void count_sessions(const Tables& tables);
   /** The gateways of a subnet that several announce stand in for each other. */
   void count_subnets(const Tables& tables);
   void count_relayed(const RelayTables& relay);
   void add(const RelayTables& relay, uint32_t number, double rate);
-  void pace(Watch& watch, relay_state& state, uint64_t now) const;
-  void measure(Watch& watch, const relay_state& state) const;
-  double trip(const Watch& watch) const;
-  uint64_t patience(const Watch& watch) const;
-  uint64_t due(const Watch& watch, const relay_state& state, uint64_t now) const;
-  void ask(Watch& watch, const RelayTables& relay, const relay_neighbour& neighbour, uint64_t now) const;
-  void tell(Watch& watch, const relay_state& state, uint64_t now) const;
+  static uint64_t frames_to(const RelayTables& relay, const Watch& watch);
+  void prefer(Watch& watch, const RelayTables& relay, uint64_t now) const;
+  void pace(Watch& watch, const RelayTables& relay, uint64_t now) const;
+  void read(Watch& watch, const RelayTables& relay, uint64_t now) const;
+  bool lives_elsewhere(const Watch& watch, const Way& way) const;
+  uint64_t wait_of(const Watch& watch, const Way& way) const { return watch.second ? way.wait * 3 / 2 : way.wait; }
+  uint64_t patience(const Watch& watch, const Way& way) const;
+  uint64_t due(const Watch& watch, const Way& way, const relay_state& state, uint64_t now) const;
+  void ask(const Watch& watch, Way& way, const RelayTables& relay, const relay_neighbour& to, const relay_path& path, uint64_t now) const;
+  void tell(Watch& watch, const RelayTables& relay, const relay_neighbour& neighbour, uint64_t now) const;
 
   Ask ask_;
   Tell tell_;

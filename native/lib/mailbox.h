@@ -16,13 +16,13 @@ struct ControlFrame {
   std::vector<uint8_t> payload;
 };
 
-enum class EventType : uint8_t { moved, exhausted, wanted, silent, alive };
+enum class EventType : uint8_t { moved, exhausted, wanted, silent, alive, place, link_silent, link_alive, carries, network };
 
 struct Event {
   EventType type;
   uint32_t local_index = 0;  // moved, exhausted
-  Endpoint endpoint;         // moved
-  std::string peer;          // wanted, silent, alive
+  Endpoint endpoint;         // moved, place, link_silent, link_alive, carries
+  std::string peer;          // all but moved, exhausted and network
 };
 
 /** `notify` is called, from any worker, when something lies in an empty mailbox. */
@@ -59,6 +59,18 @@ class Mailbox {
     event({EventType::wanted, 0, {}, peer});
   }
 
+  /** A peer may be there: told at most four times a second per peer, so that who sends recorded hellos from anywhere wakes nobody. */
+  void place(const std::string& peer, const Endpoint& endpoint, int64_t now) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (placed_.size() >= MAX_ASKED) placed_.clear();
+      const auto [at, is_new] = placed_.try_emplace(peer, now);
+      if (!is_new && now - at->second < PLACE_AGAIN) return;
+      at->second = now;
+    }
+    event({EventType::place, 0, endpoint, peer});
+  }
+
   void drain(std::vector<ControlFrame>& control, std::vector<Event>& events) {
     const std::lock_guard lock(mutex_);
     control.swap(control_);
@@ -72,6 +84,7 @@ class Mailbox {
   static constexpr size_t MAX_EVENTS = 1024;
   static constexpr size_t MAX_ASKED = 1024;
   static constexpr int64_t ASK_AGAIN = 1000;
+  static constexpr int64_t PLACE_AGAIN = 250;
 
   template <typename Store>
   bool put(Store store) {
@@ -88,7 +101,7 @@ class Mailbox {
   std::mutex mutex_;
   std::vector<ControlFrame> control_;
   std::vector<Event> events_;
-  std::unordered_map<std::string, int64_t> asked_;
+  std::unordered_map<std::string, int64_t> asked_, placed_;
   std::function<void()> notify_;
 };
 

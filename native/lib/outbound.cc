@@ -75,7 +75,8 @@ void Outbound::leave_target() {
     counters_.sent_packets.add(packets_);
     counters_.sent_bytes.add(bytes_);
   }
-  packets_ = bytes_ = 0;
+  if (frames_ > 0 && way_.path != 0) sent_on(tables_->relay->states[way_.path], frames_, frame_bytes_);
+  packets_ = bytes_ = frames_ = frame_bytes_ = 0;
   target_ = {};
 }
 
@@ -88,8 +89,12 @@ void Outbound::flush() {
 const Peer* Outbound::owner_of(const uint8_t* packet) {
   const Owners* owners = tables_->routes->find_destination(packet);
   if (owners == nullptr) return nullptr;
-  if (owners != owners_) owner_ = first_reached(*tables_->relay, *owners, static_cast<uint64_t>(now_) * 1'000'000);
+  if (owners == owners_) return owner_;
   owners_ = owners;
+  owner_ = first_reached(*tables_->relay, *owners, static_cast<uint64_t>(now_) * 1'000'000);
+  // The first would be used if it had a session: the runtime may make one.
+  if (!owners->peers.empty() && owner_ != owners->peers.front().get() && owners->peers.front()->target().session == nullptr)
+    mailbox_.wanted(owners->peers.front()->id, now_);
   return owner_;
 }
 
@@ -101,7 +106,9 @@ bool Outbound::find_target(const uint8_t* packet) {
     if (peer != nullptr) target_ = peer->target();
     limit_ = peer != nullptr ? peer->frame_limit.load(std::memory_order_relaxed) : 0;
     batch_.part();
-    if (!find_way(*tables_->relay, target_.endpoint, static_cast<uint64_t>(now_) * 1'000'000, way_)) target_.endpoint = {};
+    Receiver receiver{target_.endpoint};
+    if (peer != nullptr) receiver = {target_.endpoint, peer->relay_number.load(std::memory_order_relaxed), peer->label};
+    if (!find_way(*tables_->relay, receiver, static_cast<uint64_t>(now_) * 1'000'000, way_)) target_.endpoint = {};
     peer_ = peer;
   }
   return target_.session != nullptr && target_.endpoint.known();
@@ -204,6 +211,8 @@ void Outbound::seal_part(const uint8_t* packet, size_t size, uint64_t counter, u
   uint8_t* sealed = frame + HEADER_SIZE;
   if (!session.sealers[worker_]->seal(nonce, frame, HEADER_SIZE, packet, sealed, size, sealed + size)) return counters_.drop(Drop::malformed);
   batch_.commit(way_.to, way_.before() + size + FRAME_OVERHEAD);
+  frames_++;
+  frame_bytes_ += way_.before() + size + FRAME_OVERHEAD;
 }
 
 }  // namespace trellis

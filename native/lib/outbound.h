@@ -83,6 +83,8 @@ class Outbound {
   size_t limit_ = 0;            // of a frame there; 0 for none
   uint64_t packets_ = 0;  // sealed for `target_` and not yet booked
   uint64_t bytes_ = 0;
+  uint64_t frames_ = 0;   // made of these
+  uint64_t frame_bytes_ = 0;
 };
 
 }  // namespace trellis

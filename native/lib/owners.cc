@@ -5,10 +5,14 @@ namespace trellis {
 bool is_reached(const RelayTables& tables, const Peer& peer, uint64_t now) {
   const Target target = peer.target();
   if (target.session == nullptr || !target.endpoint.known()) return false;
-  const relay_state* state = relay_find_state(&tables, peer.relay_number.load(std::memory_order_relaxed));
-  if (target.endpoint.direct()) return state == nullptr || !is_silent(*state, now);
-  Way way;
-  return find_way(tables, target.endpoint, now, way);
+  const auto lives = [&](const relay_neighbour& neighbour) {
+    uint32_t path;
+    return relay_choose(&tables, &neighbour, now, &path) < RELAY_SILENT;
+  };
+  const relay_neighbour* neighbour = relay_find_neighbour(&tables, peer.relay_number.load(std::memory_order_relaxed));
+  if (target.endpoint.direct() && (neighbour == nullptr || lives(*neighbour))) return true;
+  relay_hop hop;
+  return relay_route(&tables, peer.label, now, &hop) && lives(*hop.to);
 }
 
 const Peer* first_reached(const RelayTables& tables, const Owners& owners, uint64_t now) {

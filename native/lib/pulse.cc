@@ -1,56 +1,93 @@
 #include "pulse.h"
 
+#include <poll.h>
 #include <pthread.h>
+#include <sys/eventfd.h>
 
-#include <chrono>
+#include <algorithm>
+#include <ctime>
+#include <utility>
 
 namespace trellis {
 namespace {
 
-using Clock = std::chrono::steady_clock;  // CLOCK_MONOTONIC, as the kernel programs have it
+constexpr uint64_t SECOND = 1'000'000'000;
+constexpr uint64_t TELL_EVERY = SECOND / 5;  // of changes of interfaces and routes, of which there may be many
 
+/** CLOCK_MONOTONIC, as the kernel programs have it. */
 uint64_t now_ns() {
-  return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now().time_since_epoch()).count());
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<uint64_t>(now.tv_sec) * SECOND + static_cast<uint64_t>(now.tv_nsec);
+}
+
+EventType type_of(Liveness::News news, bool of_link) {
+  if (news == Liveness::News::carries) return EventType::carries;
+  if (news == Liveness::News::silent) return of_link ? EventType::link_silent : EventType::silent;
+  return of_link ? EventType::link_alive : EventType::alive;
 }
 
 }  // namespace
 
-Pulse::Pulse(const Published& published, Mailbox& mailbox, const UdpSocket& socket)
+Pulse::Pulse(const Published& published, Mailbox& mailbox, const UdpSocket& socket, std::shared_ptr<Uplinks> uplinks)
     : published_(published),
+      mailbox_(mailbox),
       liveness_([&socket](const Endpoint& to, const relay_words& question) { socket.send_urgent(to, reinterpret_cast<const uint8_t*>(&question), sizeof question); },
-                [&mailbox](const std::string& peer, bool silent) {
-                  mailbox.event({silent ? EventType::silent : EventType::alive, 0, {}, peer});
-                }) {}
+                [&mailbox](Liveness::News news, const std::string& peer, const Endpoint* link) {
+                  mailbox.event({type_of(news, link != nullptr), 0, link != nullptr ? *link : Endpoint{}, peer});
+                }),
+      uplinks_(std::move(uplinks)) {}
 
-void Pulse::start() {
+Status Pulse::start() {
+  wake_ = Descriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!wake_.open()) return failed("eventfd");
   thread_ = std::thread([this] { run(); });
   pthread_setname_np(thread_.native_handle(), "trellis-pulse");
   // A question that waits for a core makes a link look dead. Where this is not allowed, it waits.
   sched_param priority{};
   priority.sched_priority = 1;
   pthread_setschedparam(thread_.native_handle(), SCHED_RR, &priority);
+  return {};
 }
 
 void Pulse::stop() {
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-  }
-  wake_.notify_all();
-  if (thread_.joinable()) thread_.join();
+  if (!thread_.joinable()) return;
+  stopping_.store(true, std::memory_order_release);
+  eventfd_write(wake_.get(), 1);
+  thread_.join();
 }
 
 void Pulse::run() {
-  std::shared_ptr<const Tables> tables;
-  uint64_t version = 0;
-  std::unique_lock lock(mutex_);
-  while (!stopping_) {
-    lock.unlock();
-    published_.refresh(tables, version);
-    const uint64_t next = liveness_.turn(*tables, now_ns());
-    lock.lock();
-    wake_.wait_until(lock, Clock::time_point(std::chrono::nanoseconds(next)), [this] { return stopping_; });
+  while (!stopping_.load(std::memory_order_acquire)) {
+    published_.refresh(tables_, version_);
+    const uint64_t now = now_ns();
+    uint64_t next = liveness_.turn(*tables_, now);
+    if (changed_) next = std::min(next, next_told_);
+    wait(next);
+    hear(now_ns());
   }
+  tables_.reset();
+}
+
+/** Until then, or until interfaces or routes change. */
+void Pulse::wait(uint64_t until) {
+  const uint64_t now = now_ns();
+  const uint64_t span = until - std::min(until, now);
+  const timespec timeout{static_cast<time_t>(span / SECOND), static_cast<long>(span % SECOND)};
+  pollfd fds[] = {{wake_.get(), POLLIN, 0}, {uplinks_ != nullptr ? uplinks_->descriptor() : -1, POLLIN, 0}};
+  ppoll(fds, 2, &timeout, nullptr);
+}
+
+/** The links of an interface without a carrier are silent at once; that there may be other ways now is told, not too often. */
+void Pulse::hear(uint64_t now) {
+  if (uplinks_ == nullptr) return;
+  const uint64_t version = uplinks_->version();
+  for (const uint32_t device : uplinks_->hear()) liveness_.cut(*tables_, device);
+  changed_ = changed_ || uplinks_->version() != version;
+  if (!changed_ || now < next_told_) return;
+  mailbox_.event({EventType::network, 0, {}, {}});
+  changed_ = false;
+  next_told_ = now + TELL_EVERY;
 }
 
 }  // namespace trellis

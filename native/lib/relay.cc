@@ -14,26 +14,63 @@ uint64_t clock_ns() {
   return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
 }
 
+bool is_alive(const RelayTables& tables, const relay_hop& hop, uint64_t now) {
+  return relay_standing(&tables, relay_path_of(&hop), now) < RELAY_SILENT;
+}
+
+bool leads_to(const relay_neighbour& neighbour, const Endpoint& place) {
+  for (uint32_t i = 0; i < paths_of(neighbour); i++) {
+    if (endpoint_of(neighbour.paths[i]).is_at(place)) return true;
+  }
+  return false;
+}
+
+void go_directly(const relay_hop& hop, Way& way) {
+  const relay_path& path = *relay_path_of(&hop);
+  way = {endpoint_of(path), std::nullopt, path.state};
+}
+
+void go_through(const RelayTables& tables, const relay_hop& hop, uint64_t label, Way& way) {
+  relay_words words{0, label, tables.label, 0};
+  relay_address(&words, RELAY_TTL, hop.to);
+  go_directly(hop, way);
+  way.header = words;
+}
+
 }  // namespace
 
-Endpoint endpoint_of(const relay_neighbour& neighbour) {
+Endpoint endpoint_of(const relay_path& path) {
   Endpoint endpoint;
-  std::memcpy(&endpoint.address, neighbour.address, sizeof endpoint.address);
-  endpoint.scope = neighbour.scope;
-  endpoint.port = ntohs(neighbour.port);
+  std::memcpy(&endpoint.address, path.address, sizeof endpoint.address);
+  endpoint.port = ntohs(path.port);
+  const bool link_local = IN6_IS_ADDR_LINKLOCAL(&endpoint.address);
+  (link_local ? endpoint.scope : endpoint.device) = path.device;
   return endpoint;
 }
 
-bool find_way(const RelayTables& tables, const Endpoint& wanted, uint64_t now, Way& way) {
-  way = {wanted, std::nullopt};
-  if (!wanted.through_mesh()) return wanted.known();
-  relay_hop hop;
-  const uint64_t label = load64(wanted.address.s6_addr + 8);
-  const bool ours = tables.label != 0 && std::memcmp(&wanted.address, tables.prefix.data(), tables.prefix.size()) == 0;
-  if (!ours || !relay_route(&tables, label, now, &hop)) return false;
-  relay_words words{0, label, tables.label, 0};
-  relay_address(&words, RELAY_TTL, hop.to);
-  way = {endpoint_of(*hop.to), words};
+bool find_way(const RelayTables& tables, const Receiver& wanted, uint64_t now, Way& way) {
+  relay_hop hop{};
+  way = {wanted.endpoint, std::nullopt, 0};
+  if (wanted.endpoint.through_mesh()) {
+    const in6_addr& address = wanted.endpoint.address;
+    const uint64_t label = load64(address.s6_addr + 8);
+    const bool ours = tables.label != 0 && std::memcmp(&address, tables.prefix.data(), tables.prefix.size()) == 0;
+    if (!ours || !relay_route(&tables, label, now, &hop)) return false;
+    go_through(tables, hop, label, way);
+    return true;
+  }
+  hop.to = relay_find_neighbour(&tables, wanted.number);
+  if (hop.to == nullptr || !leads_to(*hop.to, wanted.endpoint)) return wanted.endpoint.known();
+  if (relay_choose(&tables, hop.to, now, &hop.path) < RELAY_SILENT) {
+    go_directly(hop, way);
+    return true;
+  }
+  relay_hop other{};
+  if (relay_route(&tables, wanted.label, now, &other) && other.number != wanted.number && is_alive(tables, other, now)) {
+    go_through(tables, other, wanted.label, way);
+  } else {
+    go_directly(hop, way);
+  }
   return true;
 }
 
@@ -68,29 +105,34 @@ void Relay::decide(const relay_words& words) {
   verdict_ = relay_decide(tables_, &words, now_, &hop_);
   if (verdict_ != RELAY_VERDICT_FORWARD) return;
   relay_address(&onward_, static_cast<uint8_t>(relay_ttl(&words) - 1), hop_.to);
-  to_ = endpoint_of(*hop_.to);
+  to_ = endpoint_of(*relay_path_of(&hop_));
 }
 
-void Relay::hello(const uint8_t* frame, size_t size, const Endpoint& from) {
+void Relay::hello(const uint8_t* frame, size_t size, const Endpoint& from, const in6_addr& to) {
   uint32_t verdict = RELAY_VERDICT_SHORT;
   if (size == RELAY_SIZE) {
     relay_words words;
     std::memcpy(&words, frame, RELAY_SIZE);
-    verdict = take_hello(words, from);
+    verdict = take_hello(words, from, to);
   }
   counters_.relay[verdict].add(1);
 }
 
-uint32_t Relay::take_hello(const relay_words& words, const Endpoint& from) {
-  relay_hop hop;
-  if (const uint32_t verdict = hello_sender(tables_, &words, &hop); verdict != RELAY_VERDICT_HEARD) return verdict;
-  if (!(endpoint_of(*hop.to) == from)) return RELAY_VERDICT_ELSEWHERE;
+uint32_t Relay::take_hello(const relay_words& words, const Endpoint& from, const in6_addr& to) {
+  relay_hop hop{};
+  relay_source source{};
+  std::memcpy(source.address, &from.address, sizeof source.address);
+  std::memcpy(source.local, &to, sizeof source.local);
+  source.port = htons(from.port);
+  const uint32_t sender = hello_sender(tables_, &words, &source, &hop);
+  if (sender == RELAY_VERDICT_NEW_PLACE && new_place_) new_place_(relay_link(&words), from);
+  if (sender != RELAY_VERDICT_HEARD) return sender;
   relay_words reply;
   const uint32_t verdict = hello_take(tables_, &words, clock_ns(), &hop, &reply);
   if (verdict != RELAY_VERDICT_REPLY) return verdict;
   batch_.part();
   std::memcpy(reserve(RELAY_SIZE), &reply, RELAY_SIZE);
-  batch_.commit(from, RELAY_SIZE);
+  batch_.commit(endpoint_of(*relay_path_of(&hop)), RELAY_SIZE);
   batch_.part();
   return verdict;
 }
@@ -112,7 +154,7 @@ void Relay::forward(const uint8_t* frame, size_t size) {
 }
 
 void Relay::book() {
-  if (frames_ > 0) sent_on(tables_->states[hop_.number], frames_, bytes_);
+  if (frames_ > 0) sent_on(tables_->states[relay_path_of(&hop_)->state], frames_, bytes_);
   frames_ = bytes_ = 0;
 }
 

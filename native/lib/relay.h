@@ -17,6 +17,7 @@ constexpr size_t RELAY_SIZE = sizeof(relay_header);
 struct Way {
   Endpoint to;
   std::optional<relay_words> header;
+  uint32_t path = 0;  // number of its state, where what is sent is booked; 0: none
 
   /** Bytes before the frame. */
   size_t before() const { return header.has_value() ? RELAY_SIZE : 0; }
@@ -25,17 +26,24 @@ struct Way {
   }
 };
 
-/** Where a neighbour is. */
-Endpoint endpoint_of(const relay_neighbour& neighbour);
+/** Where a path leads. */
+Endpoint endpoint_of(const relay_path& path);
 
-/** Finds the way to an endpoint, direct or through the mesh; false when there is none now. The tag is made once, here. `now` in ns. */
-bool find_way(const RelayTables& tables, const Endpoint& wanted, uint64_t now, Way& way);
+/**
+ * Finds the way to somebody; false when there is none now. Who has an endpoint of its own is reached over the best of its links, and
+ * through the mesh while all are silent and another leads there. The tag is made once, here. `now` in ns.
+ */
+bool find_way(const RelayTables& tables, const Receiver& wanted, uint64_t now, Way& way);
 
 /** One per worker. Knows no descriptor, so that tests can drive it. */
 class Relay {
  public:
+  /** The neighbour of the session `index` has asked from where it was not known to be. */
+  using NewPlace = std::function<void(uint32_t index, const Endpoint& place)>;
+
   /** `send` is called when the batch is full, and by `finish`. */
-  Relay(Counters& counters, std::function<void(const Batch&)> send) : counters_(counters), send_(std::move(send)) {}
+  Relay(Counters& counters, std::function<void(const Batch&)> send, NewPlace new_place = {})
+      : counters_(counters), send_(std::move(send)), new_place_(std::move(new_place)) {}
 
   /** Starts a turn: lookups are made in `tables`, which must live until `finish`. `now` in ns. */
   void begin(const RelayTables& tables, uint64_t now);
@@ -43,8 +51,8 @@ class Relay {
   /** Takes a frame of type FRAME_RELAY. True when it is for us: what is behind its header came from `source`, through the mesh. */
   bool frame(const uint8_t* frame, size_t size, Endpoint& source);
 
-  /** Takes a frame of type FRAME_HELLO, and answers it. */
-  void hello(const uint8_t* frame, size_t size, const Endpoint& from);
+  /** Takes a frame of type FRAME_HELLO, and answers it; `to` is the address of ours that it was sent to. */
+  void hello(const uint8_t* frame, size_t size, const Endpoint& from, const in6_addr& to);
 
   /** Sends what is to be sent on. */
   void finish();
@@ -52,12 +60,13 @@ class Relay {
  private:
   void decide(const relay_words& words);
   void forward(const uint8_t* frame, size_t size);
-  uint32_t take_hello(const relay_words& words, const Endpoint& from);
+  uint32_t take_hello(const relay_words& words, const Endpoint& from, const in6_addr& to);
   uint8_t* reserve(size_t size);
   void book();
 
   Counters& counters_;
   std::function<void(const Batch&)> send_;
+  NewPlace new_place_;
   Batch batch_;
   const RelayTables* tables_ = nullptr;
   uint64_t now_ = 0;

@@ -10,19 +10,15 @@
 namespace trellis {
 namespace {
 
-/** How the peer is reached; false when it has no session in use or no address of its own. */
-bool to_neighbour(const Target& target, relay_neighbour& out) {
-  if (target.session == nullptr || !target.session->hop.has_value() || !target.endpoint.direct()) return false;
-  const HopKeys& keys = *target.session->hop;
-  out = {};
-  out.key_low = load64(keys.send.data());
-  out.key_high = load64(keys.send.data() + 8);
-  std::memcpy(out.address, &target.endpoint.address, sizeof out.address);
-  out.link = target.session->remote_index;
-  out.scope = target.endpoint.scope;
-  out.port = htons(target.endpoint.port);
-  out.family = target.endpoint.is_v4() ? 4 : 6;
-  return true;
+relay_path to_path(const Link& link) {
+  relay_path path{};
+  std::memcpy(path.address, &link.to.address, sizeof path.address);
+  std::memcpy(path.local, &link.local, sizeof path.local);
+  path.device = link.to.scope != 0 ? link.to.scope : link.to.device;
+  path.state = link.state;
+  path.port = htons(link.to.port);
+  path.family = link.to.is_v4() ? 4 : 6;
+  return path;
 }
 
 }  // namespace
@@ -35,8 +31,7 @@ void RelayBook::own(const in6_addr& address) {
 
 void RelayBook::mirror(std::shared_ptr<RelayMirror> mirror) {
   mirror_ = std::move(mirror);
-  const std::shared_ptr<relay_state[]> before = std::exchange(states_, mirror_->states());
-  std::copy_n(before.get(), RELAY_MAX_NEIGHBOURS, states_.get());
+  links_.keep_in(mirror_->states());
 }
 
 Status RelayBook::set_route(const std::string& destination, const std::string& primary, const std::string& backup) {
@@ -53,7 +48,7 @@ Status RelayBook::set_route(const std::string& destination, const std::string& p
   return {};
 }
 
-void RelayBook::lease(uint64_t until) { std::atomic_ref(states_[0].until).store(until, std::memory_order_relaxed); }
+void RelayBook::lease(uint64_t until) { std::atomic_ref(links_.states()[0].until).store(until, std::memory_order_relaxed); }
 
 std::shared_ptr<const RelayTables> RelayBook::build(const Sessions& sessions) {
   auto tables = std::make_shared<RelayTables>();
@@ -62,13 +57,17 @@ std::shared_ptr<const RelayTables> RelayBook::build(const Sessions& sessions) {
   tables->label = label_;
   tables->clock = clock_;
   tables->prefix = prefix_;
-  tables->states = states_;
+  tables->states = links_.states();
   for (const auto& [index, session] : sessions) {
     const uint32_t number = number_of(session->peer->id);
     if (number == 0 || !session->hop.has_value() || tables->sessions.size() == RELAY_MAX_SESSIONS) continue;
     tables->sessions[index] = {load64(session->hop->receive.data()), load64(session->hop->receive.data() + 8), number, {}};
     relay_neighbour neighbour;
-    if (!tables->neighbours.contains(number) && to_neighbour(session->peer->target(), neighbour)) tables->neighbours[number] = neighbour;
+    if (tables->neighbours.contains(number) || !to_neighbour(session->peer->id, session->peer->target(), neighbour)) continue;
+    tables->neighbours[number] = neighbour;
+    const Endpoint home = session->peer->endpoint();
+    if (home.direct()) tables->homes[home] = {home, number, session->peer->label};
+    for (const Link& link : links_.of(session->peer->id)) tables->via[link.state] = link.via;
   }
   for (const auto& [label, route] : routes_) {
     const relay_destination destination{number_of(route.primary), number_of(route.backup)};
@@ -76,6 +75,19 @@ std::shared_ptr<const RelayTables> RelayBook::build(const Sessions& sessions) {
   }
   if (mirror_ != nullptr) mirror_->publish(*tables);
   return tables;
+}
+
+/** How the peer is reached; false when it has no session in use or is nowhere. */
+bool RelayBook::to_neighbour(const std::string& peer, const Target& target, relay_neighbour& out) {
+  if (target.session == nullptr || !target.session->hop.has_value()) return false;
+  const std::vector<Link>& links = links_.update(peer, target.endpoint);
+  const HopKeys& keys = *target.session->hop;
+  out = {};
+  out.key_low = load64(keys.send.data());
+  out.key_high = load64(keys.send.data() + 8);
+  out.link = target.session->remote_index;
+  for (size_t i = 0; i < links.size(); i++) out.paths[i] = to_path(links[i]);
+  return !links.empty();
 }
 
 uint32_t RelayBook::number_of(const std::string& peer) const {
@@ -94,14 +106,15 @@ void RelayBook::number_peers(const Sessions& sessions) {
     else added.push_back(&peer);
   }
   for (const auto& [id, number] : before) {
-    if (!numbers_.contains(id)) taken_[number] = false;
+    if (numbers_.contains(id)) continue;
+    taken_[number] = false;
+    links_.drop(id);
   }
   for (Peer* peer : added) {
     if (numbers_.contains(peer->id)) continue;
     const uint32_t number = free_number();
     if (number == 0) return;
     numbers_[peer->id] = number;
-    states_[number] = {};
     peer->relay_number.store(number, std::memory_order_relaxed);
   }
 }
@@ -116,11 +129,23 @@ uint32_t RelayBook::free_number() {
   return 0;
 }
 
-std::vector<Neighbour> RelayBook::neighbours(uint64_t now) const {
-  std::vector<Neighbour> out;
+std::vector<LinkCount> RelayBook::links(uint64_t now) const {
+  std::vector<LinkCount> out;
   for (const auto& [peer, number] : numbers_) {
-    const relay_state& state = states_[number];
-    out.push_back({peer, state_field(state.frames), state_field(state.bytes), state_field(state.round_trip), is_silent(state, now)});
+    const std::vector<Link>& links = links_.of(peer);
+    const size_t first = out.size();
+    size_t chosen = first;
+    uint64_t best = 2 * RELAY_SILENT;
+    for (const Link& link : links) {
+      const relay_state& state = links_.states()[link.state];
+      const bool silent = is_silent(state, now);
+      const uint64_t standing = static_cast<uint32_t>(state_field(state.rank)) + (silent ? RELAY_SILENT : 0);
+      if (standing < best) best = standing, chosen = out.size();
+      out.push_back({peer, link.to, link.via, false, silent, state_field(state.round_trip), state_field(state.smoothed), state_field(state.jitter),
+                     static_cast<uint32_t>(HELLO_PART(state_field(state.newest), LOST)), static_cast<uint32_t>(state_field(state.lost)),
+                     state_field(state.frames), state_field(state.bytes)});
+    }
+    if (best < RELAY_SILENT) out[chosen].carries = true;
   }
   return out;
 }
@@ -131,7 +156,8 @@ void RelayBook::clear() {
   taken_.assign(RELAY_MAX_NEIGHBOURS, false);
   build({});
   mirror_.reset();
-  states_ = private_states();  // the kernel's memory is not held beyond this
+  links_.clear();
+  links_.keep_in(private_states());  // the kernel's memory is not held beyond this
 }
 
 }  // namespace trellis

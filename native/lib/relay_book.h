@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "relay_tables.h"
+#include "links.h"
 #include "status.h"
 #include "tables.h"
 
@@ -21,12 +21,17 @@ class RelayMirror {
   virtual void publish(const RelayTables& tables) = 0;
 };
 
-/** How a neighbour is, and what went on to it, by whoever relayed it. */
-struct Neighbour {
+/** How a link is, and what went over it, by whoever sent it. */
+struct LinkCount {
   std::string peer;
-  uint64_t frames, bytes;
+  Endpoint to;
+  uint32_t via;         // interface; 0: not known
+  bool carries;         // what goes to the peer directly goes over it
+  bool silent;          // nobody answers, or none has yet but at the peer's own endpoint
   uint64_t round_trip;  // ns, of its latest answer; 0 before the first
-  bool silent;
+  uint64_t smoothed, jitter;          // ns
+  uint32_t lost_there, lost_here;     // 1/256 of the questions that either end asked lately
+  uint64_t frames, bytes;
 };
 
 class RelayBook {
@@ -46,10 +51,16 @@ class RelayBook {
   /** Neighbours are answered in our name up to this moment, ns of CLOCK_MONOTONIC: by the kernel also while this process stands still. */
   void lease(uint64_t until);
 
+  /** Where else a peer may be than at its endpoint; each place is asked under the keys of the session. */
+  void set_places(const std::string& peer, std::vector<Endpoint> places) { links_.set_places(peer, std::move(places)); }
+  void forget_places(const std::string& peer) { links_.forget(peer); }
+
+  void reach(std::shared_ptr<Reach> reach) { links_.reach(std::move(reach)); }
+
   /** The tables for these sessions, also shown to the mirror. */
   std::shared_ptr<const RelayTables> build(const Sessions& sessions);
 
-  std::vector<Neighbour> neighbours(uint64_t now) const;
+  std::vector<LinkCount> links(uint64_t now) const;
 
   void clear();
 
@@ -59,13 +70,14 @@ class RelayBook {
   };
 
   uint32_t number_of(const std::string& peer) const;
+  bool to_neighbour(const std::string& peer, const Target& target, relay_neighbour& out);
   void number_peers(const Sessions& sessions);
   uint32_t free_number();
 
   uint64_t label_ = 0;
   uint64_t clock_ = 0;
   std::array<uint8_t, 8> prefix_{};
-  std::shared_ptr<relay_state[]> states_ = private_states();
+  Links links_;
   std::shared_ptr<RelayMirror> mirror_;
   std::map<std::string, uint32_t> numbers_;  // of peers with a session
   std::vector<bool> taken_ = std::vector<bool>(RELAY_MAX_NEIGHBOURS);

@@ -6,8 +6,6 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
-#include <ctime>
-
 #include "endpoint.h"
 
 #ifndef BPF_F_TEST_SKB_CHECKSUM_COMPLETE  // kernel headers before 6.13
@@ -18,7 +16,6 @@ namespace trellis {
 namespace {
 
 constexpr uint32_t TCX_INGRESS = 46;  // BPF_TCX_INGRESS: newer than the headers of Debian 12
-constexpr int64_t LOOK_AGAIN = 10;    // s
 constexpr uint32_t FILTER_HANDLE = 1, FILTER_PRIORITY = 0x7472;
 
 /** In the order in which the second object takes them over. */
@@ -54,40 +51,6 @@ bpf_tc_opts filter_options() {
   return options;
 }
 
-/** Our address towards a neighbour, as the kernel chooses it; zero when there is no way. */
-void find_local(relay_neighbour& neighbour) {
-  Endpoint to;
-  std::memcpy(&to.address, neighbour.address, sizeof to.address);
-  to.scope = neighbour.scope;
-  to.port = ntohs(neighbour.port);
-  sockaddr_storage address;
-  socklen_t size;
-  const int family = to.is_v4() ? AF_INET : AF_INET6;
-  const Descriptor probe(socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  if (!probe.open() || !to_socket(to, family, address, size)) return;
-  if (connect(probe.get(), reinterpret_cast<sockaddr*>(&address), size) != 0) return;
-  size = sizeof address;
-  if (getsockname(probe.get(), reinterpret_cast<sockaddr*>(&address), &size) != 0) return;
-  const Endpoint own = from_socket(address);
-  std::memcpy(neighbour.local, &own.address, sizeof neighbour.local);
-}
-
-/** Whether the kernel has what the tunnel wants: all but our own address, which only the kernel needs and which must have been found. */
-bool same(const relay_neighbour& there, const relay_neighbour& wanted) {
-  const relay_neighbour none{};
-  relay_neighbour complete = wanted;
-  std::memcpy(complete.local, there.local, sizeof complete.local);
-  return std::memcmp(&there, &complete, sizeof there) == 0 && std::memcmp(there.local, none.local, sizeof none.local) != 0;
-}
-template <typename Value>
-bool same(const Value& there, const Value& wanted) {
-  return std::memcmp(&there, &wanted, sizeof there) == 0;
-}
-
-void complete(relay_neighbour& neighbour) { find_local(neighbour); }
-template <typename Value>
-void complete(Value&) {}
-
 }  // namespace
 
 Status KernelRelay::load(uint16_t port, std::span<const uint8_t> tc, std::span<const uint8_t> xdp, const IngressFilter* filter,
@@ -116,7 +79,7 @@ Status KernelRelay::load(uint16_t port, std::span<const uint8_t> tc, std::span<c
 }
 
 Status KernelRelay::map_states() {
-  constexpr size_t SIZE = RELAY_MAX_NEIGHBOURS * sizeof(relay_state);
+  constexpr size_t SIZE = RELAY_MAX_STATES * sizeof(relay_state);
   void* memory = mmap(nullptr, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, map("relay_states"), 0);
   if (memory == MAP_FAILED) return failed("mmap");
   states_ = std::shared_ptr<relay_state[]>(static_cast<relay_state*>(memory), [](relay_state* states) { munmap(states, SIZE); });
@@ -213,27 +176,15 @@ Status KernelRelay::run(const RelayTrial& trial, std::vector<uint8_t>& frame, ui
   return {};
 }
 
-/** Our own addresses change without anybody telling: they are asked for again when something else has changed, not too often. */
-bool KernelRelay::time_to_look() {
-  timespec now;
-  clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-  if (now.tv_sec - looked_ < LOOK_AGAIN) return false;
-  looked_ = now.tv_sec;
-  return true;
-}
-
-/** Writes what is new or has changed; with `look` also what follows from the machine's addresses alone. */
+/** Writes what is new or has changed. */
 template <typename Table>
-Status KernelRelay::follow(const char* name, const Table& wanted, Table& there, bool look) {
+Status KernelRelay::follow(const char* name, const Table& wanted, Table& there) {
   for (const auto& [key, value] : wanted) {
     const auto old = there.find(key);
-    if (old != there.end() && same(old->second, value) && !look) continue;
-    auto entry = value;
-    complete(entry);
-    if (old != there.end() && std::memcmp(&old->second, &entry, sizeof entry) == 0) continue;
-    const int error = LibBpf::get()->map_update_elem(map(name), &key, &entry, BPF_ANY);
+    if (old != there.end() && std::memcmp(&old->second, &value, sizeof value) == 0) continue;
+    const int error = LibBpf::get()->map_update_elem(map(name), &key, &value, BPF_ANY);
     if (error != 0) return {-error, "bpf_map_update_elem"};
-    there[key] = entry;
+    there[key] = value;
   }
   return {};
 }
@@ -257,7 +208,7 @@ Status KernelRelay::remove(const char* name, const Table& wanted, Table& there) 
 void KernelRelay::publish(const RelayTables& tables) {
   if (tc_ == nullptr || !failure_.ok()) return;
   Status status;
-  if (status.ok()) status = follow("relay_neighbours", tables.neighbours, neighbours_, time_to_look());
+  if (status.ok()) status = follow("relay_neighbours", tables.neighbours, neighbours_);
   if (status.ok()) status = follow("relay_sessions", tables.sessions, sessions_);
   if (status.ok()) status = follow("relay_targets", tables.destinations, destinations_);
   if (status.ok()) status = remove("relay_targets", tables.destinations, destinations_);

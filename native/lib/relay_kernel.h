@@ -69,9 +69,8 @@ class KernelRelay final : public RelayMirror {
   void detach(const Attachment& attachment) const;
   void detach_all();
   int map(const char* name) const { return tc_->map(name); }
-  bool time_to_look();
   template <typename Table>
-  Status follow(const char* name, const Table& wanted, Table& there, bool look = false);
+  Status follow(const char* name, const Table& wanted, Table& there);
   template <typename Table>
   Status remove(const char* name, const Table& wanted, Table& there);
 
@@ -80,7 +79,6 @@ class KernelRelay final : public RelayMirror {
   std::shared_ptr<relay_state[]> states_;
   std::vector<Attachment> attachments_;
   Status failure_;
-  int64_t looked_ = 0;  // CLOCK_MONOTONIC s, when our own addresses were last asked for
 
   // What the kernel has.
   uint32_t generation_ = 0;  // of the tables in the kernel

@@ -1,5 +1,7 @@
 // Peers and their data sessions, as workers share them.
 #pragma once
+#include <arpa/inet.h>
+
 #include <array>
 #include <atomic>
 #include <cstdint>
@@ -31,10 +33,12 @@ struct Target {
 
 class Peer {
  public:
-  explicit Peer(std::string id) : id(std::move(id)) {}
+  explicit Peer(std::string id) : id(std::move(id)), label(label_of(this->id)) {}
 
   /** Overlay address as text: what the runtime calls this peer. */
   const std::string id;
+  /** Its last eight bytes, as they lie in memory; 0 of what is no address. */
+  const uint64_t label;
   /** Among the relay's neighbours; 0 before it has one. */
   std::atomic<uint32_t> relay_number{0};
   /** Largest data frame that reaches it, bytes; 0 for no limit. */
@@ -63,6 +67,13 @@ class Peer {
   }
 
  private:
+  static uint64_t label_of(const std::string& id) {
+    in6_addr address;
+    uint64_t label = 0;
+    if (inet_pton(AF_INET6, id.c_str(), &address) == 1) std::memcpy(&label, address.s6_addr + 8, sizeof label);
+    return label;
+  }
+
   mutable std::mutex mutex_;  // taken once per batch and peer, held for a copy
   Target target_;
 };

@@ -55,9 +55,14 @@ Status Tunnel::open(const TunnelOptions& options) {
     }
   }
   if (options.address.empty()) return {};
-  pulse_ = std::make_unique<Pulse>(published_, mailbox_, workers_[0]->socket());
-  pulse_->start();
-  return {};
+  // Where route netlink is not to be had, links leave as the machine chooses, and carriers are not heard of.
+  auto uplinks = std::make_shared<Uplinks>(interface_, device_);
+  if (!uplinks->open().ok()) uplinks = nullptr;
+  relay_.reach(uplinks);
+  pulse_ = std::make_unique<Pulse>(published_, mailbox_, workers_[0]->socket(), std::move(uplinks));
+  const Status status = pulse_->start();
+  if (!status.ok()) close();
+  return status;
 }
 
 Status Tunnel::open_worker(size_t index, bool sparse) {
@@ -105,7 +110,10 @@ Status Tunnel::rebind() {
 
 void Tunnel::send(const Endpoint& to, const uint8_t* data, size_t size) {
   Way way;
-  if (workers_.empty() || !find_way(*tables_.relay, to, now_ns(), way)) return control_failed_.add(1);
+  const auto home = tables_.relay->homes.find(to);
+  Receiver receiver = home != tables_.relay->homes.end() ? home->second : Receiver{to};
+  if (size == 0 || data[0] != FRAME_CONTROL) receiver.label = 0;  // a handshake is for that place; it may need it to be
+  if (workers_.empty() || !find_way(*tables_.relay, receiver, now_ns(), way)) return control_failed_.add(1);
   std::vector<uint8_t> relayed(way.before());
   if (way.header.has_value()) {
     way.write(relayed.data());
@@ -168,7 +176,14 @@ void Tunnel::set_endpoint(const std::string& id, const Endpoint& endpoint) {
   publish();
 }
 
+void Tunnel::set_places(const std::string& id, std::vector<Endpoint> places) {
+  relay_.set_places(id, std::move(places));
+  rebuild_relay();
+  publish();
+}
+
 void Tunnel::remove_peer(const std::string& id) {
+  relay_.forget_places(id);
   const auto found = peers_.find(id);
   if (found == peers_.end()) return;
   const std::shared_ptr<Peer> gone = found->second;
@@ -269,10 +284,11 @@ void Tunnel::mirror(std::shared_ptr<RelayMirror> mirror) {
 
 void Tunnel::rebuild_relay() { tables_.relay = relay_.build(*tables_.sessions); }
 
-/** Where a peer that roamed is reached, those learn who relay to it. */
+/** Where a peer that roamed is reached, those learn who relay to it; and what interfaces there are decides what links there are. */
 void Tunnel::drain(std::vector<ControlFrame>& control, std::vector<Event>& events) {
   mailbox_.drain(control, events);
-  if (std::none_of(events.begin(), events.end(), [](const Event& event) { return event.type == EventType::moved; })) return;
+  const bool moved = std::any_of(events.begin(), events.end(), [](const Event& event) { return event.type == EventType::moved; });
+  if (std::erase_if(events, [](const Event& event) { return event.type == EventType::network; }) == 0 && !moved) return;
   rebuild_relay();
   publish();
 }
@@ -299,7 +315,7 @@ TunnelStats Tunnel::stats() const {
     for (size_t i = 0; i < stats.relay.size(); i++) stats.relay[i] += counters.relay[i].get();
   }
   stats.drops[static_cast<size_t>(Drop::send_failed)] += control_failed_.get();
-  stats.neighbours = relay_.neighbours(now_ns());
+  stats.links = relay_.links(now_ns());
   const int64_t now = now_ms();
   for (const auto& [index, session] : *tables_.sessions) {
     const int64_t last = session->last_received.load(std::memory_order_relaxed);

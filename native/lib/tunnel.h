@@ -46,7 +46,7 @@ struct TunnelStats {
   std::array<uint64_t, static_cast<size_t>(Drop::count)> drops{};
   std::array<uint64_t, RELAY_VERDICTS> relay{};  // frames by verdict
   std::vector<SessionCount> sessions;
-  std::vector<Neighbour> neighbours;
+  std::vector<LinkCount> links;
 };
 
 class Tunnel {
@@ -78,6 +78,8 @@ class Tunnel {
   bool use_session(const std::string& peer, uint32_t local_index);
   void remove_session(uint32_t local_index);
   void set_endpoint(const std::string& peer, const Endpoint& endpoint);
+  /** Where else the peer may be: each place is asked under the keys of its session, and carries when the others are silent. */
+  void set_places(const std::string& peer, std::vector<Endpoint> places);
   /** Largest data frame to this peer, bytes; 0 for no limit. */
   void limit_frames(const std::string& id, uint32_t bytes) { peer(id)->frame_limit.store(bytes, std::memory_order_relaxed); }
 

@@ -43,29 +43,49 @@ bool may_retry(int fd) {
   return writable;
 }
 
-/** One message of sendmmsg with its address and, for several segments, their size. */
-struct Outgoing {
-  sockaddr_storage to;
-  iovec piece;
-  alignas(cmsghdr) uint8_t control[CMSG_SPACE(sizeof(uint16_t))];
-
-  void fill(msghdr& header, uint8_t* data, size_t bytes, socklen_t to_size) {
-    piece = {data, bytes};
+/** One message to send, with its address and what else the system is told about it. */
+class Outgoing {
+ public:
+  /** False when a socket of this family cannot send there. */
+  bool fill(msghdr& header, const Endpoint& endpoint, int family, const uint8_t* data, size_t bytes) {
+    socklen_t size;
+    if (!to_socket(endpoint, family, to_, size)) return false;
+    piece_ = {const_cast<uint8_t*>(data), bytes};
     header = {};
-    header.msg_name = &to;
-    header.msg_namelen = to_size;
-    header.msg_iov = &piece;
+    header.msg_name = &to_;
+    header.msg_namelen = size;
+    header.msg_iov = &piece_;
     header.msg_iovlen = 1;
+    if (endpoint.device == 0) return true;
+    if (endpoint.is_v4()) {
+      in_pktinfo device{};
+      device.ipi_ifindex = static_cast<int>(endpoint.device);
+      add(header, IPPROTO_IP, IP_PKTINFO, device);
+    } else {
+      in6_pktinfo device{};
+      device.ipi6_ifindex = endpoint.device;
+      add(header, IPPROTO_IPV6, IPV6_PKTINFO, device);
+    }
+    return true;
   }
-  void segment(msghdr& header, uint16_t size) {
-    header.msg_control = control;
-    header.msg_controllen = sizeof control;
-    cmsghdr* message = CMSG_FIRSTHDR(&header);
-    message->cmsg_level = SOL_UDP;
-    message->cmsg_type = UDP_SEGMENT;
-    message->cmsg_len = CMSG_LEN(sizeof size);
-    std::memcpy(CMSG_DATA(message), &size, sizeof size);
+
+  template <typename Value>
+  void add(msghdr& header, int level, int type, const Value& value) {
+    cmsghdr message{};
+    message.cmsg_level = level;
+    message.cmsg_type = type;
+    message.cmsg_len = CMSG_LEN(sizeof value);
+    uint8_t* at = control_ + header.msg_controllen;
+    std::memcpy(at, &message, sizeof message);
+    std::memcpy(at + CMSG_LEN(0), &value, sizeof value);
+    header.msg_control = control_;
+    header.msg_controllen += CMSG_SPACE(sizeof value);
   }
+
+ private:
+  sockaddr_storage to_;
+  iovec piece_;
+  alignas(cmsghdr) uint8_t control_[CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(in6_pktinfo))];
 };
 
 }  // namespace
@@ -91,6 +111,8 @@ Status UdpSocket::open(uint16_t port, const std::string& interface, bool join) {
   if (join && !set(fd, SOL_SOCKET, SO_REUSEPORT, 1)) return failed("SO_REUSEPORT");
   enlarge(fd);
   set(fd, SOL_UDP, UDP_GRO, 1);  // without it datagrams come one by one, which works as well
+  if (family_ == AF_INET6) set(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
+  else set(fd, IPPROTO_IP, IP_PKTINFO, 1);
   if (const Status status = bind_any(fd, family_, port); !status.ok()) return status;
   sockaddr_storage bound;
   socklen_t size = sizeof bound;
@@ -146,29 +168,18 @@ Status UdpSocket::steer(uint32_t bulk) {
 }
 
 bool UdpSocket::send(const Endpoint& to, const uint8_t* data, size_t size) const {
-  sockaddr_storage address;
-  socklen_t length;
-  if (!to_socket(to, family_, address, length)) return false;
-  return sendto(fd_.get(), data, size, MSG_DONTWAIT, reinterpret_cast<sockaddr*>(&address), length) == static_cast<ssize_t>(size);
+  Outgoing outgoing;
+  msghdr message;
+  return outgoing.fill(message, to, family_, data, size) && sendmsg(fd_.get(), &message, MSG_DONTWAIT) == static_cast<ssize_t>(size);
 }
 
 bool UdpSocket::send_urgent(const Endpoint& to, const uint8_t* data, size_t size) const {
   constexpr int CS6 = 0xc0;
-  sockaddr_storage address;
-  iovec piece{const_cast<uint8_t*>(data), size};
-  alignas(cmsghdr) std::array<uint8_t, CMSG_SPACE(sizeof(int))> control{};
-  msghdr message{};
-  message.msg_name = &address;
-  if (!to_socket(to, family_, address, message.msg_namelen)) return false;
-  message.msg_iov = &piece;
-  message.msg_iovlen = 1;
-  message.msg_control = control.data();
-  message.msg_controllen = control.size();
-  cmsghdr* header = CMSG_FIRSTHDR(&message);
-  header->cmsg_level = to.is_v4() ? IPPROTO_IP : IPPROTO_IPV6;
-  header->cmsg_type = to.is_v4() ? IP_TOS : IPV6_TCLASS;
-  header->cmsg_len = CMSG_LEN(sizeof(int));
-  std::memcpy(CMSG_DATA(header), &CS6, sizeof CS6);
+  Outgoing outgoing;
+  msghdr message;
+  if (!outgoing.fill(message, to, family_, data, size)) return false;
+  if (to.is_v4()) outgoing.add(message, IPPROTO_IP, IP_TOS, CS6);
+  else outgoing.add(message, IPPROTO_IPV6, IPV6_TCLASS, CS6);
   return sendmsg(fd_.get(), &message, MSG_DONTWAIT) == static_cast<ssize_t>(size);
 }
 
@@ -186,10 +197,9 @@ size_t UdpSocket::send_bursts(const Batch& batch, size_t first, size_t count, si
   for (; ready < count; ready++) {
     const Burst& burst = batch.burst(first + ready);
     if (burst.count > 1 && !segments_) break;
-    socklen_t length;
-    if (!to_socket(burst.to, family_, messages[ready].to, length)) break;
-    messages[ready].fill(headers[ready].msg_hdr, batch.data(burst), burst.bytes, length);
-    if (burst.count > 1) messages[ready].segment(headers[ready].msg_hdr, static_cast<uint16_t>(burst.segment));
+    msghdr& header = headers[ready].msg_hdr;
+    if (!messages[ready].fill(header, burst.to, family_, batch.data(burst), burst.bytes)) break;
+    if (burst.count > 1) messages[ready].add(header, SOL_UDP, UDP_SEGMENT, static_cast<uint16_t>(burst.segment));
   }
   const Burst& head = batch.burst(first);
   if (ready == 0) {
@@ -211,18 +221,12 @@ size_t UdpSocket::send_bursts(const Batch& batch, size_t first, size_t count, si
 
 /** Sends each frame as a datagram of its own; gives the number of those that could not be sent. */
 size_t UdpSocket::send_singly(const uint8_t* data, const Burst& burst) const {
-  sockaddr_storage to;
-  socklen_t length;
-  if (!to_socket(burst.to, family_, to, length)) return burst.count;
-  std::array<iovec, Batch::MAX_SEGMENTS> pieces;
-  std::array<mmsghdr, Batch::MAX_SEGMENTS> headers{};
+  std::array<Outgoing, Batch::MAX_SEGMENTS> messages;
+  std::array<mmsghdr, Batch::MAX_SEGMENTS> headers;
   for (size_t i = 0; i < burst.count; i++) {
     const size_t offset = i * burst.segment;
-    pieces[i] = {const_cast<uint8_t*>(data) + offset, std::min(burst.segment, burst.bytes - offset)};
-    headers[i].msg_hdr.msg_name = &to;
-    headers[i].msg_hdr.msg_namelen = length;
-    headers[i].msg_hdr.msg_iov = &pieces[i];
-    headers[i].msg_hdr.msg_iovlen = 1;
+    const size_t size = std::min(burst.segment, burst.bytes - offset);
+    if (!messages[i].fill(headers[i].msg_hdr, burst.to, family_, data + offset, size)) return burst.count;
   }
   size_t failures = 0;
   for (size_t next = 0; next < burst.count;) {
@@ -256,12 +260,18 @@ bool UdpSocket::read(ReceiveRing& ring, int index, Received& message) const {
   msghdr& header = ring.headers_[index].msg_hdr;
   if ((header.msg_flags & MSG_TRUNC) != 0) return false;
   const size_t size = ring.headers_[index].msg_len;
-  message = {static_cast<uint8_t*>(ring.pieces_[index].iov_base), size, size, from_socket(ring.names_[index])};
+  message = {static_cast<uint8_t*>(ring.pieces_[index].iov_base), size, size, from_socket(ring.names_[index]), {}};
   for (cmsghdr* control = CMSG_FIRSTHDR(&header); control != nullptr; control = CMSG_NXTHDR(&header, control)) {
-    if (control->cmsg_level != SOL_UDP || control->cmsg_type != UDP_GRO) continue;
-    int segment;
-    std::memcpy(&segment, CMSG_DATA(control), sizeof segment);
-    if (segment > 0) message.segment = static_cast<size_t>(segment);
+    if (control->cmsg_level == SOL_UDP && control->cmsg_type == UDP_GRO) {
+      int segment;
+      std::memcpy(&segment, CMSG_DATA(control), sizeof segment);
+      if (segment > 0) message.segment = static_cast<size_t>(segment);
+    } else if (control->cmsg_level == IPPROTO_IPV6 && control->cmsg_type == IPV6_PKTINFO) {
+      std::memcpy(&message.to, CMSG_DATA(control) + offsetof(in6_pktinfo, ipi6_addr), sizeof message.to);
+    } else if (control->cmsg_level == IPPROTO_IP && control->cmsg_type == IP_PKTINFO) {
+      message.to.s6_addr[10] = message.to.s6_addr[11] = 0xff;
+      std::memcpy(message.to.s6_addr + 12, CMSG_DATA(control) + offsetof(in_pktinfo, ipi_addr), 4);
+    }
   }
   return true;
 }

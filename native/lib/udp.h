@@ -19,6 +19,7 @@ struct Received {
   size_t size;
   size_t segment;
   Endpoint from;
+  in6_addr to;  // ours; unspecified when it is not known
 };
 
 /** Buffers for one recvmmsg. */
@@ -32,7 +33,7 @@ class ReceiveRing {
   static constexpr size_t FEW_MESSAGES = 4;  // enough when each holds up to 64 datagrams, and it stays in the cache
   static constexpr size_t BUFFER = 65536;
   static constexpr size_t STRIDE = BUFFER + 4096 + 192;  // not a power of two: the starts would share cache sets
-  static constexpr size_t CONTROL = 64;
+  static constexpr size_t CONTROL = 128;
 
   std::unique_ptr<uint8_t[]> buffers_;
   size_t wanted_ = MAX_MESSAGES;

@@ -36,7 +36,11 @@ Worker::Worker(size_t index, bool sparse, UdpSocket socket, TunQueue tun, const 
       tun_(std::move(tun)),
       published_(published),
       waiting_(waiting),
-      relay_(counters_, [this](const Batch& batch) { counters_.drop(Drop::send_failed, socket_.send(batch)); }),
+      relay_(counters_, [this](const Batch& batch) { counters_.drop(Drop::send_failed, socket_.send(batch)); },
+             [this, &mailbox](uint32_t index, const Endpoint& place) {
+               const auto session = tables_->sessions->find(index);
+               if (session != tables_->sessions->end()) mailbox.place(session->second->peer->id, place, now_ms());
+             }),
       inbound_(index, counters_, mailbox, *this, tun_.is_open(), tun_.takes_udp(), &relay_),
       outbound_(
           index, counters_, mailbox, waiting, [this](const Batch& batch) { counters_.drop(Drop::send_failed, socket_.send(batch)); },
@@ -129,9 +133,9 @@ bool Worker::receive_turn() {
 }
 
 void Worker::take(const Received& message) {
-  if (message.size == 0) return inbound_.frame(message.data, 0, message.from);
+  if (message.size == 0) return inbound_.frame(message.data, 0, message.from, message.to);
   for (size_t offset = 0; offset < message.size; offset += message.segment) {
-    inbound_.frame(message.data + offset, std::min(message.segment, message.size - offset), message.from);
+    inbound_.frame(message.data + offset, std::min(message.segment, message.size - offset), message.from, message.to);
   }
 }
 

@@ -1,106 +1,14 @@
 // Whom the pulse asks, and when: in a simulated hour it never waits for.
-#include <arpa/inet.h>
-
-#include <map>
-#include <memory>
-#include <utility>
-
-#include "check.h"
-#include "liveness.h"
-#include "relay_book.h"
+#include "liveness_world.h"
 
 namespace trellis::test {
+
+using namespace liveness;
+
 namespace {
 
-constexpr uint64_t MS = 1'000'000, SECOND = 1000 * MS;
-
-std::string overlay(char name) { return std::string("fd11:2222:3333::") + name; }
-
-/** A gateway with neighbours `b`, `c` and so on, that answer unless they are dead; time passes as `run` says. */
-class World {
- public:
-  World() {
-    in6_addr own;
-    inet_pton(AF_INET6, overlay('a').c_str(), &own);
-    book_.own(own);
-    meet('b');
-    meet('c');
-    book_.lease(now + 3600 * SECOND);
-  }
-  ~World() {
-    for (const auto& [index, session] : *tables_.sessions) session->peer->use(nullptr);
-  }
-  World(const World&) = delete;
-
-  void meet(char name, const std::string& address = {}) {
-    Endpoint endpoint;
-    parse_endpoint(address.empty() ? std::string("2001:db8::") + name : address, address.empty() ? 5000 : 0, endpoint);
-    auto session = std::make_shared<Session>();
-    session->local_index = 100 + static_cast<uint32_t>(name);  // the smaller: ours is the side that asks first
-    session->remote_index = 200 + static_cast<uint32_t>(name);
-    session->hop.emplace();
-    session->peer = std::make_shared<Peer>(overlay(name));
-    session->peer->set_endpoint(endpoint);
-    session->peer->use(session);
-    sessions[name] = session;
-    auto all = std::make_shared<Sessions>(*tables_.sessions);
-    all->emplace(session->local_index, session);
-    tables_.sessions = all;
-    rebuild();
-  }
-  void route(char destination, char primary, char backup) {
-    CHECK(book_.set_route(overlay(destination), overlay(primary), overlay(backup)).ok());
-    rebuild();
-  }
-  /** Both announce 10.1.0.0/16. */
-  void subnet(char one, char other) {
-    auto routes = std::make_shared<Routes>();
-    routes->insert(Key{0x0a010000} << 96, 16, true, std::make_shared<const Owners>(Owners{{sessions[one]->peer, sessions[other]->peer}}));
-    tables_.routes = routes;
-  }
-  void rebuild() { tables_.relay = book_.build(*tables_.sessions); }
-
-  /** Lets time pass, with `rate` packets a second in the session with `busy`. */
-  void run(uint64_t ns, char busy = 0, uint64_t rate = 0) {
-    const uint64_t end = now + ns;
-    for (uint64_t next = now; next < end; now = next) {
-      if (busy != 0) sessions[busy]->sent_packets += rate * (next - now) / SECOND;
-      now = next;
-      const uint64_t wanted = liveness_.turn(tables_, now);
-      CHECK(wanted > now && wanted <= now + 100 * MS);
-      next = std::min(wanted, end);
-      if (busy != 0) sessions[busy]->received_packets += rate * (next - now) / SECOND;
-    }
-    now = end;
-  }
-  relay_state& state(char name) { return tables_.relay->states[sessions[name]->peer->relay_number.load()]; }
-  uint64_t asked(char name) { return std::exchange(asked_[name], 0); }
-  void lease(uint64_t until) { book_.lease(until); }
-
-  uint64_t now = 1000 * SECOND;
-  std::map<char, bool> dead;
-  std::map<char, std::shared_ptr<Session>> sessions;
-  std::map<char, uint16_t> patience;
-  std::map<char, uint64_t> trip;  // 2 ms unless it is said
-  std::vector<std::string> told;
-
- private:
-  /** The neighbour answers at once; what is on its way for some time is here already. */
-  void answer(const Endpoint& to, const relay_words& question) {
-    const char name = static_cast<char>('a' + (to.address.s6_addr[15] - 10));
-    asked_[name]++;
-    patience[name] = hello_patience(&question);
-    CHECK(hello_kind(&question) == HELLO_ASK && question.destination == now + tables_.relay->clock);
-    if (dead[name]) return;
-    hello_heard(tables_.relay.get(), sessions[name]->peer->relay_number.load(), question.destination, patience[name], now + (trip.contains(name) ? trip[name] : 2 * MS));
-  }
-
-  RelayBook book_;
-  Tables tables_;
-  std::map<char, uint64_t> asked_;
-  Liveness liveness_{[this](const Endpoint& to, const relay_words& question) { answer(to, question); },
-                     [this](const std::string& peer, bool silent) { told.push_back(std::string(1, peer.back()) + (silent ? " silent" : " alive")); }};
-};
+/** Hellos enough that a link is known to lose none. */
+constexpr uint64_t KNOWN = 3 * SECOND;
 
 }  // namespace
 
@@ -113,23 +21,10 @@ TEST("a neighbour is asked at once, then every five seconds while nothing flows"
   CHECK(world.told.size() == 2 && world.told[0].ends_with(" alive"));
 }
 
-TEST("the gateways of a subnet are asked as often as those that stand in for each other") {
-  World world;
-  world.subnet('b', 'c');
-  world.run(SECOND, 'b', 1000);
-  world.asked('b');
-  world.asked('c');
-  world.run(SECOND, 'b', 1000);
-  for (const char name : {'b', 'c'}) {
-    const uint64_t times = world.asked(name);
-    CHECK(times >= 110 && times <= 125);
-  }
-}
-
 TEST("a neighbour whose packets another could carry is asked so often that a gap of 50 ms is noticed") {
   World world;
   world.route('b', 'b', 'c');
-  world.run(SECOND, 'b', 1000);
+  world.run(KNOWN, 'b', 1000);
   world.asked('b');
   world.asked('c');
   world.run(SECOND, 'b', 1000);
@@ -191,9 +86,9 @@ TEST("a thin flow is not outweighed by questions, and the pause between them gro
 TEST("when a flow begins, what was promised for long is taken back") {
   World world;
   world.route('b', 'b', 'c');
-  world.run(20 * SECOND);
+  world.run(60 * SECOND);
   world.dead['b'] = true;
-  world.run(150 * MS, 'b', 1000);  // one look at the counters, and one patience
+  world.run(200 * MS, 'b', 1000);  // one look at the counters, and one patience
   CHECK(is_silent(world.state('b'), world.now));
 }
 
@@ -261,6 +156,126 @@ TEST("a neighbour that is far away all at once is silent for a while, and then g
   world.trip['b'] = 300 * MS;
   world.run(3 * SECOND, 'b', 1000);
   CHECK(is_silent(world.state('b'), world.now) == false && world.patience['b'] > 300 && world.patience['c'] < 40);
+}
+
+TEST("a place is asked at once, then at growing pauses, and becomes a link when somebody answers there") {
+  World world;
+  world.links('b', 2);
+  world.cut_[{'b', 1}] = true;
+  world.run(500 * MS);
+  CHECK(world.asked('b', 1) >= 3 && world.links_told == (std::vector<std::string>{"b/0 alive", "b/2 alive", "c/0 alive"}));
+  CHECK(is_silent(world.state('b', 1), world.now) && !is_silent(world.state('b', 2), world.now));
+  world.lease(world.now + 4000 * SECOND);
+  world.run(3600 * SECOND);
+  const uint64_t times = world.asked('b', 1);
+  CHECK(times >= 60 && times <= 80);  // at last one a minute
+  world.cut_.clear();
+  world.run(61 * SECOND);
+  CHECK(!is_silent(world.state('b', 1), world.now) && world.links_told.back() == "b/1 alive");
+}
+
+TEST("a link that another stands before is asked rarely while nothing flows") {
+  World world;
+  world.links('b', 1);
+  world.run(10 * SECOND);
+  world.asked('b');
+  world.asked('b', 1);
+  world.run(60 * SECOND);
+  CHECK(world.asked('b') == 12 && world.asked('b', 1) == 4);
+}
+
+TEST("where packets flow, the link that carries and the one that would take over are asked often, others once a second") {
+  World world;
+  world.links('b', 2);
+  world.slow[{'b', 2}] = MS;
+  world.run(30 * SECOND, 'b', 1000);
+  for (int link = 0; link < 3; link++) world.asked('b', link);
+  world.run(10 * SECOND, 'b', 1000);
+  CHECK(world.asked('b') > 1100 && world.asked('b', 1) > 1100 && world.asked('b', 2) <= 11);
+  CHECK(world.patience['b'] < 40 && world.patience_of_others['b'] < 4000);
+}
+
+TEST("when a link falls silent another carries within 50 ms, and the peer is not silent") {
+  World world;
+  world.links('b', 1);
+  world.run(KNOWN, 'b', 100);
+  world.told.clear();
+  CHECK(world.carries('b') == 0);
+  world.cut_[{'b', 0}] = true;
+  world.run(45 * MS, 'b', 100);
+  CHECK(world.carries('b') == 1);
+  world.run(SECOND, 'b', 100);
+  CHECK(world.told.empty() && world.links_told.back() == "b/0 silent");
+  world.cut_[{'b', 1}] = true;
+  world.run(10 * SECOND, 'b', 100);  // nobody could take over: it is asked once a second
+  CHECK(world.told == std::vector<std::string>{"b silent"} && world.links_told.back() == "b/1 silent");
+  CHECK((world.carry_told == std::vector<std::string>{"b/0", "c/0", "b/1"}));
+}
+
+TEST("a link that comes back carries again only when it is better, and has lived for a while") {
+  World world;
+  world.links('b', 1);
+  world.run(KNOWN, 'b', 100);
+  world.cut_[{'b', 0}] = true;
+  world.run(SECOND, 'b', 100);
+  world.cut_.clear();
+  world.run(60 * SECOND, 'b', 100);
+  CHECK(!is_silent(world.state('b', 0), world.now) && world.carries('b') == 1);  // it is as good as the other, no better
+  for (int ms = 0; ms < 60; ms++) {
+    world.slow[{'b', 1}] = static_cast<uint64_t>(ms) * MS;
+    world.run(50 * MS, 'b', 100);
+  }
+  CHECK(world.carries('b') == 1);  // it may pass
+  world.run(60 * SECOND, 'b', 100);
+  CHECK(world.carries('b') == 0);
+}
+
+TEST("a link that comes and goes is left alone for a quarter of an hour, unless there is no other") {
+  World world;
+  world.links('b', 1);
+  world.slow[{'b', 1}] = 100 * MS;
+  world.run(60 * SECOND, 'b', 100);
+  CHECK(world.carries('b') == 0);
+  for (int i = 0; i < 3; i++) {
+    world.cut_[{'b', 0}] = true;
+    world.run(SECOND, 'b', 100);
+    CHECK(world.carries('b') == 1);
+    world.cut_[{'b', 0}] = false;
+    world.run(30 * SECOND, 'b', 100);
+    CHECK(world.carries('b') == (i < 2 ? 0 : 1));
+  }
+  world.run(600 * SECOND, 'b', 100);
+  CHECK(world.carries('b') == 1);
+  world.cut_[{'b', 1}] = true;
+  world.run(SECOND, 'b', 100);
+  CHECK(world.carries('b') == 0);
+  world.cut_.clear();
+  world.run(60 * SECOND, 'b', 100);
+  CHECK(world.carries('b') == 0);
+}
+
+TEST("an interface that loses its carrier takes its links with it at once") {
+  World world;
+  world.links('b', 1);
+  world.run(KNOWN, 'b', 100);
+  world.cut_[{'b', 0}] = true;
+  world.cut('b', 0);
+  CHECK(world.carries('b') == 1);
+  world.rebuild();
+  world.run(SECOND, 'b', 100);
+  world.cut_.clear();
+  world.run(20 * SECOND, 'b', 100);
+  CHECK(!is_silent(world.state('b', 0), world.now));
+}
+
+TEST("where the peer itself was met and does not answer, another link that is answered over carries") {
+  World world;
+  world.links('b', 1);
+  world.cut_[{'b', 0}] = true;
+  world.run(SECOND);
+  CHECK(world.carries('b') == 0);  // it may not have been asked often enough
+  world.run(20 * SECOND);
+  CHECK(world.carries('b') == 1);
 }
 
 TEST("who holds no lease asks nobody") {

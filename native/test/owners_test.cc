@@ -29,6 +29,7 @@ struct World {
       peers[i]->set_endpoint(endpoint);
       peers[i]->use(sessions[i]);
       peers[i]->relay_number.store(i + 1);
+      if (i < 2) tables.neighbours[i + 1].paths[0].state = i + 1;
     }
     in6_addr prefix;
     inet_pton(AF_INET6, "fd00::", &prefix);

@@ -1,156 +1,10 @@
 // Three gateways without sockets: A and B have a session end to end, R between them relays and has no key of it.
-#include <arpa/inet.h>
+#include <array>
 
-#include <algorithm>
-#include <memory>
-#include <utility>
-
-#include "inbound.h"
-#include "outbound.h"
-#include "packets.h"
-#include "relay_book.h"
+#include "relayed.h"
 
 namespace trellis::test {
 namespace {
-
-constexpr int64_t NOW = 60'000;  // ms
-
-std::string overlay(char name) { return std::string("fd11:2222:3333::") + name; }
-
-Endpoint at(const std::string& address, uint32_t port) {
-  Endpoint endpoint;
-  parse_endpoint(address, port, endpoint);
-  return endpoint;
-}
-Endpoint through_mesh(char name) { return at(overlay(name), 0); }
-Endpoint underlay(char name) { return at(std::string("2001:db8::") + name, 5000); }
-
-/** The key of frames from one to another: each direction of each pair has its own. */
-uint8_t key_byte(char from, char to) { return static_cast<uint8_t>(16 * (from - 'a') + (to - 'a') + 1); }
-uint32_t index_of(char owner, char other) { return static_cast<uint32_t>(owner) << 8 | static_cast<uint32_t>(other); }
-
-struct Sent {
-  Endpoint to;
-  Bytes frame;
-  bool first;  // of a burst
-};
-
-class Gateway {
- public:
-  explicit Gateway(char name) : name_(name) {
-    in6_addr own;
-    inet_pton(AF_INET6, overlay(name).c_str(), &own);
-    book.own(own);
-    rebuild();
-  }
-  ~Gateway() {
-    for (const auto& [index, session] : *tables.sessions) session->peer->use(nullptr);
-  }
-  Gateway(const Gateway&) = delete;
-
-  Peer& meet(char other, const Endpoint& endpoint) {
-    const uint8_t send[KEY_SIZE] = {key_byte(name_, other)}, receive[KEY_SIZE] = {key_byte(other, name_)};
-    auto session = std::make_shared<Session>();
-    session->local_index = index_of(name_, other);
-    session->remote_index = index_of(other, name_);
-    session->sealers.push_back(make_sealer(Cipher::aes256_gcm, send));
-    session->openers.push_back(make_opener(Cipher::aes256_gcm, receive));
-    session->hop.emplace();
-    session->hop->send.fill(key_byte(name_, other));
-    session->hop->receive.fill(key_byte(other, name_));
-    session->peer = std::make_shared<Peer>(overlay(other));
-    session->peer->set_endpoint(endpoint);
-    session->peer->use(session);
-    auto routes = std::make_shared<Routes>(*tables.routes);
-    in6_addr address;
-    inet_pton(AF_INET6, overlay(other).c_str(), &address);
-    Key key = 0;
-    for (int i = 0; i < 4; i++) key |= Key{load32(address.s6_addr + 4 * i)} << (96 - 32 * i);
-    routes->insert(key, 128, false, session->peer);
-    tables.routes = routes;
-    auto sessions = std::make_shared<Sessions>(*tables.sessions);
-    sessions->emplace(session->local_index, session);
-    tables.sessions = sessions;
-    rebuild();
-    return *session->peer;
-  }
-  void route(char destination, const std::string& primary, const std::string& backup = {}) {
-    CHECK(book.set_route(overlay(destination), primary, backup).ok());
-    rebuild();
-  }
-  void rebuild() { tables.relay = book.build(*tables.sessions); }
-
-  std::vector<Sent> seal(Bytes packet, const VnetHeader& vnet = {}) {
-    outbound_.begin(tables, waiting.releases(), NOW);
-    outbound_.packet(vnet, packet.data(), packet.size());
-    outbound_.finish();
-    return std::exchange(sent_, {});
-  }
-  /** What it sends on after these frames came from `from` in one turn. */
-  std::vector<Sent> take(std::vector<Bytes> frames, const Endpoint& from) {
-    inbound_.begin(tables, NOW);
-    for (Bytes& frame : frames) inbound_.frame(frame.data(), frame.size(), from);
-    inbound_.finish();
-    return std::exchange(sent_, {});
-  }
-  std::vector<Sent> take(const std::vector<Sent>& sent, char from) {
-    std::vector<Bytes> frames;
-    for (const Sent& each : sent) frames.push_back(each.frame);
-    return take(frames, underlay(from));
-  }
-  uint64_t verdicts(uint32_t verdict) const { return counters.relay[verdict].get(); }
-  uint64_t drops(Drop reason) const { return counters.drops[static_cast<size_t>(reason)].get(); }
-
-  Counters counters;
-  Mailbox mailbox{[] {}};
-  MemorySink sink;
-  Waiting waiting;
-  RelayBook book;
-  Tables tables;
-
- private:
-  void collect(const Batch& batch) {
-    for (size_t i = 0; i < batch.bursts(); i++) {
-      const Burst& burst = batch.burst(i);
-      for (size_t offset = 0; offset < burst.bytes; offset += burst.segment) {
-        const uint8_t* frame = batch.data(burst) + offset;
-        sent_.push_back({burst.to, {frame, frame + std::min(burst.segment, burst.bytes - offset)}, offset == 0});
-      }
-    }
-  }
-
-  char name_;
-  std::vector<Sent> sent_;
-  Relay relay_{counters, [this](const Batch& batch) { collect(batch); }};
-  Inbound inbound_{0, counters, mailbox, sink, true, true, &relay_};
-  Outbound outbound_{0, counters, mailbox, waiting, [this](const Batch& batch) { collect(batch); }};
-};
-
-/** A - R - B, as the runtime would set them up. */
-struct Line {
-  Gateway a{'a'}, r{'c'}, b{'b'};
-  Line() {
-    a.meet('c', underlay('c'));
-    a.meet('b', through_mesh('b'));
-    a.route('b', overlay('c'));
-    b.meet('c', underlay('c'));
-    b.meet('a', through_mesh('a'));
-    b.route('a', overlay('c'));
-    r.meet('a', underlay('a'));
-    r.meet('b', underlay('b'));
-    r.route('a', overlay('a'));
-    r.route('b', overlay('b'));
-  }
-};
-
-Bytes packet_between(char from, char to, size_t payload) {
-  Shape shape;
-  shape.payload = payload;
-  Bytes packet = make_packet(shape);
-  inet_pton(AF_INET6, overlay(from).c_str(), &packet[8]);
-  inet_pton(AF_INET6, overlay(to).c_str(), &packet[24]);
-  return partial(packet);
-}
 
 constexpr VnetHeader SUPERPACKET{VNET_NEEDS_CHECKSUM, VNET_GSO_TCP6, 0, 1300, 40, 16};
 
@@ -204,8 +58,7 @@ TEST("a superpacket goes through a relay and comes out as the superpacket it was
   CHECK(line.b.take(second, 'c').empty());
   CHECK(line.b.sink.all.size() == 1 && line.b.sink.all[0].packet == packet);
   CHECK(line.r.verdicts(RELAY_VERDICT_FORWARD) == 40 && line.b.verdicts(RELAY_VERDICT_DELIVER) == 40);
-  const uint32_t number = line.r.tables.relay->destinations.at(label_of('b')).primary;
-  CHECK(line.r.tables.relay->states[number].frames == 40);
+  CHECK(line.r.state('b').frames == 40);
 }
 
 TEST("what others relayed moves no endpoint; what comes straight does. Neither is a sign of life: it may be a record") {
@@ -221,7 +74,7 @@ TEST("what others relayed moves no endpoint; what comes straight does. Neither i
   line.b.take(straight, 'a');
   line.b.mailbox.drain(control, events);
   CHECK(events.size() == 1 && events[0].type == EventType::moved && peer.endpoint() == underlay('a'));
-  CHECK(line.b.tables.relay->states[peer.relay_number].until == 0);
+  CHECK(std::all_of(&line.b.tables.relay->states[1], &line.b.tables.relay->states[100], [](const relay_state& state) { return state.until == 0; }));
 }
 
 TEST("a relayed frame that comes twice is relayed twice and delivered once") {
@@ -306,7 +159,7 @@ TEST("the backup takes over when the primary was silent for too long, and gives 
   r.route('b', overlay('b'), overlay('d'));
   const auto next = [&] { return r.take({crafted(words_to(label_of('b')))}, underlay('a'))[0].to; };
   const uint64_t now = uint64_t{NOW} * 1'000'000;
-  relay_state& state = r.tables.relay->states[r.tables.relay->destinations.at(label_of('b')).primary];
+  relay_state& state = r.state('b');
   CHECK(next() == underlay('b'));
   state.until = now - 1;
   CHECK(next() == underlay('d'));

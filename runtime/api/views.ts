@@ -1,8 +1,8 @@
 /** What the daemon knows, as the control socket's clients are shown it. Ages in milliseconds, null where there is nothing to tell. */
 import { toHex } from "../base/bytes.ts";
 import { endpointKey } from "../base/endpoint.ts";
+import type { Neighbour } from "../dataplane/neighbours.ts";
 import type { Traffic } from "../dataplane/peer-traffic.ts";
-import type { LinkView } from "../dataplane/port.ts";
 import type { Member } from "../identity/roster.ts";
 import type { PeerView } from "../mesh/types.ts";
 import { type Invite, stateOf } from "../provisioning/invite-book.ts";
@@ -21,7 +21,7 @@ export const showInvite = (i: Invite, now: number): JsonObject => ({
 });
 
 /** `link`: what the data path knows of a neighbour; its round trip is newer than that of the last ping. */
-export const showPeer = (p: PeerView, traffic: Traffic, link?: LinkView): JsonObject => ({
+export const showPeer = (p: PeerView, traffic: Traffic, link?: Neighbour): JsonObject => ({
   name: p.name,
   nodeId: toHex(p.id),
   address: p.address,

@@ -44,10 +44,12 @@ function encodeMap(map: ReadonlyMap<Cbor, Cbor>): Uint8Array {
 
 /** Major type and argument in the shortest form. */
 function head(major: number, argument: number | bigint): Uint8Array {
+  if (argument < 24) return Uint8Array.of((major << 5) | Number(argument));
+  if (argument < 0x100) return Uint8Array.of((major << 5) | 24, Number(argument));
+  if (argument < 0x1_0000) return Uint8Array.of((major << 5) | 25, Number(argument) >> 8, Number(argument) & 0xff);
   const n = BigInt(argument);
   if (n >= ARGUMENT_MAX) throw new RangeError(`${argument} has more than 64 bits`);
-  if (n < 24n) return Uint8Array.of((major << 5) | Number(n));
-  const size = n < 0x100n ? 0 : n < 0x1_0000n ? 1 : n < 0x1_0000_0000n ? 2 : 3; // log2 of the bytes
+  const size = n < 0x1_0000_0000n ? 2 : 3; // log2 of the bytes
   const out = new Uint8Array(1 + (1 << size));
   out[0] = (major << 5) | (24 + size);
   for (let at = out.length - 1, rest = n; at > 0; at--, rest >>= 8n) out[at] = Number(rest & 0xffn);
@@ -75,14 +77,15 @@ class Reader {
   }
 
   item(depth: number): Cbor | undefined {
-    const [first] = this.#take(1) ?? [];
+    const first = this.#data[this.#at++];
     if (first === undefined || depth === 0) return undefined;
-    const [major, info] = [first >> 5, first & 31];
+    const major = first >> 5;
+    const info = first & 31;
     if (major === MAJOR.simple) return SIMPLE.get(info);
     const argument = this.#argument(info);
     if (argument === undefined) return undefined;
     if (major === MAJOR.unsigned) return plain(argument);
-    if (major === MAJOR.negative) return plain(-1n - argument);
+    if (major === MAJOR.negative) return plain(-1n - BigInt(argument));
     if (argument > this.left) return undefined; // a byte or an item each: no count is believed beyond what came
     const count = Number(argument);
     if (major === MAJOR.bytes) return new Uint8Array(this.#take(count) as Uint8Array);
@@ -119,12 +122,18 @@ class Reader {
   }
 
   /** Undefined for a reserved or indefinite form, and for one longer than it need be. */
-  #argument(info: number): bigint | undefined {
-    if (info < 24) return BigInt(info);
+  #argument(info: number): number | bigint | undefined {
+    if (info < 24) return info;
     const bytes = info < 28 ? this.#take(1 << (info - 24)) : undefined;
-    const value = bytes?.reduce((sum, byte) => (sum << 8n) | BigInt(byte), 0n);
-    const least = info === 24 ? 24n : 1n << BigInt(8 << (info - 25));
-    return value !== undefined && value >= least ? value : undefined;
+    if (!bytes) return undefined;
+    if (bytes.length === 8) {
+      const value = bytes.reduce((sum, byte) => (sum << 8n) | BigInt(byte), 0n);
+      return value < 0x1_0000_0000n ? undefined : value;
+    }
+    let value = 0;
+    for (let i = 0; i < bytes.length; i++) value = value * 256 + (bytes[i] as number);
+    const least = info === 24 ? 24 : 2 ** (8 << (info - 25));
+    return value >= least ? value : undefined;
   }
 
   #take(count: number): Uint8Array | undefined {
@@ -134,7 +143,7 @@ class Reader {
   }
 }
 
-const plain = (n: bigint): number | bigint => {
+const plain = (n: number | bigint): number | bigint => {
   const small = Number(n);
   return Number.isSafeInteger(small) ? small : n;
 };

@@ -1,12 +1,14 @@
 /**
  * Byte layouts declared once as data; sizes, offsets, encoder, decoder and the generated C header follow from them.
  *
- * A field is `u8`, `u16le`, `u32le`, `u64le` (bigint), `u16be`, `u32be`, `bytes(n)`, or `reserved(n)`: zero bytes that
+ * A field is `u8`, `u16le`, `u32le`, `u64le` (bigint), `u16be`, `u32be`, `bytes(n)`, `several(n, struct)`, or `reserved(n)`: zero bytes that
  * a decoder refuses when they are not zero, so that they can mean something later.
  */
 export type Scalar = "u8" | "u16le" | "u32le" | "u64le" | "u16be" | "u32be";
 export interface BytesField {
   readonly bytes: number;
+  /** The struct that they are an array of, in C; here they stay bytes. */
+  readonly of?: string;
 }
 export interface ReservedField {
   readonly reserved: number;
@@ -15,6 +17,11 @@ export type Field = Scalar | BytesField | ReservedField;
 export type Fields = Readonly<Record<string, Field>>;
 
 export const bytes = (length: number): BytesField => ({ bytes: length });
+/** `count` structs in a row. */
+export const several = (count: number, of: { readonly name: string; readonly size: number }): BytesField => ({
+  bytes: count * of.size,
+  of: `${of.name}[${count}]`,
+});
 export const reserved = (length: number): ReservedField => ({ reserved: length });
 
 type ValueOf<F> = F extends "u64le" ? bigint : F extends Scalar ? number : Uint8Array;

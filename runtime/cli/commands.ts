@@ -5,6 +5,7 @@ import { config } from "./config.ts";
 import { doctor } from "./doctor.ts";
 import { down } from "./down.ts";
 import { flows } from "./flows.ts";
+import { graph } from "./graph.ts";
 import { init } from "./init.ts";
 import { invite } from "./invite.ts";
 import { join } from "./join.ts";
@@ -17,11 +18,15 @@ import { receive } from "./receive.ts";
 import { rekey } from "./rekey.ts";
 import { revoke } from "./revoke.ts";
 import { root } from "./root.ts";
+import { routes } from "./routes.ts";
 import { run } from "./run.ts";
 import { send } from "./send.ts";
 import { service } from "./service.ts";
 import { status } from "./status.ts";
+import { store } from "./store.ts";
 import { top } from "./top.ts";
+import { trace } from "./trace.ts";
+import { watch } from "./watch.ts";
 
 export const COMMANDS: readonly Command[] = [
   init,
@@ -30,6 +35,10 @@ export const COMMANDS: readonly Command[] = [
   join,
   status,
   peers,
+  routes,
+  graph,
+  trace,
+  watch,
   ping,
   names,
   send,
@@ -45,5 +54,6 @@ export const COMMANDS: readonly Command[] = [
   completion,
   service,
   keys,
+  store,
   down,
 ];

@@ -11,6 +11,7 @@ export const run = command({
   examples: [
     ["trellis run", "on UDP port 51820 with the device mesh0"],
     ["trellis run --interface eth1 --port 4500", "on one interface, on another port"],
+    ["trellis run --quiet-on wwan0", "no beacons on one interface; --no-discovery: on none"],
     ["trellis run --no-device", "control traffic only: no IP traffic of other programs"],
   ],
   async run(args) {
@@ -23,6 +24,7 @@ export const run = command({
       workers: args.workers,
       relay: args.relay,
       policy: args.policy,
+      discovery: { enabled: args.discovery, interface: args.interface, except: args.quietOn },
       names: args.names,
       announce: args.announce,
       masquerade: args.masquerade,

@@ -26,6 +26,7 @@ interface Status {
   readonly policy: { readonly summary: string; readonly enforced: boolean; readonly reason: string | null };
   readonly names: { readonly domain: string; readonly server: string | null; readonly reason: string | null };
   readonly admission: { readonly enforced: readonly string[]; readonly reason: string; readonly answered: number };
+  readonly discovery: { readonly on: readonly string[]; readonly reason: string };
   readonly traffic: {
     readonly sent: Counts;
     readonly received: Counts;
@@ -57,6 +58,7 @@ export const status = command({
         ["policy", policyText(s.policy)],
         ["names", s.names.server === null ? `not answered: ${s.names.reason}` : `NAME.${s.names.domain}`],
         ["underlay", `UDP port ${s.port}`],
+        ["beacons", s.discovery.on.length > 0 ? `on ${s.discovery.on.join(", ")}` : `none: ${s.discovery.reason}`],
         ["crypto", s.provider],
         ["members", `${s.members} with this one, ${s.peersUp} of the others have a session`],
         ["sent", carried(s.traffic.sent)],

@@ -55,7 +55,7 @@ export const path: Parser<string> = {
 /** A name that the kernel takes for a network device (dev_valid_name). */
 const isDeviceName = (text: string): boolean => /^[^\s/:]{1,15}$/.test(text) && text !== "." && text !== "..";
 
-export const interfaceName: Parser<string | undefined> = {
+export const interfaceName: Parser<string> = {
   expects: "the name of a network interface, at most 15 characters",
   sign: "NAME",
   parse: (given) => (typeof given === "string" && isDeviceName(given) ? { value: given } : undefined),
@@ -117,6 +117,15 @@ export const subnets = (most: number): Parser<readonly string[]> => ({
     return parsed && parsed.value.length <= most ? parsed : undefined;
   },
 });
+
+const namesOf = list(interfaceName);
+
+/** Interfaces, or `none` or nothing for none of them. */
+export const interfaceNames: Parser<readonly string[]> = {
+  expects: `${namesOf.expects}; or none`,
+  sign: "NAME",
+  parse: (given) => (given === "none" || given === "" ? { value: [] } : namesOf.parse(given)),
+};
 
 const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
 

@@ -3,7 +3,17 @@
  * are read from these rows, so they cannot disagree.
  */
 import { LEVELS, type Level } from "../base/log.ts";
-import { deviceName, flag, integer, interfaceName, oneOf, type Parser, path, subnets } from "./parsers.ts";
+import {
+  deviceName,
+  flag,
+  integer,
+  interfaceName,
+  interfaceNames,
+  oneOf,
+  type Parser,
+  path,
+  subnets,
+} from "./parsers.ts";
 
 export interface Setting<T> {
   /** The same word in all three places. */
@@ -83,6 +93,21 @@ export const RUN = {
     unit: "",
     doc: "where frames of others are relayed: in the kernel by tc; there in XDP too, where the driver takes it; or by the daemon alone",
     parse: oneOf("auto", "xdp", "userspace"),
+  }),
+  discovery: setting({
+    key: "discovery",
+    fallback: true,
+    unit: "",
+    doc: "find members on local links by multicast beacons; --no-discovery: do not",
+    parse: flag,
+  }),
+  quietOn: setting<readonly string[]>({
+    key: "quiet-on",
+    fallback: [],
+    shown: "none",
+    unit: "",
+    doc: "interfaces without beacons, with commas between",
+    parse: interfaceNames,
   }),
   policy: setting<"enforce" | "ignore">({
     key: "policy",

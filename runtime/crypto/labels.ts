@@ -15,6 +15,25 @@ export const LABEL = {
   genesis: utf8("trellis/1 genesis"), //                    root keys over the genesis
   certificate: utf8("trellis/1 certificate"), //            member certificate
   revocation: utf8("trellis/1 revocation"), //              revocation record
+  linkList: utf8("trellis/1 link-list"), //                 what a gateway says of its neighbours
+  // routing (runtime/mesh/routing/SPEC.md)
+  linkListTag: utf8("trellis/1 list-tag"), //               name of a link list's content
+  linkChain: utf8("trellis/1 link-chain"), //               what sets a hash chain apart
+  linkDigest: utf8("trellis/1 link-digest"), //             digests of what is known
+  // records (runtime/sync/SPEC.md)
+  recordBatch: utf8("trellis/1 record-batch"), //           an author over the root of a batch
+  recordLeaf: utf8("trellis/1 record-leaf"), //             SHA-256(label ‖ author ‖ record)
+  recordNode: utf8("trellis/1 record-node"), //             SHA-256(label ‖ left ‖ right)
+  batchId: utf8("trellis/1 batch-id"), //                   SHA-256(label ‖ signed statement of a batch)
+  recordSlot: utf8("trellis/1 record-slot"), //             SHA-256(label ‖ author ‖ kind ‖ key): where a record is stored
+  recordSeal: utf8("trellis/1 record-seal"), //             key of one record, from the epoch's
+  recordSalt: utf8("trellis/1 record-salt"), //             what goes into that key
+  recordChunk: utf8("trellis/1 record-chunk"), //           SHA-256(label ‖ sealed part of a large value)
+  syncRange: utf8("trellis/1 sync-range"), //               fingerprint of a range of records
+  epoch: utf8("trellis/1 group-epoch"), //                  a member over a group key's commitment
+  epochId: utf8("trellis/1 epoch-id"), //                   SHA-256(label ‖ statement)
+  epochKey: utf8("trellis/1 epoch-key"), //                 SHA-256(label ‖ group key): the commitment
+  revocationName: utf8("trellis/1 name-of-revocation"), //  SHA-256(label ‖ claim), first 16 bytes
   // invites
   inviteToken: utf8("trellis/1 invite-token"), //           checksum and issuer hash of a token
   inviteKey: utf8("trellis/1 invite-psk"), //               pre-shared key of the join handshake, from the invite secret
@@ -24,6 +43,8 @@ export const LABEL = {
   handshakeResponder: utf8("trellis/1 responder-signs"), //  the responder's
   firstMac: utf8("trellis/1 first-mac"), //                 fragment key of messages to a responder without state
   nonceMac: utf8("trellis/1 nonce-mac"), //                 fragment key of F2, from whom F1 calls and its nonce
+  // discovery (runtime/mesh/discovery/SPEC.md)
+  beacon: utf8("trellis/1 beacon"), //                      SHA-256(label ‖ genesis): what beacons are sealed under
   biscuit: utf8("trellis/1 biscuit"), //                    the responder's sealed state
 } as const;
 

@@ -187,6 +187,8 @@ function hkdfExpand(pseudorandomKey: Uint8Array, info: Uint8Array, length: numbe
 export const native: CryptoProvider = {
   name: "native",
   sha256: (...parts) => {
+    const [only] = parts;
+    if (only && parts.length === 1) return Bun.SHA256.hash(only) as Uint8Array; // a third of the time of a stream
     const hash = createHash("sha256");
     for (const part of parts) hash.update(part);
     return own(hash.digest());

@@ -1,10 +1,10 @@
 /** The native addon, typed. What it offers is written once here; `native/binding` converts to exactly these shapes. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { messageOf } from "../base/errors.ts";
 import type { AeadName } from "../crypto/provider.ts";
 import type { AeadRates } from "../mesh/types.ts";
+import { loadExtracted, openAddon } from "../store/private-addon.io.ts";
 import { embeddedFiles } from "./embedded.ts";
 import type { AeadOffer, HostFacts } from "./host-facts.ts";
 import type { NetworkInterface } from "./interfaces.ts";
@@ -20,6 +20,12 @@ export interface AddonDatagram {
 /** `DataPlaneEvent` with its endpoint flattened. */
 export type AddonEvent =
   | { readonly type: "moved"; readonly localIndex: number; readonly address: string; readonly port: number }
+  | {
+      readonly type: "place" | "linkSilent" | "linkAlive" | "carries";
+      readonly peer: string;
+      readonly address: string;
+      readonly port: number;
+    }
   | { readonly type: "exhausted"; readonly localIndex: number }
   | { readonly type: "wanted" | "silent" | "alive"; readonly peer: string };
 
@@ -41,14 +47,11 @@ export interface AddonStats extends DataPlaneStats {
   readonly sparse: { readonly sent: number; readonly received: number };
   /** Frames of others by verdict of the userspace forwarder, in the order of `RELAY_VERDICTS`. */
   readonly relay: readonly number[];
-  readonly neighbours: readonly Neighbour[];
+  readonly links: readonly AddonLink[];
 }
 
-export interface Neighbour extends LinkView {
-  /** What went on to it, from the kernel and from here; `bytes` are UDP payload. */
-  readonly frames: number;
-  readonly bytes: number;
-}
+/** `LinkView` with its endpoint flattened. */
+export type AddonLink = Omit<LinkView, "endpoint"> & { readonly address: string; readonly port: number };
 
 export interface Tunnel {
   readonly port: number;
@@ -62,6 +65,8 @@ export interface Tunnel {
   useSession(peer: string, localIndex: number): void;
   removeSession(localIndex: number): void;
   setEndpoint(peer: string, address: string, port: number): void;
+  /** Places on an interface that is not there are left out. */
+  setPlaces(peer: string, places: readonly { readonly address: string; readonly port: number }[]): void;
   removePeer(peer: string): void;
   allow(peer: string, prefix: string): void;
   setSubnet(prefix: string, gateways: readonly string[]): void;
@@ -101,6 +106,23 @@ export interface FoundRoute {
   readonly device: string;
   readonly prefixLength: number;
   readonly dead: boolean;
+}
+
+export interface MulticastGroups {
+  readonly v4: string;
+  /** Of link-local scope. */
+  readonly v6: string;
+  readonly port: number;
+}
+
+/** Datagrams of at most 512 bytes to and from groups, on the interfaces that are joined; none leaves its link. Interfaces go by index. */
+export interface Multicast {
+  /** Joins again when it was joined before. Throws when neither family can, such as `ENODEV`. */
+  join(index: number): void;
+  leave(index: number): void;
+  /** From an address of that interface, which says to which group. Throws what the kernel says. */
+  send(index: number, source: string, data: Uint8Array): void;
+  close(): void;
 }
 
 export interface OwnedLink {
@@ -219,6 +241,8 @@ export interface Addon {
   removeRoute(device: string, prefix: string): void;
   /** Which route packets from here take to an address, and whether its device has lost its carrier; undefined where there is none. */
   findRoute(address: string): FoundRoute | undefined;
+  /** Of a flood some hundred datagrams a second are heard. Throws `EADDRINUSE` when a program has the port for itself. Keeps no process alive. */
+  openMulticast(groups: MulticastGroups, onHeard: (batch: readonly AddonDatagram[]) => void): Multicast;
   /** Who connected a Unix socket. Throws `ENOTCONN` when `fd` is no connected Unix socket. */
   peerCredentials(fd: number): PeerCredentials;
   /** sd_notify(3); false when no service manager listens (`NOTIFY_SOCKET` is not set). */
@@ -280,38 +304,9 @@ let outcome: AddonOutcome | undefined;
 function tryLoad(): AddonOutcome {
   const inside = embeddedFiles()?.addon;
   try {
-    return { addon: inside ? loadExtracted(inside) : open(join(BUILD, "native", process.arch, "trellis.node")) };
+    const path = join(BUILD, "native", process.arch, "trellis.node");
+    return { addon: (inside ? loadExtracted(inside) : openAddon(path)) as Addon };
   } catch (error) {
     return { reason: messageOf(error) };
   }
-}
-
-function open(path: string): Addon {
-  const holder: { exports: Partial<Addon> } = { exports: {} };
-  process.dlopen(holder, path);
-  return holder.exports as Addon;
-}
-
-/**
- * The loader wants a file: it gets one in a fresh folder that only we can enter, and the folder goes once the file is
- * mapped. (Left alone the runtime would leave it under a name that others can guess.) `/tmp` may be mounted noexec, so
- * `/run` is asked first.
- */
-function loadExtracted(inside: string): Addon {
-  const bytes = readFileSync(inside);
-  let last: unknown;
-  for (const parent of ["/run", tmpdir()]) {
-    let folder: string | undefined;
-    try {
-      folder = mkdtempSync(join(parent, "trellis-"));
-      const file = join(folder, "trellis.node");
-      writeFileSync(file, bytes, { mode: 0o700 });
-      return open(file);
-    } catch (error) {
-      last = error;
-    } finally {
-      if (folder) rmSync(folder, { recursive: true, force: true });
-    }
-  }
-  throw last;
 }

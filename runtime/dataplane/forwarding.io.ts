@@ -25,16 +25,20 @@ export class Forwarding {
   readonly #file: string;
   /** In the order in which they were changed. */
   #before = new Map<string, string>();
+  /** A daemon that forwarded here was killed since the machine started. */
+  readonly wasKilled: boolean;
 
   constructor(file: string) {
     this.#file = file;
     const memory = readMemory(file);
-    if (memory && memory.boot === settingAt(BOOT)) this.#before = new Map(memory.before);
+    this.wasKilled = memory !== undefined && memory.boot === settingAt(BOOT);
+    if (memory && this.wasKilled) this.#before = new Map(memory.before);
   }
 
   /** Makes it so, and gives what had to be changed, as `net/ipv4/conf/eth1/forwarding = 1`. Throws `subnets/forwarding`. */
   enable({ v4, v6 }: ForwardingWanted): string[] {
     const changed: string[] = [];
+    this.#write();
     const set = (setting: string, value: string): void => {
       if (this.#set(`${ROOT}/${setting}`, value)) changed.push(`net/${setting} = ${value}`);
     };
@@ -86,6 +90,10 @@ export class Forwarding {
     const value = settingAt(path);
     if (this.#before.has(path) || value === undefined) return;
     this.#before.set(path, value);
+    this.#write();
+  }
+
+  #write(): void {
     const memory: Memory = { boot: settingAt(BOOT) ?? "", before: [...this.#before] };
     writeFileSync(this.#file, JSON.stringify(memory), { mode: 0o600 });
   }

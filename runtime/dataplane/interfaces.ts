@@ -49,3 +49,29 @@ export function reachableAddresses(
 }
 
 export const LOOPBACK = "127.0.0.1";
+
+/** An interface that beacons are sent on, and the addresses that each one is sent from. */
+export interface BeaconLink {
+  readonly name: string;
+  readonly index: number;
+  readonly sources: readonly string[];
+}
+
+/** Of IPv4 on one interface: who is in another subnet of the link may reach that one only. */
+const V4_SOURCES = 2;
+
+/** Links with others on them, but for those of `except`. */
+export function beaconLinks(
+  all: readonly NetworkInterface[],
+  only: string | undefined,
+  except: readonly string[],
+): readonly BeaconLink[] {
+  return underlayInterfaces(all, only)
+    .filter((i) => i.multicast && !i.pointToPoint && !except.includes(i.name))
+    .map(({ name, index, addresses }) => {
+      const texts = addresses.map((a) => a.address);
+      const v4 = texts.filter((a) => !a.includes(":")).slice(0, V4_SOURCES);
+      return { name, index, sources: [...v4, ...texts.filter((a) => a.startsWith("fe80:")).slice(0, 1)] };
+    })
+    .filter((link) => link.sources.length > 0);
+}

@@ -3,12 +3,20 @@ import { existsSync } from "node:fs";
 import { TrellisError } from "../base/errors.ts";
 import { seconds } from "../base/time.ts";
 import type { AeadRates, DataPlaneEvent } from "../mesh/types.ts";
-import type { Addon, AddonEvent, AddonStats, IngressFilter, RelayHook, Tunnel } from "./addon.io.ts";
+import type { Addon, AddonEvent, IngressFilter, RelayHook, Tunnel } from "./addon.io.ts";
 import { Admission } from "./admission.io.ts";
 import { INGRESS_DROPS, INGRESS_VERDICTS, type IngressCounters } from "./ingress.ts";
 import { abandoned, aliasOf, aliasPrefixOf } from "./links.ts";
+import { type Neighbour, neighboursOf } from "./neighbours.ts";
 import { openError } from "./open-error.ts";
-import type { AdmissionView, DataPlane, DataPlaneHandlers, DataPlaneOptions, DataPlaneStats } from "./port.ts";
+import type {
+  AdmissionView,
+  DataPlane,
+  DataPlaneHandlers,
+  DataPlaneOptions,
+  DataPlaneStats,
+  LinkView,
+} from "./port.ts";
 import { relayCounters, relayDrops } from "./relay-counters.ts";
 import { RelayInKernel, type RelaySetup } from "./relay-kernel.io.ts";
 import type { RelayCounters } from "./relay-layout.ts";
@@ -27,7 +35,7 @@ export interface NativeDataPlane extends DataPlane {
     readonly relayed: RelayCounters | undefined;
   };
   /** How each neighbour is, and what went on to it, here and in the kernel. */
-  neighbours(): AddonStats["neighbours"];
+  neighbours(): readonly Neighbour[];
 }
 
 /** Neighbours are answered in our name for so long after this process was last seen to run: by the kernel, when it stands still. */
@@ -110,6 +118,7 @@ export async function openNative(
       admission?.place(peer, { address, port });
       tunnel.setEndpoint(peer, address, port);
     },
+    setPlaces: (peer, places) => tunnel.setPlaces(peer, places),
     removePeer(peer) {
       tunnel.removePeer(peer);
       admission?.forget(peer);
@@ -122,8 +131,8 @@ export async function openNative(
       if (options.interface !== undefined) rebind(tunnel);
     },
     relayed: () => relayCounters(tunnel.stats().relay),
-    links: () => tunnel.stats().neighbours,
-    neighbours: () => tunnel.stats().neighbours,
+    links: () => linksOf(tunnel),
+    neighbours: () => neighboursOf(linksOf(tunnel)),
     get kernelRelay() {
       return { attached: kernel?.attached ?? {}, reason: started.reason, relayed: kernel?.counters() };
     },
@@ -165,10 +174,13 @@ function openTunnel(addon: Addon, options: DataPlaneOptions, handlers: DataPlane
 }
 
 function eventOf(event: AddonEvent): DataPlaneEvent {
-  if (event.type !== "moved") return event;
-  const { type, localIndex, address, port } = event;
-  return { type, localIndex, endpoint: { address, port } };
+  if (!("address" in event)) return event;
+  const { address, port, ...rest } = event;
+  return { ...rest, endpoint: { address, port } };
 }
+
+const linksOf = (tunnel: Tunnel): LinkView[] =>
+  tunnel.stats().links.map(({ address, port, ...rest }) => ({ ...rest, endpoint: { address, port } }));
 
 function configure(addon: Addon, name: string, { mtu, address, prefixLength }: DataPlaneOptions): void {
   addon.configureLink({ name, mtu, address, prefixLength, alias: aliasOf(address, process.pid) });
@@ -218,7 +230,7 @@ function attachIngress(addon: Addon, tunnel: Tunnel, object: Uint8Array | undefi
 
 /** Drops in the kernel are drops: they appear beside the workers' as `ingress.<reason>` and `relay.<reason>`. */
 function statsOf(tunnel: Tunnel, filter: IngressFilter | undefined, kernel: RelayInKernel | undefined): DataPlaneStats {
-  const { relay, neighbours: _, sparse: __, ...stats } = tunnel.stats();
+  const { relay, links: _, sparse: __, ...stats } = tunnel.stats();
   const relayed = kernel ? [relayCounters(relay), kernel.counters()] : [relayCounters(relay)];
   return { ...stats, drops: { ...stats.drops, ...relayDrops(...relayed), ...ingressDrops(filter) } };
 }

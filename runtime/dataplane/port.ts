@@ -46,14 +46,29 @@ export interface SessionStats {
   readonly idleMs: number | undefined;
 }
 
-/** What the data path knows of a neighbour by asking it whether it lives. */
+/** One of the ways to a peer: to an endpoint, over an interface. What is measured comes from questions and answers that went over it. */
 export interface LinkView {
-  /** Its overlay address. */
+  /** Overlay address. */
   readonly peer: string;
-  /** It has stopped to answer. */
+  readonly endpoint: Endpoint;
+  /** That it leaves by; undefined where that is not known. */
+  readonly interface: string | undefined;
+  /** What goes to the peer directly goes over it. */
+  readonly carries: boolean;
+  /** Nobody answers there, or nobody has yet; where the peer itself was met, the first answer is not waited for. */
   readonly silent: boolean;
-  /** Of the last question that it has answered. */
+  /** Smoothed; undefined before the first answer. */
   readonly roundTripMs: number | undefined;
+  /** Of the last question that was answered. */
+  readonly lastRoundTripMs: number | undefined;
+  /** Of the round trip, smoothed. */
+  readonly jitterMs: number | undefined;
+  /** Shares of what was lost lately on its way there and back, 0 to 1. */
+  readonly lostOut: number;
+  readonly lostIn: number;
+  /** What was sent over it, by whomever; `bytes` are UDP payload. */
+  readonly frames: number;
+  readonly bytes: number;
 }
 
 export interface AdmissionView {
@@ -82,6 +97,11 @@ export interface DataPlane {
   useSession(peer: string, localIndex: number): void;
   removeSession(localIndex: number): void;
   setEndpoint(peer: string, endpoint: Endpoint): void;
+  /**
+   * Where else the peer may be than at its endpoint, the most likely first. Each place is asked under the keys of the session; one
+   * where it answers is a link, which carries when those before it are silent. At most four are used, the endpoint included.
+   */
+  setPlaces(peer: string, places: readonly Endpoint[]): void;
   removePeer(peer: string): void;
   /** Cryptokey routing: inner packets to `prefix` (e.g. `fd00::1/128`, `10.1.0.0/16`) go to `peer`, and only they come from it. */
   allow(peer: string, prefix: string): void;
@@ -93,7 +113,7 @@ export interface DataPlane {
    */
   setSubnet(prefix: string, gateways: readonly string[]): void;
   stats(): DataPlaneStats;
-  /** Of neighbours that are asked; none where this data path asks nobody. */
+  /** To neighbours, and to who might become one; none where this data path asks nobody. */
   links(): readonly LinkView[];
   /**
    * Frames for the overlay address `destination` that cannot be sent to it directly, our own and those we relay, go to the

@@ -2,7 +2,7 @@
  * What the relay looks up and what it may decide, once for the kernel programs (`bpf/relay_*.bpf.c`, whose map values these
  * are) and for the userspace forwarder (`native/lib/relay.h`). The rules themselves are `bpf/relay_rules.h`.
  */
-import { bytes, reserved, struct } from "../base/struct.ts";
+import { bytes, reserved, several, struct } from "../base/struct.ts";
 
 /** What becomes of a frame, in the order of the counters. `bpf/layout.gen.h` gets them as `RELAY_VERDICT_FORWARD` and so on. */
 export const RELAY_VERDICTS = [
@@ -19,8 +19,9 @@ export const RELAY_VERDICTS = [
   "reply", //       a neighbour was answered, or told that it was heard
   "heard", //       a neighbour has answered
   "stale", //       it answers a question that is too old, or older than one that was answered already
-  "elsewhere", //   not from where the neighbour is
+  "elsewhere", //   not from where the neighbour is known to be
   "leaseOver", //   the daemon has not said for long that it lives: nobody is answered in its name
+  "newPlace", //    a neighbour's fresh question from where it was not known to be: the daemon is told
   // Only of the kernel programs: left to the userspace forwarder.
   "unresolved", //  no route, neighbour or device that the program may use, or too large for it
   "otherFamily", // it came over IPv4 and goes on over IPv6, or the other way round
@@ -46,10 +47,12 @@ export const RELAY_DROPS = [
   "leaseOver",
 ] as const satisfies readonly RelayVerdict[];
 
-/** Bounds of the tables. Neighbours are numbered from 1; 0 means "none". */
+/** Bounds of the tables. Neighbours and states are numbered from 1; 0 means "none". */
 export const RELAY_LIMITS = {
   maxSessions: 16384,
   maxNeighbours: 4096,
+  paths: 4, // to one neighbour
+  maxStates: 8192, // one per path; each neighbour is sure of one
   maxDestinations: 16384,
   maxDevices: 256,
 } as const;
@@ -60,7 +63,7 @@ export const RELAY_DEVICE = { tc: 1, xdp: 2 } as const;
 /** Of this gateway. The label is in wire order, like all labels. */
 export const RelayConfig = struct("relay_config", {
   label: "u64le", //      0
-  clock: "u64le", //      8  what our questions have more than CLOCK_MONOTONIC, ns: nobody learns when this machine started
+  clock: "u64le", //      8  what our questions have more than CLOCK_MONOTONIC, ticks: nobody learns when this machine started
   port: "u16be", //       16 of our UDP sockets
   reserved: reserved(2),
   generation: "u32le", // 20 grows with every change of the tables; what was looked up before counts no more
@@ -74,31 +77,50 @@ export const RelaySession = struct("relay_session", {
   reserved: reserved(4),
 }); //                   24 bytes
 
+/** One way to a neighbour: what people call a link. */
+export const RelayPath = struct("relay_path", {
+  address: bytes(16), //  0  of the neighbour; IPv4 as ::ffff:a.b.c.d
+  local: bytes(16), //    16 of ours, towards it; zero: not known
+  device: "u32le", //     32 interface that it must leave by: of a link-local address, or because routes lead elsewhere; else 0
+  state: "u32le", //      36 which state is its own; 0: there is no such path, nor one behind it
+  port: "u16be", //       40
+  family: "u8", //        42 4 or 6
+  reserved: reserved(5),
+}); //                   48 bytes
+
 /** By number: how a frame reaches this neighbour. Replaced as a whole, so that a reader never sees half of a change. */
 export const RelayNeighbour = struct("relay_neighbour", {
   keyLow: "u64le", //     0  SipHash key of our tags
   keyHigh: "u64le", //    8
-  address: bytes(16), //  16 of the neighbour; IPv4 as ::ffff:a.b.c.d
-  local: bytes(16), //    32 of ours, towards it
-  link: "u32le", //       48 session index that the neighbour chose
-  scope: "u32le", //      52 interface index of a link-local address, else 0
-  port: "u16be", //       56
-  family: "u8", //        58 4 or 6
-  reserved: reserved(5),
-}); //                   64 bytes
+  link: "u32le", //       16 session index that the neighbour chose
+  reserved: reserved(4),
+  paths: several(RELAY_LIMITS.paths, RelayPath), // 24
+}); //                  216 bytes
 
 /**
- * By number: what changes with every frame. Shared memory of the kernel, the workers and the control thread. Times are
+ * By a path's state number: what changes all the time. Shared memory of the kernel, the workers and the thread that asks. Times are
  * CLOCK_MONOTONIC, ns. Number 0 is this gateway: `until` is the end of its lease, up to which others are answered in its name.
  */
 export const RelayState = struct("relay_state", {
-  until: "u64le", //      0  from then on it counts as silent: another is used if there is one; 0 means never
-  asked: "u64le", //      8  our latest question that it has answered
+  until: "u64le", //      0  from then on it counts as silent; 0 means never, as long as nobody has asked
+  asked: "u64le", //      8  our latest question that was answered over it
   roundTrip: "u64le", //  16 ns, of that question
-  frames: "u64le", //     24 sent on to it
-  bytes: "u64le", //      32 the same, UDP payload
-  reserved: reserved(24), // a cache line each
-}); //                   64 bytes
+  rank: "u64le", //       24 of the paths that are not silent the one with the lowest carries
+  frames: "u64le", //     32 sent over it
+  bytes: "u64le", //      40 the same, UDP payload
+  sequence: "u64le", //   48 of our latest question over it
+  newest: "u64le", //     56 the neighbour's latest question over it, as it came; 0 before the first
+  seen: "u64le", //       64 which of the 64 questions up to that one have come, a bit each
+  expected: "u64le", //   72 questions that the neighbour has sent over it, by their numbers
+  received: "u64le", //   80 those of them that came
+  lost: "u64le", //       88 1/256: share of the neighbour's questions that we miss, to be told to it
+  smoothed: "u64le", //   96 round trip, ns, as RFC 6298 smooths it
+  jitter: "u64le", //    104 of the round trip, ns, as RFC 3550 smooths it
+  reserved: reserved(16), // two cache lines each
+}); //                  128 bytes
+
+/** Added to `rank` when a path that was silent is answered over again: it comes behind the others until it has proven itself. */
+export const RELAY_RETURNED = 256;
 
 /** By label: the neighbours that lead there, 0 for none. */
 export const RelayDestination = struct("relay_destination", {

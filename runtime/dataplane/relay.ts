@@ -17,8 +17,10 @@ export type RelayVerdict =
   | { readonly forward: Datagram }
   /** To the neighbour who asked. */
   | { readonly reply: Datagram }
-  /** That a neighbour has heard our answer: we did not ask. */
-  | { readonly heard: true }
+  /** The neighbour, by its overlay address, that has answered or heard our answer. */
+  | { readonly heard: string }
+  /** A neighbour, by its overlay address, asks from where it was not known to be. */
+  | { readonly place: string; readonly endpoint: Endpoint }
   | { readonly drop: "malformed" | "link" | "tag" | "ttl" | "route" | "loop" | "elsewhere" };
 
 interface Link {
@@ -28,6 +30,7 @@ interface Link {
 
 interface Neighbour {
   endpoint: Endpoint;
+  places: readonly Endpoint[];
   using: DataSession | undefined;
 }
 
@@ -72,7 +75,13 @@ export class Relay {
   setEndpoint(peer: string, endpoint: Endpoint): void {
     const neighbour = this.#neighbours.get(peer);
     if (neighbour) neighbour.endpoint = endpoint;
-    else this.#neighbours.set(peer, { endpoint, using: undefined });
+    else this.#neighbours.set(peer, { endpoint, places: [], using: undefined });
+  }
+
+  /** As `DataPlane.setPlaces`; asked by itself no place becomes a link here, but who asks from one is answered. */
+  setPlaces(peer: string, places: readonly Endpoint[]): void {
+    const neighbour = this.#neighbours.get(peer);
+    if (neighbour) neighbour.places = places;
   }
 
   /** As `DataPlane.setRoute`. */
@@ -107,8 +116,11 @@ export class Relay {
     if (!link) return { drop: "link" };
     if (!equal(sipHash24(link.session.hopReceiveKey, payload.subarray(0, TAGGED)), hello.tag)) return { drop: "tag" };
     const neighbour = this.#neighbours.get(link.peer);
-    if (!neighbour?.using || endpointKey(neighbour.endpoint) !== endpointKey(endpoint)) return { drop: "elsewhere" };
-    if (hello.kind !== HELLO.ask) return { heard: true };
+    const isThere = (e: Endpoint): boolean => endpointKey(e) === endpointKey(endpoint);
+    if (!neighbour?.using) return { drop: "elsewhere" };
+    if (![neighbour.endpoint, ...neighbour.places].some(isThere))
+      return hello.kind === HELLO.ask ? { place: link.peer, endpoint } : { drop: "elsewhere" };
+    if (hello.kind !== HELLO.ask) return { heard: link.peer };
     const { remoteIndex, hopSendKey } = neighbour.using;
     const answer = HelloFrame.encode({ ...hello, kind: HELLO.answer, link: remoteIndex });
     answer.set(sipHash24(hopSendKey, answer.subarray(0, TAGGED)), TAGGED);

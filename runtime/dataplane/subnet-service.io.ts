@@ -32,6 +32,12 @@ export class SubnetService {
     this.#forwarding = new Forwarding(terms.memory);
   }
 
+  /** What a daemon that was killed has left does not count. */
+  async clean(): Promise<void> {
+    const { device } = this.#terms;
+    if (this.#forwarding.wasKilled && device !== undefined && hasNft()) await endMasquerade(device);
+  }
+
   /** Throws `subnets/no-device` or `subnets/masquerade` when this machine can serve none at all. */
   async check(): Promise<void> {
     const { device, masquerade: hides } = this.#terms;

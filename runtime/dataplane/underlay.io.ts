@@ -30,8 +30,8 @@ export function interfaces(): readonly NetworkInterface[] {
 }
 
 /** The addresses at which others could reach this machine; `only` by this interface. */
-export const underlayAddresses = (only: string | undefined): readonly string[] =>
-  reachableAddresses(interfaces(), only, ADDRESSES_MAX);
+export const underlayAddresses = (only: string | undefined, all = interfaces()): readonly string[] =>
+  reachableAddresses(all, only, ADDRESSES_MAX);
 
 /** Calls whenever interfaces or addresses have changed, or may have. */
 export function watchUnderlay(onChange: () => void): InterfaceWatch {

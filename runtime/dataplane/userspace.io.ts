@@ -35,6 +35,7 @@ export async function openUserspace(options: DataPlaneOptions, handlers: DataPla
     if ("deliver" in verdict) receive(verdict.deliver, meter, handlers);
     else if ("forward" in verdict) sendOne(socket, verdict.forward, meter);
     else if ("reply" in verdict) sendOne(socket, verdict.reply, meter);
+    else if ("place" in verdict) handlers.event({ type: "place", peer: verdict.place, endpoint: verdict.endpoint });
     else if ("drop" in verdict) meter.count(`relay.${verdict.drop}`);
   };
   const socket = await bind(options, meter, take);
@@ -61,6 +62,7 @@ export async function openUserspace(options: DataPlaneOptions, handlers: DataPla
       relay.remove(localIndex);
     },
     setEndpoint: (peer, endpoint) => relay.setEndpoint(peer, endpoint),
+    setPlaces: (peer, places) => relay.setPlaces(peer, places),
     removePeer(peer) {
       for (const [localIndex, owner] of sessions) if (owner === peer) sessions.delete(localIndex);
       relay.removePeer(peer);

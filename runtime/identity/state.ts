@@ -99,6 +99,13 @@ export const TIME_FILE: StateFile<{ readonly floor: UnixSeconds }> = {
   shape: record<{ readonly floor: UnixSeconds }>({ floor: field(1, uint(TIME_MAX)) }),
 };
 
+/** How often this gateway has begun to speak of its links (mesh/routing/SPEC.md). */
+export const EPOCH_FILE: StateFile<{ readonly epoch: number }> = {
+  kind: "link-state epoch",
+  version: 1,
+  shape: record<{ readonly epoch: number }>({ epoch: field(1, uint(0xffff_ffff)) }),
+};
+
 export function encodeState<T>(crypto: CryptoProvider, file: StateFile<T>, value: T): Uint8Array {
   const body = encodeAs(file.shape, value);
   return Uint8Array.from(encodeCbor([file.kind, file.version, body, checksum(crypto, file.kind, file.version, body)]));

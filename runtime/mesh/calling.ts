@@ -4,14 +4,19 @@ import type { Endpoint } from "../base/endpoint.ts";
 import { type RandomBytes, randomBelow } from "../base/random.ts";
 import { type Ms, minutes } from "../base/time.ts";
 import type { RemoteMember } from "./handshake/ports.ts";
+import { isThrough, through } from "./neighbours.ts";
 import { type Peer, UPGRADE_FIRST } from "./peers.ts";
 import type { MeshSettings } from "./ports.ts";
-import { isThrough, type Routes, through } from "./routes.ts";
+import type { Ways } from "./ways.ts";
 
 /** A peer that has refused us is not asked again sooner. */
 const REFUSED_PAUSE = minutes(10);
-/** When a peer is not reached over the underlay within this, the mesh is tried beside it. */
+/** When a peer is not reached at a place within this, the next one or the mesh is tried beside it. */
 const DIRECT_ALONE = 1500;
+/** What was to be sent to it has gone, or is not worth sending any more. */
+const WANTED_FOR: Ms = minutes(1);
+/** A session that nobody keeps ends when so long nobody used it. */
+const UNUSED_AFTER: Ms = minutes(5);
 /** Between two places of a peer, and before one that has just been told. */
 const UPGRADE_SOON = 500;
 const UPGRADE_MAX = minutes(10);
@@ -21,7 +26,7 @@ const NEVER = Number.POSITIVE_INFINITY;
 export interface CallingDeps {
   readonly settings: MeshSettings;
   readonly random: RandomBytes;
-  readonly routes: Pick<Routes, "to">;
+  readonly ways: Pick<Ways, "to">;
 }
 
 export class Calling {
@@ -37,8 +42,21 @@ export class Calling {
   }
 
   mayDial(p: Peer): boolean {
-    const allowed = p.current !== undefined || !p.member || this.#deps.settings.dials(p.member);
-    return allowed && this.#placeOf(p) !== undefined;
+    if (this.#placeOf(p) === undefined) return false;
+    if (p.current || !p.member) return true;
+    return p.kept || (p.nextTry < p.wantedUntil && this.#deps.settings.dials(p.member));
+  }
+
+  /** Something is to be sent to it. */
+  want(p: Peer, now: Ms): void {
+    p.wantedUntil = now + WANTED_FOR;
+    if (!p.current) p.nextTry = Math.min(p.nextTry, now);
+  }
+
+  /** When the session ends, since neither end keeps it and nothing goes over it. */
+  idleAt(p: Peer): Ms {
+    if (!p.current || !p.member || p.kept) return NEVER;
+    return Math.max(p.wantedUntil, p.keptThereUntil, p.usedAt + UNUSED_AFTER);
   }
 
   /** Takes the turn of an attempt: where to call now; undefined when it is not time for that. */
@@ -49,10 +67,11 @@ export class Calling {
       p.nextTry = p.refusedUntil;
       return undefined;
     }
-    const other = !isThrough(place) && this.#isBehind(p);
-    const limit = other ? DIRECT_ALONE : this.#deps.settings.attemptLimit;
+    const others = isThrough(place) || p.current ? 0 : p.places.size - 1;
+    const isNext = (!isThrough(place) && this.#isBehind(p)) || p.tries % (others + 1) < others; // somewhere else it may be
+    const limit = isNext || others > 0 ? DIRECT_ALONE : this.#deps.settings.attemptLimit;
     p.attemptUntil = now + limit;
-    p.nextTry = now + limit + (other ? 0 : this.#pauseOf(p.tries));
+    p.nextTry = now + limit + (isNext ? 0 : this.#pauseOf(p.tries / (others + 1)));
     p.tries++;
     if (!p.current && !isThrough(place)) p.places.next();
     return place;
@@ -130,7 +149,7 @@ export class Calling {
 
   /** Whether another neighbour leads to it. */
   #isBehind({ member }: Peer): boolean {
-    const route = member && this.#deps.routes.to(member.address);
+    const route = member && this.#deps.ways.to(member.address);
     return route !== undefined && (route.primary !== member?.address || route.backup !== undefined);
   }
 

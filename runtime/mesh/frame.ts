@@ -68,16 +68,22 @@ export const RELAY_TTL = 16;
 /**
  * Whether a neighbour is alive, and how far away: it is asked, answers with a question of its own, and is told. A question is the
  * asker's clock, so an answer is fresh when the clock in it is near; the tag is that of relayed frames. No more than this is read or
- * kept, so that the data path can do it while the daemon stands still.
+ * kept, so that the data path can do it while the daemon stands still. Each way to the neighbour (link) is asked for itself.
  */
 export const HelloFrame = struct("hello_frame", {
   type: "u8", //           0  FRAME.hello
   kind: "u8", //           1  HELLO
   patience: "u16le", //    2  ms from a question to when the other counts as silent unless it has answered a later one; not 0
   link: "u32le", //        4  index of the session between the two, chosen by the receiver
-  asked: "u64le", //       8  the first question: nanoseconds of the asker's clock, from a start that only it knows
+  asked: "u64le", //       8  the first question (HELLO_BITS)
   answered: "u64le", //   16  the second question, of who answers; zero in the first frame
   tag: bytes(8), //       24  SipHash-2-4 over the first 24 bytes, with the sender's hop key of that session
 }); //                    32  bytes
 
 export const HELLO = { ask: 1, answer: 2, confirm: 3 } as const;
+
+/**
+ * A question from its highest bits down: time by the asker's clock, in ticks of 1,024 ns from a start that only it knows; which of its
+ * links this one is; how many of 256 questions it misses that the other sends over this link; number among its questions there.
+ */
+export const HELLO_BITS = { tickShift: 10, timeBits: 36, linkBits: 8, lostBits: 8, numberBits: 12 } as const;

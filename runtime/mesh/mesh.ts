@@ -2,11 +2,12 @@
 import { equal, toHex } from "../base/bytes.ts";
 import { type Endpoint, endpointKey, parseEndpoint } from "../base/endpoint.ts";
 import { randomIndex } from "../base/random.ts";
-import type { Ms } from "../base/time.ts";
+import { type Ms, seconds } from "../base/time.ts";
 import { Calling } from "./calling.ts";
+import { inUseOf, Meeting } from "./discovery/meeting.ts";
 import { DueQueue } from "./due-queue.ts";
 import { FRAME, SealedHeader } from "./frame.ts";
-import { Gossip, type Item } from "./gossip/gossip.ts";
+import { Gossip, type Item, KEPT_BY_DIGEST } from "./gossip/gossip.ts";
 import {
   decodeStreamMessage,
   encodeStreamMessage,
@@ -18,20 +19,43 @@ import {
 import { Handshakes } from "./handshake/machine.ts";
 import type { Admission, Established, HandshakeAction, LocalNode } from "./handshake/ports.ts";
 import { Joining } from "./joining.ts";
-import { type Peer, PeerTable, SESSIONS_MAX } from "./peers.ts";
+import { KEEP_ALL, Keeping } from "./keeping.ts";
+import { isNeighbour, isThrough, neighbourList } from "./neighbours.ts";
+import { type Peer, PeerTable, type Post, SESSIONS_MAX } from "./peers.ts";
 import type { MeshDeps, MeshDirectory } from "./ports.ts";
-import { isNeighbour, isThrough, neighbourList, Routes } from "./routes.ts";
 import { ControlSession } from "./session/control.ts";
 import { type ControlMessage, decodeMessage, encodeMessage } from "./session/message.ts";
 import { isStreamFrame, Stream } from "./stream/stream.ts";
-import type { Datagram, DataPlaneEvent, MeshAction, MeshCommand, MeshEvent, MeshNotice, PeerView } from "./types.ts";
+import { type Avoided, SUSPECT_AFTER, Suspicion } from "./suspicion.ts";
+import type {
+  Datagram,
+  DataPlaneEvent,
+  Edge,
+  MeshAction,
+  MeshCommand,
+  MeshEvent,
+  MeshNotice,
+  PeerView,
+  Way,
+} from "./types.ts";
 import { viewOf } from "./view.ts";
+import { Ways } from "./ways.ts";
 
 const PINGS_MAX = 64;
+const POSTS_MAX = 16;
 /** A neighbour is told of ours at most this often. */
 const NEIGHBOURS_EVERY = 250;
 
 const ASK_AGAIN = 2000;
+/** A peer that data goes to through the mesh is asked so often: only the end shows whether those between do what they should. */
+const WATCH_EVERY = seconds(3);
+const WATCH_AGAIN = seconds(1);
+const IN_USE = seconds(5);
+const isWatched = (p: Peer): boolean =>
+  p.endpoint !== undefined && isThrough(p.endpoint) && p.usedAt + IN_USE > p.lastHeard;
+/** A large mesh looks so often whether others should be kept. */
+const KEEP_AGAIN = seconds(30);
+const CHOOSE_PAUSE = seconds(1);
 /** No token that `ping` is given. */
 const NOBODY_WAITS = 0;
 
@@ -39,9 +63,13 @@ export class Mesh {
   readonly #deps: MeshDeps;
   readonly #peers: PeerTable;
   readonly #queue = new DueQueue<Peer>();
-  readonly #routes = new Routes();
+  readonly #ways: Ways;
+  readonly #suspicion = new Suspicion();
+  readonly #meeting = new Meeting();
   readonly #calling: Calling;
-  #routesChanged = false;
+  readonly #keeping: Keeping;
+  #keepAt: Ms;
+  #chosen: Ms = Number.NEGATIVE_INFINITY;
   #own: readonly string[] = [];
   #local: LocalNode;
   #directory: MeshDirectory | undefined;
@@ -58,7 +86,10 @@ export class Mesh {
     this.#directory = deps.directory;
     this.#gossip = deps.directory && new Gossip(deps.crypto, deps.directory);
     this.#peers = new PeerTable(() => this.#newStream());
-    this.#calling = new Calling({ ...deps, routes: this.#routes });
+    this.#ways = new Ways({ ...deps, peerAt: (address) => this.#peers.byAddress(address) });
+    this.#calling = new Calling({ ...deps, ways: this.#ways });
+    this.#keeping = new Keeping(deps.crypto, deps.local.keys.id);
+    this.#keepAt = now;
     this.#handshakes = this.#startHandshakes(deps.admission, now);
     for (const member of this.#directory?.list() ?? []) {
       if (equal(member.id, this.#local.keys.id)) continue;
@@ -67,7 +98,10 @@ export class Mesh {
       this.#peers.name(peer, member);
       if (endpoint) this.#peers.place(peer, endpoint);
     }
-    this.#settle(now);
+    const { membership, keys } = deps.local;
+    if (membership && deps.directory) this.#ways.begin(keys, membership, deps.directory, now); // who joins just now leads nowhere
+    this.#choose(now);
+    for (const peer of this.#peers.takeTouched()) this.#queue.set(peer, this.#due(peer));
   }
 
   /** One event at a time: the next only after this resolved. Never throws for what came from the network. */
@@ -79,22 +113,34 @@ export class Mesh {
     else if (event.type === "command") await this.#command(event.command, now);
     else await this.#tick(now);
     this.#tellKeys(now);
-    this.#settle(now);
+    await this.#settle(now);
     return this.#out;
   }
 
   /** When to send `tick` next; undefined: not before another event. */
   deadline(): Ms | undefined {
     if (this.#stopped) return undefined;
-    const due = [this.#queue.next, this.#handshakes.deadline(), this.#join?.due].filter((at) => at !== undefined);
+    const due = [this.#queue.next, this.#handshakes.deadline(), this.#join?.due, this.#keepAt, this.#ways.due].filter(
+      (at) => at !== undefined,
+    );
     const next = Math.min(...due);
     return Number.isFinite(next) ? next : undefined;
   }
 
   peers(now: Ms): readonly PeerView[] {
     const others = (this.#directory?.list() ?? []).filter((m) => !equal(m.id, this.#local.keys.id));
-    const via = (m: { readonly address: string }): string | undefined => this.#routes.to(m.address)?.primary;
+    const via = (m: { readonly address: string }): string | undefined => this.#ways.to(m.address)?.primary;
     return others.map((m) => viewOf(m, this.#peers.byId(m.id), via(m), now, this.#deps.settings));
+  }
+
+  /** As link state sees the way to an overlay address. */
+  wayTo(address: string): Way | undefined {
+    return this.#ways.explain(address);
+  }
+
+  /** Every link that anybody tells of. */
+  links(): readonly Edge[] {
+    return this.#ways.edges();
   }
 
   /** Entries of every table that strangers can make grow, for tests of the bounds. */
@@ -107,15 +153,35 @@ export class Mesh {
   }
 
   /** After each event: news goes out, streams send what they may, and who was touched is due anew. */
-  #settle(now: Ms): void {
+  async #settle(now: Ms): Promise<void> {
     this.#spreadNews();
+    if (now >= this.#keepAt) this.#choose(now);
     this.#noticeNeighbours();
-    if (this.#routesChanged) this.#updateRoutes();
+    await this.#followWays(now);
     for (const peer of this.#peers.takeTouched()) {
       this.#tellNeighbours(peer, now);
       this.#flush(peer, now);
       this.#followPath(peer, now);
+      this.#offerPlaces(peer, now);
       this.#queue.set(peer, this.#due(peer));
+    }
+  }
+
+  /** Something has changed that may change whom we keep. In a large mesh much changes, and once a second is enough. */
+  #chooseSoon(): void {
+    const pause = this.#peers.size > KEEP_ALL ? CHOOSE_PAUSE : 0;
+    this.#keepAt = Math.min(this.#keepAt, this.#chosen + pause);
+  }
+
+  #choose(now: Ms): void {
+    const peers = this.#peers.listed;
+    this.#chosen = now;
+    this.#keepAt = peers.length > KEEP_ALL ? now + KEEP_AGAIN : Number.POSITIVE_INFINITY;
+    const kept = this.#keeping.choose(peers, this.#deps.settings.dials);
+    for (const p of peers) {
+      if (p.kept === kept.has(p)) continue;
+      p.kept = !p.kept;
+      this.#peers.touch(p);
     }
   }
 
@@ -135,14 +201,24 @@ export class Mesh {
       peer.announced = now;
     }
     if (!changed) return;
-    this.#routesChanged = true;
     for (const peer of this.#peers.all()) peer.owesNeighbours = isNeighbour(peer);
   }
 
-  #updateRoutes(): void {
-    this.#routesChanged = false;
-    for (const { destination, route } of this.#routes.update(this.#peers.all()))
-      this.#out.push({ type: "setRoute", destination, primary: route?.primary, backup: route?.backup });
+  async #followWays(now: Ms): Promise<void> {
+    await this.#ways.followMembers(now);
+    for (const peer of this.#peers.touched) await this.#ways.follow(peer, peer.kept || now < peer.keptThereUntil, now);
+    await this.#ways.tick(now);
+    for (const action of this.#ways.take()) {
+      if (action.type === "epoch" || action.type === "subnets") this.#out.push(action);
+      else if (action.type === "route") {
+        const { destination, route } = action;
+        this.#out.push({ type: "setRoute", destination, primary: route?.primary, backup: route?.backup });
+        this.#peers.byAddress(destination);
+      } else {
+        const peer = this.#peers.byAddress(action.peer);
+        if (peer) this.#push(peer, { kind: "routing", data: action.data });
+      }
+    }
   }
 
   #tellNeighbours(peer: Peer, now: Ms): void {
@@ -163,6 +239,12 @@ export class Mesh {
     peer.path.follow(peer.current && peer.endpoint, now);
     const bytes = peer.path.news(now);
     if (bytes !== undefined && peer.member) this.#out.push({ type: "limitFrames", peer: peer.member.address, bytes });
+  }
+
+  /** Where the data path is to look for the peer, beside where it is spoken to. */
+  #offerPlaces({ current, member, endpoint, links, places }: Peer, now: Ms): void {
+    const offer = current && member && endpoint && links.offer(endpoint, places.all, now);
+    if (offer) this.#out.push({ type: "setPlaces", peer: member.address, places: offer });
   }
 
   #probe(peer: Peer, now: Ms): void {
@@ -209,17 +291,19 @@ export class Mesh {
     if (c.type === "connect") {
       if (equal(c.id, this.#local.keys.id)) return;
       const peer = this.#learn(c.id, c.endpoint, now);
-      if (!peer.current) peer.nextTry = now;
+      this.#chooseSoon();
+      this.#calling.want(peer, now);
       await this.#care(peer, now);
     } else if (c.type === "ping") {
       const peer = this.#peers.byAddress(c.peer);
-      if (!peer?.current) return;
+      if (!peer) return;
+      this.#calling.want(peer, now);
       if (peer.pings.size >= PINGS_MAX) peer.pings.delete(peer.pings.keys().next().value as number);
-      peer.pings.set(c.token, now);
-      this.#tell(peer, { kind: "ping", token: c.token }, now);
+      this.#ping(peer, c.token, now);
+      if (!peer.current) await this.#care(peer, now);
     } else if (c.type === "revoke") await this.#revoke(c.record, now);
     else if (c.type === "admit") await this.#admit(c.chain, undefined, now);
-    else if (c.type === "post") this.#post(c.peer, c.protocol, c.data, now);
+    else if (c.type === "post") await this.#post(c.peer, c, now);
     else if (c.type === "rekey") {
       const peer = this.#peers.byAddress(c.peer);
       if (peer?.current) await this.#dial(peer, now);
@@ -228,7 +312,14 @@ export class Mesh {
       if (c.invite.endpoints.length === 0) this.#failToJoin("join/no-endpoint", "the invite names no endpoint");
       await this.#tryToJoin(now);
     } else if (c.type === "addresses") this.#announce(c.endpoints, now);
+    else if (c.type === "announce") await this.#ways.announce(c.subnets, now);
+    else if (c.type === "sighted") await this.#sighted(c, now);
     else for (const peer of this.#peers.all()) this.#tell(peer, { kind: "goodbye" }, now);
+  }
+
+  #ping(peer: Peer, token: number, now: Ms): void {
+    peer.pings.set(token, now);
+    this.#tell(peer, { kind: "ping", token }, now);
   }
 
   /** A peer follows us by what it hears from our new address, so it hears something at once. */
@@ -241,6 +332,32 @@ export class Mesh {
       if (peer.current && peer.endpoint && !isThrough(peer.endpoint))
         this.#sealTo(peer, peer.current, new Uint8Array(0), now);
     }
+  }
+
+  async #sighted({ id, endpoint, fresh }: Extract<MeshCommand, { type: "sighted" }>, now: Ms): Promise<void> {
+    const peer = this.#peers.byId(id);
+    const mayCall = peer !== undefined && (peer.kept || now < peer.wantedUntil);
+    const step = this.#meeting.sighted({ id, endpoint, fresh }, peer, mayCall, now);
+    this.#chooseSoon(); // it has a place now
+    if (step === "seek" && peer) this.#seekAt(peer, endpoint, now);
+    else if (step === "call" && peer?.member)
+      await this.#apply(await this.#handshakes.connect(peer.member, endpoint, now), now);
+    else if (step === "contact") await this.#apply(await this.#handshakes.contact(id, endpoint, now), now);
+  }
+
+  #seekAt(peer: Peer, place: Endpoint, now: Ms): void {
+    peer.seek.begin(place, inUseOf(peer), this.#deps.random, now);
+    this.#seekOn(peer, now);
+  }
+
+  /** Questions that are due, and what their answers have settled. */
+  #seekOn(peer: Peer, now: Ms): void {
+    for (const { place, token } of peer.seek.take(now))
+      this.#sealTo(peer, peer.current, encodeMessage({ kind: "seek", token }), now, place);
+    const found = peer.seek.settle(now);
+    if (!found) return;
+    this.#move(peer, found, now);
+    this.#sealTo(peer, peer.current, new Uint8Array(0), now); // by which it follows
   }
 
   async #tryToJoin(now: Ms): Promise<void> {
@@ -261,14 +378,24 @@ export class Mesh {
 
   async #notice(e: DataPlaneEvent, now: Ms): Promise<void> {
     if (e.type === "carried") return this.#noteCarried(e.sessions, now);
+    if (e.type === "measured") return this.#noteMeasured(e.links);
     const peer = "peer" in e ? this.#peers.byAddress(e.peer) : this.#peers.byIndex(e.localIndex);
     if (!peer) return;
     if (e.type === "silent" || e.type === "alive") await this.#hearLink(peer, e.type === "alive", now);
-    else if (e.type === "moved") this.#move(peer, e.endpoint, now);
+    else if (e.type === "moved" || e.type === "carries") this.#move(peer, e.endpoint, now);
+    else if (e.type === "linkAlive" || e.type === "linkSilent") peer.links.heard(e.endpoint, e.type === "linkAlive");
+    else if (e.type === "place") peer.places.notice(e.endpoint);
     else if (e.type === "exhausted" && peer.current?.localIndex === e.localIndex) await this.#dial(peer, now);
     else if (e.type === "wanted" && !peer.current) {
-      peer.nextTry = Math.min(peer.nextTry, now);
+      this.#calling.want(peer, now);
       await this.#care(peer, now);
+    }
+  }
+
+  #noteMeasured(links: readonly { readonly peer: string; readonly roundTrip: Ms }[]): void {
+    for (const { peer, roundTrip } of links) {
+      const found = this.#peers.byAddress(peer);
+      if (found) found.linkTrip = roundTrip;
     }
   }
 
@@ -278,6 +405,7 @@ export class Mesh {
       const session = peer?.sessions.find((s) => s.localIndex === index);
       if (!peer || !session) continue;
       session.used ??= now;
+      peer.usedAt = now;
       peer.path.carried(now);
     }
   }
@@ -285,6 +413,7 @@ export class Mesh {
   async #hearLink(peer: Peer, answers: boolean, now: Ms): Promise<void> {
     peer.answers = answers;
     this.#noticeSilence(peer, now);
+    if (!answers && peer.current) for (const place of peer.places.all) this.#seekAt(peer, place, now);
     await this.#care(peer, now);
   }
 
@@ -299,19 +428,22 @@ export class Mesh {
     const s = this.#deps.settings;
     const expiry = Math.min(...p.sessions.map((each) => this.#expiryOf(p, each)));
     const dial = this.#dialAt(p);
-    if (!p.current) return Math.min(expiry, dial);
+    if (!p.current) return Math.min(expiry, dial, p.posts.length > 0 ? p.wantedUntil : Number.POSITIVE_INFINITY);
     const tell = p.owesNeighbours ? p.nextNeighbours : Number.POSITIVE_INFINITY;
     const stream = p.stream.due ?? Number.POSITIVE_INFINITY;
     return Math.min(
       expiry,
       dial,
+      this.#calling.idleAt(p),
       tell,
       stream,
       p.path.due,
+      p.links.due,
       p.lastSent + s.keepalive,
       this.#askAt(p),
-      p.gossip.nextDigest,
+      this.#digestAt(p),
       this.#calling.upgradeAt(p),
+      p.seek.due,
     );
   }
 
@@ -325,32 +457,60 @@ export class Mesh {
     return this.#local.membership ? this.#calling.dialAt(p, this.#local.keys.id) : Number.POSITIVE_INFINITY;
   }
 
-  async #upgrade(p: Peer, now: Ms): Promise<void> {
+  #upgrade(p: Peer, now: Ms): void {
     const place = this.#calling.upgrade(p, now);
-    if (p.member && place) await this.#apply(await this.#handshakes.connect(p.member, place, now), now);
+    if (place) this.#seekAt(p, place, now);
   }
 
   async #care(p: Peer, now: Ms): Promise<void> {
     for (const s of [...p.sessions]) if (now >= this.#expiryOf(p, s)) this.#drop(p, s, "expired");
+    if (now >= this.#calling.idleAt(p)) this.#part(p, now);
+    if (!p.current && now >= p.wantedUntil) this.#endWaiting(p, now);
     if (now >= this.#dialAt(p)) await this.#dial(p, now);
-    if (now >= this.#calling.upgradeAt(p)) await this.#upgrade(p, now);
-    if (p.current && now >= p.gossip.nextDigest) this.#sendDigest(p, now);
+    if (now >= this.#calling.upgradeAt(p)) this.#upgrade(p, now);
+    if (p.current && now >= p.seek.due) this.#seekOn(p, now);
+    if (now >= this.#digestAt(p)) this.#sendDigest(p, now);
     if (p.current && now >= p.path.due) this.#probe(p, now);
-    if (now >= this.#askAt(p)) this.#ask(p, now);
+    if (now >= this.#askAt(p)) await this.#ask(p, now);
     if (p.current && now >= p.lastSent + this.#deps.settings.keepalive)
       this.#sealTo(p, p.current, new Uint8Array(0), now);
+  }
+
+  #digestAt(p: Peer): Ms {
+    return p.current && p.kept ? p.gossip.nextDigest : Number.POSITIVE_INFINITY;
+  }
+
+  /** Nobody needs the session any more. */
+  #part(p: Peer, now: Ms): void {
+    this.#tell(p, { kind: "goodbye" }, now);
+    for (const s of [...p.sessions]) this.#drop(p, s, "not in use");
   }
 
   /** One whose frames have failed to come may have lost a few, or be gone. */
   #askAt(p: Peer): Ms {
     const { askAfter, silentAfter } = this.#deps.settings;
-    const at = Math.max(p.lastHeard + askAfter, p.nextAsk);
+    const at = Math.max(p.lastHeard + (isWatched(p) ? WATCH_EVERY : askAfter), p.nextAsk);
     return p.current && at < p.lastHeard + silentAfter ? at : Number.POSITIVE_INFINITY;
   }
 
-  #ask(p: Peer, now: Ms): void {
-    p.nextAsk = now + ASK_AGAIN;
-    this.#tell(p, { kind: "ping", token: NOBODY_WAITS }, now);
+  async #ask(p: Peer, now: Ms): Promise<void> {
+    p.nextAsk = now + (isWatched(p) ? WATCH_AGAIN : ASK_AGAIN);
+    await this.#suspect(p, p.asked, now);
+    this.#tell(p, { kind: "ping", token: NOBODY_WAITS, unanswered: p.asked++ }, now);
+  }
+
+  /** Perhaps somebody on the way to it drops our frames. */
+  async #suspect(p: Peer, unanswered: number, now: Ms): Promise<void> {
+    if (unanswered < SUSPECT_AFTER || !p.member || !p.endpoint || !isThrough(p.endpoint)) return;
+    const between = this.#ways.explain(p.member.address)?.hops.slice(0, -1) ?? [];
+    await this.#avoid(this.#suspicion.silent(p.member.address, between, unanswered, now), now);
+  }
+
+  async #avoid(avoided: readonly Avoided[], now: Ms): Promise<void> {
+    for (const { relay, until } of avoided) {
+      if (until > now) this.#deps.meter.count("mesh.suspected");
+      await this.#ways.distrust(relay, until, now);
+    }
   }
 
   /**
@@ -360,7 +520,6 @@ export class Mesh {
   #noticeSilence(p: Peer, now: Ms): void {
     p.silent = p.current !== undefined && !(p.answers ?? now < p.lastHeard + this.#deps.settings.silentAfter);
     this.#noticeNeighbours();
-    if (this.#routesChanged) this.#updateRoutes();
   }
 
   async #dial(p: Peer, now: Ms): Promise<void> {
@@ -385,28 +544,53 @@ export class Mesh {
     if ("refused" in opened) return this.#deps.meter.count(`control.drop.${opened.refused}`);
     peer.received++;
     peer.lastHeard = now;
+    peer.asked = 0;
     if (peer.answers === undefined) peer.silent = false;
-    if (!isThrough(endpoint)) peer.heardDirectly = now;
-    if (opened.newest) this.#move(peer, endpoint, now);
+    const isStream = isStreamFrame(opened.plaintext);
+    const message = isStream || opened.plaintext.length === 0 ? undefined : decodeMessage(opened.plaintext);
+    if (!isThrough(endpoint) && message?.kind !== "seek") peer.heardDirectly = now; // that one may hear nothing of us there
+    if (opened.newest && !isQuestion(message) && !peer.links.explains(endpoint)) this.#move(peer, endpoint, now);
     this.#handshakes.confirmed(session.localIndex);
     if (!session.confirmed) this.#use(peer, session, now);
+    await this.#noteHearing(peer, message?.unanswered ?? 0, now);
     if (opened.plaintext.length === 0) return;
-    if (isStreamFrame(opened.plaintext)) return await this.#hearStream(peer, opened.plaintext, now);
-    const message = decodeMessage(opened.plaintext);
-    if (message) this.#hear(peer, message, now);
+    if (isStream) return await this.#hearStream(peer, opened.plaintext, now);
+    if (message) await this.#hear(peer, message, endpoint, now);
     else this.#deps.meter.count("control.drop.message");
   }
 
-  #hear(peer: Peer, m: ControlMessage, now: Ms): void {
+  /** It is heard; whether it hears us it says as well. */
+  async #noteHearing(peer: Peer, unanswered: number, now: Ms): Promise<void> {
+    if (unanswered >= SUSPECT_AFTER) return await this.#suspect(peer, unanswered, now);
+    if (peer.member) await this.#avoid(this.#suspicion.heard(peer.member.address, now), now);
+  }
+
+  async #hear(peer: Peer, m: ControlMessage, source: Endpoint, now: Ms): Promise<void> {
     if (m.kind === "ping") this.#tell(peer, { kind: "pong", token: m.token }, now);
     else if (m.kind === "pong") this.#pong(peer, m.token, now);
+    else if (m.kind === "seek") this.#answerSeek(peer, m.token, source, now);
+    else if (m.kind === "found") this.#hearFound(peer, m, source, now);
     else if (m.kind === "probe") this.#tell(peer, { kind: "probed", token: m.token }, now);
     else if (m.kind === "probed") peer.path.passed(m.token ?? 0, now);
     else if (m.kind === "goodbye") for (const s of [...peer.sessions]) this.#drop(peer, s, "the peer left");
     else if (m.digest) {
+      peer.keptThereUntil = now + KEPT_BY_DIGEST;
       const list = this.#gossip?.list(peer.gossip, m.digest, now);
       if (list) this.#push(peer, list);
+      if (m.links) await this.#ways.hearDigest(peer, m.links, now);
     }
+  }
+
+  /** It may be here, but has not proven that it hears what we send there: so it is asked, too. */
+  #answerSeek(peer: Peer, token: number | undefined, source: Endpoint, now: Ms): void {
+    const seen = isThrough(source) ? {} : { seen: endpointKey(source) };
+    this.#sealTo(peer, peer.current, encodeMessage({ kind: "found", token, ...seen }), now, source);
+    if (!isThrough(source) && !inUseOf(peer)) this.#seekAt(peer, source, now);
+  }
+
+  #hearFound(peer: Peer, m: ControlMessage, source: Endpoint, now: Ms): void {
+    if (!isThrough(source) && peer.seek.answered(m.token ?? 0, source, now)) this.#seekOn(peer, now);
+    else this.#deps.meter.count("control.drop.unasked");
   }
 
   async #hearStream(peer: Peer, frame: Uint8Array, now: Ms): Promise<void> {
@@ -414,6 +598,7 @@ export class Mesh {
     if (event.kind === "drop") return this.#deps.meter.count(`stream.drop.${event.reason}`);
     if (event.kind === "reset") {
       peer.owesNeighbours = isNeighbour(peer); // what it was told before it began anew is lost
+      await this.#ways.beganAnew(peer, now);
       if (peer.member) this.#say({ kind: "streamReset", peer: peer.member.address });
       return;
     }
@@ -428,13 +613,21 @@ export class Mesh {
     const gossip = this.#gossip;
     if (m.kind === "payload") {
       if (peer.current) peer.current.used ??= now;
+      peer.usedAt = now;
       if (peer.member && m.protocol !== undefined && m.data)
         this.#out.push({ type: "message", peer: peer.member.address, protocol: m.protocol, data: m.data });
     } else if (!gossip) return;
+    else if (m.kind === "routing") await this.#hearRouting(peer, m.data, now);
     else if (m.kind === "neighbours") this.#hearNeighbours(peer, m.neighbours ?? [], m.own ?? [], now);
     else if (m.kind === "want") for (const item of gossip.wanted(m)) this.#pushItem(peer, item);
     else if (m.kind === "member" || m.kind === "revocation") await this.#takeItem(peer, m, now);
     else for (const answer of gossip.compare(peer.gossip, m, now)) this.#push(peer, answer);
+  }
+
+  async #hearRouting(peer: Peer, data: Uint8Array | undefined, now: Ms): Promise<void> {
+    peer.keptThereUntil = Math.max(peer.keptThereUntil, now + KEPT_BY_DIGEST); // who keeps no session says nothing of links
+    await this.#ways.follow(peer, true, now);
+    if (data) await this.#ways.hear(peer, data, now);
   }
 
   #pong(peer: Peer, token: number | undefined, now: Ms): void {
@@ -447,7 +640,7 @@ export class Mesh {
 
   #sendDigest(peer: Peer, now: Ms): void {
     peer.gossip.nextDigest = this.#gossip?.nextDigest(peer.gossip, now) ?? Number.POSITIVE_INFINITY;
-    if (this.#gossip) this.#tell(peer, { kind: "digest", digest: this.#gossip.digest }, now);
+    if (this.#gossip) this.#tell(peer, { kind: "digest", digest: this.#gossip.digest, links: this.#ways.digest }, now);
   }
 
   /** Whatever way it came: what the directory holds since this event is written down and made known to everybody. */
@@ -459,7 +652,7 @@ export class Mesh {
     const offer = members.length > 0 ? this.#gossip.offer(members) : undefined;
     for (const peer of this.#peers.all().filter((p) => p.current)) {
       for (const item of news) if (item.kind === "revocation") this.#pushItem(peer, item);
-      if (offer) this.#push(peer, offer);
+      if (offer && peer.kept) this.#push(peer, offer);
     }
   }
 
@@ -484,8 +677,6 @@ export class Mesh {
     if (own.join() !== peer.own.join())
       for (const other of this.#peers.all()) other.owesNeighbours = isNeighbour(other);
     peer.own = own;
-    peer.reaches = new Set(neighbours.map((n) => toHex(n.id)));
-    this.#routesChanged = true;
     for (const { id, endpoint, others } of neighbours) {
       const other = this.#peers.byId(id);
       if (other) this.#hearPlaces(other, [endpoint, ...(others ?? [])], now);
@@ -498,7 +689,9 @@ export class Mesh {
     for (const text of told) {
       const place = parseEndpoint(text);
       if (!place || isThrough(place) || !peer.places.tell(place)) continue;
+      if (this.#meeting.told(peer, place, now) === "seek") this.#seekAt(peer, place, now);
       this.#calling.heardOfPlace(peer, now);
+      this.#chooseSoon();
     }
   }
 
@@ -511,16 +704,39 @@ export class Mesh {
     if (equal(member.id, this.#local.keys.id)) return true;
     const peer = this.#peers.of(member.id, now);
     this.#peers.name(peer, member);
-    this.#routesChanged = true; // a neighbour may have told before that it leads there
+    this.#chooseSoon();
     if (hint) peer.places.tell(hint);
     return true;
   }
 
-  #post(address: string, protocol: string, data: Uint8Array, now: Ms): void {
+  async #post(address: string, post: Post, now: Ms): Promise<void> {
     const peer = this.#peers.byAddress(address);
-    if (peer?.current) peer.current.used ??= now;
-    if (!peer?.current || !this.#push(peer, { kind: "payload", protocol, data }))
-      this.#say({ kind: "undelivered", peer: address, protocol });
+    if (peer?.current) return this.#postTo(peer, post, now);
+    if (!peer || peer.posts.length >= POSTS_MAX) return this.#undelivered(address, post);
+    peer.posts.push(post);
+    this.#calling.want(peer, now);
+    await this.#care(peer, now);
+  }
+
+  #postTo(peer: Peer, post: Post, now: Ms): void {
+    if (peer.current) peer.current.used ??= now;
+    peer.usedAt = now;
+    if (!this.#push(peer, { kind: "payload", ...post })) this.#undelivered(peer.member?.address ?? "", post);
+  }
+
+  #undelivered(peer: string, { protocol }: Post): void {
+    this.#say({ kind: "undelivered", peer, protocol });
+  }
+
+  /** What waited for a session finds one, or has waited long enough. */
+  #endWaiting(peer: Peer, now: Ms): void {
+    const { posts } = peer;
+    peer.posts = [];
+    for (const post of posts) {
+      if (peer.current) this.#postTo(peer, post, now);
+      else this.#undelivered(peer.member?.address ?? "", post);
+    }
+    for (const token of peer.pings.keys()) if (peer.current) this.#ping(peer, token, now);
   }
 
   /** Whether the record holds. */
@@ -542,13 +758,13 @@ export class Mesh {
   /** Who falls by a record is told before the session goes, as far as sending it once reaches. */
   #expel(id: Uint8Array, address: string, now: Ms): void {
     this.#handshakes.forget(id);
+    this.#suspicion.forget(address);
     const peer = this.#peers.byId(id);
     if (peer) this.#flush(peer, now);
     for (const s of peer?.sessions ?? []) this.#out.push({ type: "removeSession", localIndex: s.localIndex });
     if (peer) {
       this.#peers.remove(peer);
       this.#queue.delete(peer);
-      this.#routesChanged = true;
       if (peer.announced) for (const other of this.#peers.all()) other.owesNeighbours = isNeighbour(other);
     }
     this.#out.push({ type: "removePeer", peer: address });
@@ -576,7 +792,9 @@ export class Mesh {
 
   #gaveUp(id: Uint8Array, now: Ms): void {
     const peer = this.#peers.byId(id);
-    if (peer) this.#calling.gaveUp(peer, now);
+    if (!peer) return;
+    this.#calling.gaveUp(peer, now);
+    this.#chooseSoon();
   }
 
   #refused(id: Uint8Array, code: string, message: string, now: Ms): void {
@@ -592,10 +810,11 @@ export class Mesh {
     if (!e.joined && this.#directory && !this.#directory.byId(e.peer.id)) return;
     const peer = this.#peers.of(e.peer.id, now);
     this.#peers.name(peer, e.peer);
-    if (!peer.current || e.confirmed) this.#peers.place(peer, e.endpoint);
+    const endpoint = peer.current && peer.endpoint && peer.links.explains(e.endpoint) ? peer.endpoint : e.endpoint;
+    if (!peer.current || e.confirmed) this.#peers.place(peer, endpoint);
     const session = new ControlSession(this.#deps.crypto, e, now, this.#deps.settings);
     this.#peers.install(peer, session);
-    this.#out.push({ type: "installSession", peer: e.peer.address, session: e.data, endpoint: e.endpoint });
+    this.#out.push({ type: "installSession", peer: e.peer.address, session: e.data, endpoint });
     const spare = peer.sessions.length > SESSIONS_MAX ? peer.sessions.find((s) => s !== peer.current) : undefined;
     if (spare) this.#drop(peer, spare, "replaced");
     if (e.confirmed) this.#use(peer, session, now);
@@ -624,18 +843,21 @@ export class Mesh {
     if (peer.current) peer.rekeys++;
     else {
       peer.upSince = now;
+      peer.usedAt = now;
       peer.gossip.nextDigest = now;
       this.#calling.beginUpgrades(peer, now);
       const { name, address } = session.keys.peer;
       this.#say({ kind: "sessionUp", peer: address, name, took: session.keys.took, pattern: session.keys.pattern });
     }
     peer.current = session;
+    this.#chooseSoon();
     if (peer.endpoint && !isThrough(peer.endpoint)) this.#directory?.setEndpoint(peer.id, peer.endpoint);
     peer.lastHeard = now;
     this.#calling.reached(peer, now);
     this.#out.push({ type: "useSession", peer: session.keys.peer.address, localIndex: session.localIndex });
     this.#sealTo(peer, session, new Uint8Array(0), now);
-    if (now >= peer.gossip.nextDigest) this.#sendDigest(peer, now);
+    this.#endWaiting(peer, now);
+    if (now >= this.#digestAt(peer)) this.#sendDigest(peer, now);
   }
 
   #confirm(localIndex: number, now: Ms): void {
@@ -650,7 +872,6 @@ export class Mesh {
     if (peer.upSince === undefined || peer.current || !peer.member) return;
     peer.upSince = undefined;
     peer.stream = this.#newStream();
-    peer.reaches = new Set();
     this.#say({ kind: "sessionDown", peer: peer.member.address, name: peer.member.name, reason });
   }
 
@@ -667,15 +888,25 @@ export class Mesh {
     if (peer.current) this.#sealTo(peer, peer.current, encodeMessage(message), now);
   }
 
-  #sealTo(peer: Peer, session: ControlSession, plaintext: Uint8Array, now: Ms): void {
-    const payload = session.seal(plaintext, now);
-    if (!payload || !peer.endpoint) return;
+  /** To where the peer is spoken to, or elsewhere. */
+  #sealTo(
+    peer: Peer,
+    session: ControlSession | undefined,
+    plaintext: Uint8Array,
+    now: Ms,
+    endpoint: Endpoint | undefined = peer.endpoint,
+  ): void {
+    const payload = session?.seal(plaintext, now);
+    if (!payload || !endpoint) return;
     peer.sent++;
-    peer.lastSent = now;
-    this.#out.push({ type: "send", datagram: { endpoint: peer.endpoint, payload } });
+    if (endpoint === peer.endpoint) peer.lastSent = now;
+    this.#out.push({ type: "send", datagram: { endpoint, payload } });
   }
 
   #say(notice: MeshNotice): void {
     this.#out.push({ type: "notice", notice });
   }
 }
+
+/** Such frames are sent to and from places that are being tried: whoever sends them is not there yet. */
+const isQuestion = (m: ControlMessage | undefined): boolean => m?.kind === "seek" || m?.kind === "found";

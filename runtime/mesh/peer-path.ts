@@ -6,8 +6,8 @@ import { type Endpoint, endpointKey } from "../base/endpoint.ts";
 import type { Ms } from "../base/time.ts";
 import { RelayHeader, SealedHeader } from "./frame.ts";
 import { TAG } from "./handshake/message.ts";
+import { isThrough } from "./neighbours.ts";
 import { PathMtu } from "./pmtu.ts";
-import { isThrough } from "./routes.ts";
 import { encodeProbe } from "./session/message.ts";
 
 /** The largest packet that we ask about: what Ethernet carries. A way that carries it is taken to carry all. */

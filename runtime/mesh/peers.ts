@@ -2,11 +2,13 @@
 import { toHex } from "../base/bytes.ts";
 import { type Endpoint, endpointKey } from "../base/endpoint.ts";
 import { type Ms, seconds } from "../base/time.ts";
+import { Seek } from "./discovery/seek.ts";
 import { GossipPeer } from "./gossip/gossip.ts";
 import type { RemoteMember } from "./handshake/ports.ts";
+import { isThrough } from "./neighbours.ts";
+import { PeerLinks } from "./peer-links.ts";
 import { PeerPath } from "./peer-path.ts";
 import { Places } from "./places.ts";
-import { isThrough } from "./routes.ts";
 import type { ControlSession } from "./session/control.ts";
 import type { Stream } from "./stream/stream.ts";
 
@@ -17,6 +19,11 @@ export const SESSIONS_MAX = 4; // of one peer: the one in use, its successor, an
  * tried; doubled each time.
  */
 export const UPGRADE_FIRST = seconds(10);
+
+export interface Post {
+  readonly protocol: string;
+  readonly data: Uint8Array;
+}
 
 export interface Peer {
   readonly id: Uint8Array;
@@ -34,8 +41,6 @@ export interface Peer {
   answers: boolean | undefined;
   /** Has a session, and cannot be reached where it is spoken to: no neighbour for routing. */
   silent: boolean;
-  /** Node ids, hex, of its neighbours. */
-  reaches: ReadonlySet<string>;
   /** As which neighbour we have announced it; empty: as none. */
   announced: string;
   owesNeighbours: boolean;
@@ -47,6 +52,14 @@ export interface Peer {
   readonly sessions: ControlSession[];
   current: ControlSession | undefined;
   upSince: Ms | undefined;
+  /** Its session stands all the time, as far as we can make it. */
+  kept: boolean;
+  /** It has shown that its end keeps the session; until then that is believed. */
+  keptThereUntil: Ms;
+  /** Something is to be sent to it; until then its session is made, and not ended. */
+  wantedUntil: Ms;
+  /** When something was last carried for its user, or its session began. */
+  usedAt: Ms;
   tries: number;
   nextTry: Ms;
   attemptUntil: Ms;
@@ -56,14 +69,23 @@ export interface Peer {
   lastSent: Ms;
   /** Not asked before whether it is still there. */
   nextAsk: Ms;
+  /** Questions since it was last heard. */
+  asked: number;
   roundTrip: Ms | undefined;
+  /** Of its link, as the data path measures it. */
+  linkTrip: Ms | undefined;
   readonly pings: Map<number, Ms>;
+  /** What waits for a session. */
+  posts: Post[];
   rekeys: number;
   sent: number;
   received: number;
   stream: Stream;
   readonly gossip: GossipPeer;
   readonly path: PeerPath;
+  /** Whether it can be spoken to elsewhere. */
+  readonly seek: Seek;
+  readonly links: PeerLinks;
 }
 
 /** Peers that an event asks for are remembered until `takeTouched`: nothing else can have changed by it. */
@@ -117,7 +139,6 @@ export class PeerTable {
       heardDirectly: Number.NEGATIVE_INFINITY,
       answers: undefined,
       silent: false,
-      reaches: new Set(),
       announced: "",
       owesNeighbours: false,
       nextNeighbours: now,
@@ -127,6 +148,10 @@ export class PeerTable {
       sessions: [],
       current: undefined,
       upSince: undefined,
+      kept: false,
+      keptThereUntil: Number.NEGATIVE_INFINITY,
+      wantedUntil: Number.NEGATIVE_INFINITY,
+      usedAt: now,
       tries: 0,
       nextTry: now,
       attemptUntil: now,
@@ -134,14 +159,19 @@ export class PeerTable {
       lastHeard: now,
       lastSent: now,
       nextAsk: now,
+      asked: 0,
       roundTrip: undefined,
+      linkTrip: undefined,
       pings: new Map(),
+      posts: [],
       rekeys: 0,
       sent: 0,
       received: 0,
       stream: this.#newStream(),
       gossip: new GossipPeer(),
       path: new PeerPath(),
+      seek: new Seek(),
+      links: new PeerLinks(),
     };
     this.#byId.set(key, peer);
     return this.#touch(peer);
@@ -174,7 +204,9 @@ export class PeerTable {
     peer.sessions.splice(peer.sessions.indexOf(session), 1);
     this.#byIndex.delete(session.localIndex);
     if (peer.current === session) peer.current = peer.sessions.findLast((s) => s.confirmed);
-    if (!peer.current) peer.answers = undefined;
+    if (peer.current) return;
+    peer.answers = undefined;
+    peer.links.reset();
   }
 
   remove(peer: Peer): void {
@@ -183,6 +215,10 @@ export class PeerTable {
     if (peer.member) this.#byAddress.delete(peer.member.address);
     this.#byId.delete(toHex(peer.id));
     this.#touched.delete(peer);
+  }
+
+  touch(peer: Peer): void {
+    this.#touched.add(peer);
   }
 
   #touch<P extends Peer | undefined>(peer: P): P {

@@ -3,9 +3,14 @@ import { type Endpoint, endpointKey } from "../base/endpoint.ts";
 
 /** Of one peer. Beyond them, the one told first is forgotten. */
 export const PLACES_MAX = 8;
+/** Of these, where it asked from lately: recorded questions must not push out what others say. */
+export const NOTICED_MAX = 2;
+
+const isAt = (place: Endpoint) => (e: Endpoint) => endpointKey(e) === endpointKey(place);
 
 export class Places {
   #list: Endpoint[] = [];
+  #noticed: Endpoint[] = [];
   #turn = 0;
 
   get size(): number {
@@ -17,6 +22,11 @@ export class Places {
     return this.#list[this.#turn % Math.max(1, this.#list.length)];
   }
 
+  /** Where it asked from lately, and then the others. */
+  get all(): readonly Endpoint[] {
+    return [...this.#noticed, ...this.#list.filter((e) => !this.#noticed.some(isAt(e)))];
+  }
+
   /** Nobody answered there. */
   next(): void {
     this.#turn++;
@@ -24,19 +34,20 @@ export class Places {
 
   /** It was there. */
   settle(endpoint: Endpoint): void {
-    this.#list = [endpoint, ...this.#without(endpoint)].slice(0, PLACES_MAX);
+    this.#list = [endpoint, ...this.#list.filter((e) => !isAt(endpoint)(e))].slice(0, PLACES_MAX);
     this.#turn = 0;
   }
 
   /** Somebody says that it may be there; whether that is new. */
   tell(endpoint: Endpoint): boolean {
-    if (this.#list.some((e) => endpointKey(e) === endpointKey(endpoint))) return false;
+    if (this.#list.some(isAt(endpoint))) return false;
     if (this.#list.length === PLACES_MAX) this.#list.splice(1, 1);
     this.#list.push(endpoint);
     return true;
   }
 
-  #without(endpoint: Endpoint): Endpoint[] {
-    return this.#list.filter((e) => endpointKey(e) !== endpointKey(endpoint));
+  /** It has asked from there, which the tag under its keys says, and nothing more. */
+  notice(endpoint: Endpoint): void {
+    this.#noticed = [endpoint, ...this.#noticed.filter((e) => !isAt(endpoint)(e))].slice(0, NOTICED_MAX);
   }
 }

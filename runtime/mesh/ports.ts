@@ -76,6 +76,8 @@ export interface MeshDeps {
   readonly verifyForeign: VerifyForeign;
   /** Makes us the member that an issuer admitted; durable before it resolves. Undefined refuses. */
   adopt(joined: { readonly chain: Uint8Array; readonly genesis: Uint8Array }): Promise<Adopted | undefined>;
+  /** What the action `epoch` last said; 0 before there was any. */
+  readonly epoch: number;
   readonly settings: MeshSettings;
   readonly meter: Meter;
 }

@@ -1,7 +1,9 @@
 /** What the mesh core is told and what it answers. The core reads no clock and opens no socket. */
 import type { Endpoint } from "../base/endpoint.ts";
+import type { Prefix } from "../base/ip.ts";
 import type { Ms } from "../base/time.ts";
 import type { AeadName } from "../crypto/provider.ts";
+import type { EdgeView, RouteView } from "./routing/types.ts";
 
 /** How fast this machine seals and opens 1,400-byte packets, MB/s, each at most 65,535; 0 means "not offered". */
 export interface AeadRates {
@@ -52,6 +54,8 @@ export type MeshAction =
   | { readonly type: "useSession"; readonly peer: string; readonly localIndex: number }
   | { readonly type: "removeSession"; readonly localIndex: number }
   | { readonly type: "setEndpoint"; readonly peer: string; readonly endpoint: Endpoint }
+  /** As `DataPlane.setPlaces`. */
+  | { readonly type: "setPlaces"; readonly peer: string; readonly places: readonly Endpoint[] }
   /** As `DataPlane.setRoute`: frames for `destination` go to the neighbour `primary`, or to `backup` while it is silent. */
   | {
       readonly type: "setRoute";
@@ -67,6 +71,10 @@ export type MeshAction =
   | { readonly type: "notice"; readonly notice: MeshNotice }
   /** A payload that the peer posted; in order, each once. */
   | { readonly type: "message"; readonly peer: string; readonly protocol: string; readonly data: Uint8Array }
+  /** Durable before any later action is carried out; given back as `MeshDeps.epoch` after a restart. */
+  | { readonly type: "epoch"; readonly epoch: number }
+  /** All that this member, an overlay address, announces; whether it may is for the shell to say. */
+  | { readonly type: "subnets"; readonly gateway: string; readonly subnets: readonly Prefix[] }
   /** Durable state changed (roster, revocations): the shell writes it. */
   | { readonly type: "persist" };
 
@@ -101,8 +109,16 @@ export type DataPlaneEvent =
   | { readonly type: "wanted"; readonly peer: string }
   /** Sessions, by local index, that have carried packets since this was last told. About once a second. */
   | { readonly type: "carried"; readonly sessions: readonly number[] }
+  /** Round trips of links that carry what goes to their peer, from the data path's own questions. */
+  | { readonly type: "measured"; readonly links: readonly { readonly peer: string; readonly roundTrip: Ms }[] }
   /** A neighbour does not answer the data path's questions; or it does, for the first time or again. */
-  | { readonly type: "silent" | "alive"; readonly peer: string };
+  | { readonly type: "silent" | "alive"; readonly peer: string }
+  /** The same of one of its places: it answers there for the first time or again, or it has stopped to. */
+  | { readonly type: "linkSilent" | "linkAlive"; readonly peer: string; readonly endpoint: Endpoint }
+  /** What goes to the peer directly goes over this one of its links from now on. */
+  | { readonly type: "carries"; readonly peer: string; readonly endpoint: Endpoint }
+  /** A neighbour has asked whether we live from where it was not known to be. */
+  | { readonly type: "place"; readonly peer: string; readonly endpoint: Endpoint };
 
 /** What an invite token tells the core; `endpoints` are tried in turn. */
 export interface JoinInvite {
@@ -130,6 +146,10 @@ export type MeshCommand =
   | { readonly type: "post"; readonly peer: string; readonly protocol: string; readonly data: Uint8Array }
   /** Where this gateway can be reached, as far as it knows; all neighbours are told. */
   | { readonly type: "addresses"; readonly endpoints: readonly Endpoint[] }
+  /** A beacon on one of our links: who has this node id may be there. */
+  | { readonly type: "sighted"; readonly id: Uint8Array; readonly endpoint: Endpoint; readonly fresh: boolean }
+  /** All that this gateway announces from now on; its link list says so, signed. */
+  | { readonly type: "announce"; readonly subnets: readonly Prefix[] }
   /** Says goodbye to every peer; for a clean stop. */
   | { readonly type: "leave" };
 
@@ -139,8 +159,11 @@ export type MeshEvent =
   | { readonly type: "dataPlane"; readonly event: DataPlaneEvent }
   | { readonly type: "command"; readonly command: MeshCommand };
 
-/** `up`: keys and heard lately. `silent`: keys, but nothing heard. `connecting`: a handshake runs. `down`: none of these. */
-export type PeerState = "up" | "silent" | "connecting" | "down";
+/**
+ * `up`: keys and heard lately. `silent`: keys, but nothing heard. `connecting`: a handshake runs. `idle`: no keys, since nothing
+ * is to be sent to it. `down`: no keys, and not reached.
+ */
+export type PeerState = "up" | "silent" | "connecting" | "idle" | "down";
 
 /** One roster member as `trellis peers` shows it. Ages are milliseconds; undefined where there is nothing to tell. */
 export interface PeerView {
@@ -169,4 +192,22 @@ export interface PeerView {
   readonly localIndex: number | undefined;
   readonly rekeys: number;
   readonly control: { readonly sent: number; readonly received: number };
+}
+
+/** The way that packets to a member take, in overlay addresses. */
+export interface Way {
+  /** The member itself is the last; empty when there is no way. */
+  readonly hops: readonly string[];
+  readonly cost: number | undefined;
+  readonly primary: string | undefined;
+  /** Takes over while the primary is silent. */
+  readonly backup: string | undefined;
+  readonly why: RouteView["why"];
+}
+
+/** A link and what both its ends, overlay addresses, say of it; as `EdgeView`. */
+export interface Edge {
+  readonly ends: readonly [string, string];
+  readonly values: EdgeView["values"];
+  readonly cost: number | undefined;
 }

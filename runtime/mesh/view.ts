@@ -1,9 +1,9 @@
 /** A peer as the operator sees it. */
 import type { Ms } from "../base/time.ts";
 import { SUITE, WIRE_VERSION } from "./frame.ts";
+import { isThrough } from "./neighbours.ts";
 import type { Peer } from "./peers.ts";
 import type { MeshSettings, RosterMember } from "./ports.ts";
-import { isThrough } from "./routes.ts";
 import type { PeerState, PeerView } from "./types.ts";
 
 /** `via`: the neighbour that leads to it. */
@@ -42,5 +42,6 @@ export function viewOf(
 
 function stateOf(peer: Peer | undefined, now: Ms, settings: MeshSettings): PeerState {
   if (peer?.current) return now >= peer.lastHeard + settings.silentAfter ? "silent" : "up";
-  return peer && now < peer.attemptUntil ? "connecting" : "down";
+  if (peer && now < peer.attemptUntil) return "connecting";
+  return !peer || peer.kept || now < peer.wantedUntil ? "down" : "idle";
 }

@@ -8,6 +8,7 @@ import { generateRoot, type RootKey, rootFromSecrets } from "../identity/root.ts
 import { Roster } from "../identity/roster.ts";
 import {
   decodeState,
+  EPOCH_FILE,
   encodeState,
   KEYS_FILE,
   MEMBER_FILE,
@@ -30,6 +31,7 @@ const NAME = {
   roster: "roster.cbor",
   revocations: "revocations.cbor",
   time: "time.cbor",
+  epoch: "epoch.cbor",
   invites: "invites.cbor",
   policy: "policy.toml",
   lock: "owner.lock",
@@ -45,6 +47,11 @@ export class Home {
     this.path = path;
     this.crypto = crypto;
     this.#read = read;
+  }
+
+  /** Directory of the store of records. */
+  get store(): string {
+    return join(this.path, "store");
   }
 
   get socket(): string {
@@ -76,6 +83,11 @@ export class Home {
   }
 
   /** The roster as it was kept, verified anew. */
+  /** 0 before it was ever saved. */
+  async epoch(): Promise<number> {
+    return (await this.#load(NAME.epoch, EPOCH_FILE))?.epoch ?? 0;
+  }
+
   async roster(genesis: Uint8Array): Promise<Roster> {
     const time = await this.#load(NAME.time, TIME_FILE);
     const roster = Roster.of(this.crypto, genesis, time?.floor ?? 0);
@@ -151,6 +163,10 @@ export class OwnHome extends Home {
   async saveRoster(roster: Roster): Promise<void> {
     await this.#save(NAME.revocations, REVOCATIONS_FILE, roster.revocationRecords());
     await this.#save(NAME.roster, ROSTER_FILE, roster.snapshot());
+  }
+
+  saveEpoch(epoch: number): Promise<void> {
+    return this.#save(NAME.epoch, EPOCH_FILE, { epoch });
   }
 
   savePolicy(text: string | undefined): Promise<void> {

@@ -9,11 +9,14 @@ const TEMPORARY = /^\..+\.[0-9a-f]{16}\.tmp$/;
 const PRIVATE_DIRECTORY = 0o700;
 export const PRIVATE_FILE = 0o600;
 
+/** All of it, or its parts in order. */
+type Content = Uint8Array | AsyncIterable<Uint8Array>;
+
 /**
  * Temporary file in the same directory, write, fsync, rename, fsync of the directory. The file has mode 0600 from its first
  * byte on; `foreign`: in a place that may have no modes, such as a memory stick. Throws `store/full`, `store/read-only`, `store/denied` or `store/write`; the old content stays then.
  */
-export async function writeAtomic(path: string, content: Uint8Array, place: "own" | "foreign" = "own"): Promise<void> {
+export async function writeAtomic(path: string, content: Content, place: "own" | "foreign" = "own"): Promise<void> {
   const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(8).toString("hex")}.tmp`);
   try {
     await writeDurably(temporary, content, place);
@@ -25,14 +28,24 @@ export async function writeAtomic(path: string, content: Uint8Array, place: "own
   }
 }
 
-async function writeDurably(path: string, content: Uint8Array, place: "own" | "foreign"): Promise<void> {
+async function writeDurably(path: string, content: Content, place: "own" | "foreign"): Promise<void> {
   const file = await open(path, "wx", PRIVATE_FILE);
   try {
-    await file.writeFile(content);
+    for await (const part of content instanceof Uint8Array ? [content] : content) await file.writeFile(part);
     if (place === "own") await file.chmod(PRIVATE_FILE); // the umask may have taken bits
     await file.sync();
   } finally {
     await file.close();
+  }
+}
+
+/** Both names in one directory. */
+export async function renameDurably(from: string, to: string): Promise<void> {
+  try {
+    await rename(from, to);
+    await syncDirectory(dirname(to));
+  } catch (cause) {
+    throw writeError(to, cause);
   }
 }
 

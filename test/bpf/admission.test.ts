@@ -301,6 +301,17 @@ describe.skipIf(!canRun())("admission in the kernel", () => {
       expect(await run("tc", fragment(MESSAGE.f1), { from })).toMatchObject({ code: PASSED.tc, counted: {} });
     });
 
+    test("is none to a link-local address, whose cookie is over the interface too: that is for the daemon", async () => {
+      const linkLocal = { from: "fe80::5", to: SOURCES.IPv6.to };
+      for (const hook of HOOKS) {
+        const passes = { code: PASSED[hook], counted: hook === "socket" ? { pass: 1 } : {} };
+        for (const part of [...fragments(MESSAGE.k1), fragment(MESSAGE.f1, random(8))])
+          expect(await run(hook, part, linkLocal)).toMatchObject(passes);
+        const counted = await flood(hook, fragment(MESSAGE.f1), 200, false, linkLocal);
+        expect(counted.overRate).toBeGreaterThan(0);
+      }
+    });
+
     test("is none to what was sent to another machine", async () => {
       const mac = "02:00:00:00:00:99";
       expect(await run("tc", fragment(MESSAGE.f1), { mac })).toMatchObject({ code: PASSED.tc, counted: {} });

@@ -52,17 +52,37 @@ describe.skipIf(!canRun("test/bpf/hello.test.ts"))("hellos", () => {
       ["our own hello come back", "badTag", helloFrame({ from: OWN, to: "a" }, { link: indexOf(OWN, "a") })],
       ["a changed tag", "badTag", helloFrame(hop, { flip: 31 })],
       ["another question", "badTag", helloFrame(hop, { flip: 9 })],
-      ["an answer to what was never asked", "stale", helloFrame(hop, { kind: HELLO.answer, asked: 4711n })],
-      ["a confirmation of what was never asked", "stale", helloFrame(hop, { kind: HELLO.confirm, answered: 4711n })],
+      ["an answer to what was asked over no link", "elsewhere", helloFrame(hop, { kind: HELLO.answer, asked: 4711n })],
+      ["a confirmation of that", "elsewhere", helloFrame(hop, { kind: HELLO.confirm, answered: 4711n })],
     ])("counts, and does not answer, %s", async (_, verdict, hello) => {
       expect(await lab.greet(way, "a", hello)).toEqual({ verdict });
     });
 
-    test("answers nobody who is not where the neighbour is", async () => {
-      const hello = helloFrame({ from: "a", to: OWN });
-      const strange = [{ from: "10.1.0.3" }, { ports: { from: 6001, to: PORT } }];
-      if (way === "userspace") expect(await lab.greet(way, "b", hello)).toEqual({ verdict: "elsewhere" });
-      else for (const more of strange) expect(await lab.greet(way, "a", hello, more)).toEqual({ verdict: "elsewhere" });
+    test("counts, and does not answer, answers to questions that are too old or lie ahead", async () => {
+      const { payload } = await lab.greet(way, "a", helloFrame(hop));
+      const { answered } = HelloFrame.decode(fromHex(payload ?? "")) ?? { answered: 0n };
+      const minute = BigInt(Math.round(60e9 / 1024)) << 28n;
+      for (const asked of [answered - 2n * minute, answered + minute].map((q) => BigInt.asUintN(64, q))) {
+        expect(await lab.greet(way, "a", helloFrame(hop, { kind: HELLO.answer, asked }))).toEqual({ verdict: "stale" });
+        const confirm = helloFrame(hop, { kind: HELLO.confirm, answered: asked });
+        expect(await lab.greet(way, "a", confirm)).toEqual({ verdict: "stale" });
+      }
+    });
+
+    test("answers nobody who is not where the neighbour is; the daemon is told where a fresh question came from", async () => {
+      const elsewhere = way === "userspace" ? "b" : "a";
+      const strange = way === "userspace" ? [{}] : [{ from: "10.1.0.3" }, { ports: { from: 6001, to: PORT } }];
+      const now = 0x7000_0000_0000_0000n;
+      const question = (asked: bigint) => helloFrame({ from: "a", to: OWN }, { asked });
+      expect(await lab.greet(way, "a", question(now))).toMatchObject({ verdict: "reply" });
+      for (const more of strange) {
+        const greet = (hello: Uint8Array) => lab.greet(way, elsewhere, hello, more);
+        expect(await greet(question(now))).toEqual({ verdict: "newPlace" });
+        expect(await greet(question(now - (1n << 50n)))).toEqual({ verdict: "elsewhere" });
+        expect(await greet(helloFrame({ from: "a", to: OWN }, { kind: HELLO.answer }))).toEqual({
+          verdict: "elsewhere",
+        });
+      }
     });
 
     test("answers nobody once the daemon's lease is over, and goes on with the next", async () => {

@@ -10,7 +10,7 @@ import { able } from "../help/require.ts";
 import { must, until } from "../help/shell.ts";
 import { type Datagram, ethernetFrame } from "../help/underlay-packet.ts";
 import type { LabAnswers, LabRequest } from "./relay-lab.ts";
-import { arriving, build, LAB, leaving, type Name, NETNS, OWN } from "./relay-wire.ts";
+import { arriving, build, LAB, leaving, type Name, NETNS, OWN, ownerOf } from "./relay-wire.ts";
 
 export function canRun(file: string): boolean {
   if (!able(file, "addon", "root", "netns", "command:ip")) return false;
@@ -31,7 +31,7 @@ export interface Greeted {
 }
 
 export const CODE = { tc: { pass: -1, drop: 2, redirect: 7 }, xdp: { pass: 2, drop: 1, redirect: 4 } };
-const HANDED_OVER: readonly RelayVerdict[] = ["unresolved", "otherFamily", "mixed"];
+const HANDED_OVER: readonly RelayVerdict[] = ["unresolved", "otherFamily", "mixed", "newPlace"];
 
 export type Hook = "tc" | "xdp";
 export const HOOKS = ["tc", "xdp"] as const;
@@ -87,10 +87,11 @@ export class Lab {
   }
   /** Asks until its answer to the gateway's own question comes in time: from then on the neighbour counts as alive for `patience` ms. */
   async untilHeard(way: Way, from: Name, patience: number): Promise<Uint8Array> {
+    const hop = { from: ownerOf(from), to: OWN };
     return await until("the neighbour to be heard", 30_000, async () => {
-      const { payload } = await this.greet(way, from, helloFrame({ from, to: OWN }));
+      const { payload } = await this.greet(way, from, helloFrame(hop));
       const { answered } = HelloFrame.decode(fromHex(payload ?? "")) ?? { answered: 0n };
-      const confirm = helloFrame({ from, to: OWN }, { kind: HELLO.confirm, patience, answered });
+      const confirm = helloFrame(hop, { kind: HELLO.confirm, patience, answered });
       return (await this.greet(way, from, confirm)).verdict === "heard" ? confirm : undefined;
     });
   }

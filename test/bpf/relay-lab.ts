@@ -6,6 +6,7 @@ import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { loadAddon, relayObjects, type Tunnel } from "../../runtime/dataplane/addon.io.ts";
+import { neighboursOf } from "../../runtime/dataplane/neighbours.ts";
 import { relayCounters } from "../../runtime/dataplane/relay-counters.ts";
 import { RELAY_VERDICTS, type RelayCounters, type RelayVerdict } from "../../runtime/dataplane/relay-layout.ts";
 import { FRAME, HELLO } from "../../runtime/mesh/frame.ts";
@@ -17,7 +18,13 @@ export interface LabOptions {
   readonly port: number;
   readonly devices: readonly string[];
   /** Endpoints on the wire, by name. */
-  readonly neighbours: Readonly<Record<string, { readonly address: string; readonly port: number }>>;
+  readonly neighbours: Readonly<Record<string, Place>>;
+  /** Where else they may be; who is there is said by `places`. */
+  readonly places: Readonly<Record<string, Place>>;
+}
+interface Place {
+  readonly address: string;
+  readonly port: number;
 }
 
 export type LabRequest =
@@ -32,7 +39,8 @@ export type LabRequest =
   | { readonly call: "userspace"; readonly payload: string; readonly from?: string }
   | { readonly call: "route"; readonly destination: string; readonly primary?: string; readonly backup?: string }
   | { readonly call: "replaceSession"; readonly peer: string; readonly localIndex: number }
-  | { readonly call: "lease"; readonly ms: number };
+  | { readonly call: "lease"; readonly ms: number }
+  | { readonly call: "places"; readonly peer: string; readonly places: readonly string[] };
 
 export interface LabAnswers {
   /** `verdict` is undefined when nothing was counted; `sentOn` tells which neighbour's counters grew, and by how much. */
@@ -49,7 +57,7 @@ export interface LabAnswers {
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
 const fromHex = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, "hex"));
 
-async function main({ own, port, devices, neighbours }: LabOptions): Promise<void> {
+async function main({ own, port, devices, ...wire }: LabOptions): Promise<void> {
   const { addon, reason } = loadAddon();
   const objects = relayObjects();
   if (!addon || !objects) throw new Error(reason ?? "the relay's programs are not built");
@@ -75,9 +83,11 @@ async function main({ own, port, devices, neighbours }: LabOptions): Promise<voi
   kernel.mirror(relay);
   for (const device of devices) for (const hook of ["xdp", "tcx"] as const) relay.attach(device, hook);
 
+  const neighbours = wire.neighbours;
+  const everywhere = { ...neighbours, ...wire.places };
   const arrivals: { to: string; payload: Uint8Array }[] = [];
   const sockets = new Map<string, Socket>();
-  for (const [name, { address }] of Object.entries(neighbours)) {
+  for (const [name, { address }] of Object.entries(everywhere)) {
     const socket = createSocket(address.includes(":") ? "udp6" : "udp4");
     socket.bind(0, address.includes(":") ? "::1" : "127.0.0.1");
     await once(socket, "listening");
@@ -88,7 +98,7 @@ async function main({ own, port, devices, neighbours }: LabOptions): Promise<voi
     sockets.set(name, socket);
   }
   const endpointOf = (tunnel: Tunnel, name: string): { address: string; port: number } => {
-    if (tunnel === kernel) return neighbours[name] ?? { address: "", port: 0 };
+    if (tunnel === kernel) return everywhere[name] ?? { address: "", port: 0 };
     const { address, port } = sockets.get(name)?.address() ?? { address: "", port: 0 };
     return { address, port };
   };
@@ -116,7 +126,7 @@ async function main({ own, port, devices, neighbours }: LabOptions): Promise<voi
   async function inUserspace(payload: Uint8Array, from: string | undefined): Promise<LabAnswers["userspace"]> {
     const before = relayCounters(userspace.stats().relay);
     arrivals.length = 0;
-    const near = neighbours[from ?? ""]?.address.includes(":") ? "::1" : "127.0.0.1";
+    const near = everywhere[from ?? ""]?.address.includes(":") ? "::1" : "127.0.0.1";
     (sockets.get(from ?? "") ?? sender).send(payload, userspace.port, near);
     for (;;) {
       const [verdict] = grown(before, relayCounters(userspace.stats().relay));
@@ -127,12 +137,13 @@ async function main({ own, port, devices, neighbours }: LabOptions): Promise<voi
     }
   }
 
+  const sentTo = () => neighboursOf(kernel.stats().links.map((link) => ({ ...link, endpoint: link })));
   function inKernel(request: Extract<LabRequest, { call: "kernel" }>): LabAnswers["kernel"] {
-    const totals = new Map(kernel.stats().neighbours.map((each) => [each.peer, each]));
+    const totals = new Map(sentTo().map((each) => [each.peer, each]));
     const before = relayCounters(relay.counters());
     const { code, frame } = relay.run(fromHex(request.frame), request);
     const [verdict, count] = grown(before, relayCounters(relay.counters()));
-    const [sentOn] = kernel.stats().neighbours.flatMap(({ peer, frames, bytes }) => {
+    const [sentOn] = sentTo().flatMap(({ peer, frames, bytes }) => {
       const old = totals.get(peer) ?? { frames: 0, bytes: 0 };
       return frames === old.frames ? [] : [{ peer, frames: frames - old.frames, bytes: bytes - old.bytes }];
     });
@@ -156,6 +167,13 @@ async function main({ own, port, devices, neighbours }: LabOptions): Promise<voi
         for (const tunnel of tunnels) tunnel.removeSession(old);
         return null;
       }
+      case "places":
+        for (const tunnel of tunnels)
+          tunnel.setPlaces(
+            overlay(request.peer),
+            request.places.map((name) => endpointOf(tunnel, name)),
+          );
+        return null;
       case "lease":
         for (const tunnel of tunnels) tunnel.renewLease(request.ms);
         return null;

@@ -1,7 +1,7 @@
 /**
  * The gateway `e` of the relay's tests and its neighbours on the wire:
  *
- *   a 10.1.0.2, c 2001:db8:1::2 -- r0 [ e ] r1 -- b 10.2.0.2, d 2001:db8:2::2
+ *   a 10.1.0.2, c 2001:db8:1::2 -- r0 [ e ] r1 -- b 10.2.0.2, d 2001:db8:2::2, and a again: 10.2.0.22
  */
 import { FRAME } from "../../runtime/mesh/frame.ts";
 import { type Deviation, relayFrame } from "../help/relay-frames.ts";
@@ -15,13 +15,17 @@ export const THERE = 6000;
 export const MTU = 1500;
 export const OWN = "e";
 
-export type Name = "a" | "b" | "c" | "d";
+/** `a2` is another place of the neighbour `a`. */
+export type Name = "a" | "b" | "c" | "d" | "a2";
 export const ON_WIRE: Record<Name, { address: string; mac: string; device: "r0" | "r1" }> = {
   a: { address: "10.1.0.2", mac: "02:00:00:00:00:0a", device: "r0" },
   b: { address: "10.2.0.2", mac: "02:00:00:00:00:0b", device: "r1" },
   c: { address: "2001:db8:1::2", mac: "02:00:00:00:00:0c", device: "r0" },
   d: { address: "2001:db8:2::2", mac: "02:00:00:00:00:0d", device: "r1" },
+  a2: { address: "10.2.0.22", mac: "02:00:00:00:00:a2", device: "r1" },
 };
+/** What the mesh calls who is there. */
+export const ownerOf = (name: Name): string => (name === "a2" ? "a" : name);
 export const DEVICE = {
   r0: { mac: "02:00:00:00:01:00", v4: "10.1.0.254", v6: "2001:db8:1::fe" },
   r1: { mac: "02:00:00:00:01:01", v4: "10.2.0.254", v6: "2001:db8:2::fe", linkLocal: "fe80::ff" },
@@ -58,10 +62,13 @@ export const LAB: LabOptions = {
   port: PORT,
   devices: ["r0", "r1"],
   neighbours: {
-    ...Object.fromEntries(Object.entries(ON_WIRE).map(([name, { address }]) => [name, { address, port: THERE }])),
+    ...Object.fromEntries(
+      (["a", "b", "c", "d"] as const).map((name) => [name, { address: ON_WIRE[name].address, port: THERE }]),
+    ),
     ...Object.fromEntries(Object.entries(UNRESOLVED).map(([name, address]) => [name, { address, port: THERE }])),
     [LINK_LOCAL.name]: { address: `${LINK_LOCAL.address}%r1`, port: THERE },
   },
+  places: { a2: { address: ON_WIRE.a2.address, port: THERE } },
 };
 
 export const INNER = Uint8Array.from({ length: 40 }, (_, i) => (i === 0 ? FRAME.control : i));

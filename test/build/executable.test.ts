@@ -26,6 +26,16 @@ describe.skipIf(!can)("the executable", () => {
     }
   });
 
+  test("has the store's engine inside", () => {
+    const folder = mkdtempSync(join(tmpdir(), "trellis-build-"));
+    try {
+      const checked = Bun.spawnSync([executablePath(hostArch()), "store", "check", "--state-dir", folder], { env: {} });
+      expect(checked.stdout.toString()).toContain("every entry is whole");
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
   test("installs itself, its unit and completion into a system, and removes them", () => {
     const system = mkdtempSync(join(tmpdir(), "trellis-system-"));
     const files = (): string[] =>

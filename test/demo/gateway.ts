@@ -52,7 +52,12 @@ export class Gateway {
 
   start(...args: readonly string[]): void {
     const log = Bun.file(`${this.stateDir}.log`);
-    this.#daemon = Bun.spawn(this.trellisCommand("run", ...args), { stdin: "ignore", stdout: log, stderr: log });
+    const quiet = this.namespace ? [] : ["--no-discovery"]; // nothing leaves this machine
+    this.#daemon = Bun.spawn(this.trellisCommand("run", ...quiet, ...args), {
+      stdin: "ignore",
+      stdout: log,
+      stderr: log,
+    });
   }
 
   /** The daemon's status once it answers. */

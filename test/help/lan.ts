@@ -1,4 +1,5 @@
 /** Plain networks behind gateways of a TestNet, and hosts in them that know nothing of Trellis. */
+import { formatIp, parseIp } from "../../runtime/base/ip.ts";
 import { type TestGateway, type TestNet, until } from "./netns.ts";
 import { must, run } from "./shell.ts";
 
@@ -20,7 +21,9 @@ export class Host {
   }
 
   untilReaches(address: string): Promise<true> {
-    return until(`an answer of ${address} to ${this.namespace}`, async () => ((await this.reaches(address)) ? true : undefined));
+    return until(`an answer of ${address} to ${this.namespace}`, async () =>
+      (await this.reaches(address)) ? true : undefined,
+    );
   }
 
   /** Tells each caller of a TCP port what its address looks like from here. */
@@ -36,7 +39,8 @@ export class Host {
   async call(address: string, port: number): Promise<string> {
     const to = address.includes(":") ? `[${address}]` : address;
     const { stdout } = await run(this.inside("socat", "-T2", "-", `TCP:${to}:${port},connect-timeout=2`));
-    return stdout.trim().replace(/^\[|\]$/g, "").replace(/^0000:0000:0000:0000:0000:ffff:/, "");
+    const bytes = parseIp(stdout.trim().replace(/^\[|\]$/g, ""));
+    return bytes ? formatIp(bytes).replace(/^::ffff:/, "") : "";
   }
 
   async remove(): Promise<void> {
@@ -83,7 +87,9 @@ export class Lan {
     const port = `${this.#bridge}-${++this.#ports}`;
     const [v4, v6] = this.at(host);
     const ip = (...words: readonly string[]): Promise<string> => must(["ip", "-n", namespace, ...words]);
-    await must(this.#net.onWires("ip", "link", "add", port, "type", "veth", "peer", "name", this.#bridge, "netns", namespace));
+    await must(
+      this.#net.onWires("ip", "link", "add", port, "type", "veth", "peer", "name", this.#bridge, "netns", namespace),
+    );
     await must(this.#net.onWires("ip", "link", "set", port, "master", this.#bridge, "up"));
     await ip("address", "add", `${v4}/24`, "dev", this.#bridge);
     await ip("address", "add", `${v6}/64`, "dev", this.#bridge, "nodad");

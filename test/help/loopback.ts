@@ -17,8 +17,19 @@ export class LoopbackGateway {
     this.stateDir = stateDir;
   }
 
+  /** Nothing leaves the machine: beacons would. */
   line(...args: readonly string[]): string[] {
-    return [process.execPath, MAIN, "--config", "/dev/null", "--state-dir", this.stateDir, ...args];
+    return [
+      "env",
+      "TRELLIS_DISCOVERY=false",
+      process.execPath,
+      MAIN,
+      "--config",
+      "/dev/null",
+      "--state-dir",
+      this.stateDir,
+      ...args,
+    ];
   }
 
   trellis(...args: readonly string[]): Promise<Result> {

@@ -61,9 +61,15 @@ export class TestGateway {
 
   /** Starts the daemon; resolves when it answers `status`. */
   async start(...args: readonly string[]): Promise<void> {
+    this.spawn(...args);
+    await this.untilReady();
+  }
+
+  /** Starts the daemon. */
+  spawn(...args: readonly string[]): void {
     const log = Bun.file(`${this.stateDir}.log`);
     const main = join(ROOT, "runtime/main.ts");
-    const daemon = Bun.spawn(
+    this.#daemon = Bun.spawn(
       this.inside(
         process.execPath,
         main,
@@ -78,11 +84,19 @@ export class TestGateway {
       ),
       { stdin: "ignore", stdout: log, stderr: log },
     );
-    this.#daemon = daemon;
-    await until(`the daemon of ${this.name}`, async () => {
-      if (daemon.exitCode !== null) throw new Error(`the daemon of ${this.name} ended: ${await log.text()}`);
-      return (await this.trellis("status")).code === 0 ? true : undefined;
-    });
+  }
+
+  /** Resolves when the daemon answers `status`. */
+  async untilReady(limitMs?: number): Promise<void> {
+    await until(
+      `the daemon of ${this.name}`,
+      async () => {
+        if (this.#daemon?.exitCode !== null)
+          throw new Error(`the daemon of ${this.name} ended: ${await Bun.file(`${this.stateDir}.log`).text()}`);
+        return (await this.trellis("status")).code === 0 ? true : undefined;
+      },
+      limitMs,
+    );
   }
 
   /** Ends the daemon by a signal and waits until it is gone. */

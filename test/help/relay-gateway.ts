@@ -4,14 +4,9 @@
  */
 
 import type { AeadName } from "../../runtime/crypto/provider.ts";
-import {
-  loadAddon,
-  type Neighbour,
-  type RelayHook,
-  relayObjects,
-  steeringObject,
-} from "../../runtime/dataplane/addon.io.ts";
+import { loadAddon, type RelayHook, relayObjects, steeringObject } from "../../runtime/dataplane/addon.io.ts";
 import { openNative } from "../../runtime/dataplane/native.io.ts";
+import type { Neighbour } from "../../runtime/dataplane/neighbours.ts";
 import type { DataPlaneStats } from "../../runtime/dataplane/port.ts";
 import type { HookGroups } from "../../runtime/dataplane/relay-attach.ts";
 import type { RelayCounters } from "../../runtime/dataplane/relay-layout.ts";

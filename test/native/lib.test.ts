@@ -21,9 +21,13 @@ const PARTS = [
   "ip",
   "joiner",
   "libbpf",
+  "links",
   "liveness",
+  "measure",
   "outbound",
   "owners",
+  "preference",
+  "netlink_request",
   "pulse",
   "relay",
   "relay_book",
@@ -33,6 +37,7 @@ const PARTS = [
   "tun",
   "tunnel",
   "udp",
+  "uplinks",
   "worker",
 ];
 const FLAGS = [

@@ -15,9 +15,10 @@ interface Peer {
 }
 
 describe.skipIf(!ready).each([
-  ["a gateway", []],
-  ["a gateway bound to one interface", ["--interface", "eth0"]],
-] as const)("under %s", (_, options) => {
+  ["a gateway", "IPv4", []],
+  ["a gateway bound to one interface", "IPv4", ["--interface", "eth0"]],
+  ["a gateway with link-local IPv6 beside it", "both", []],
+] as const)("under %s", (_, families, options) => {
   const net = new TestNet("a", "b");
   const [a, b] = net.gateways as [TestGateway, TestGateway];
   let stream: TcpStream;
@@ -26,13 +27,22 @@ describe.skipIf(!ready).each([
     (await on.json<{ peers: Peer[] }>("peers")).peers[0];
   const ip = (g: TestGateway, ...words: readonly string[]): Promise<string> =>
     must(["ip", "-n", g.namespace, ...words]);
+  /** Where there is another way, it may be that one. */
   const untilAt = (on: TestGateway, address: string): Promise<true> =>
-    until(`${on.name} to follow to ${address}`, async () =>
-      (await peer(on))?.endpoint === `${address}:51820` ? true : undefined,
-    );
+    until(`${on.name} to follow to ${address}`, async () => {
+      const { endpoint = null } = (await peer(on)) ?? {};
+      const other = families === "both" && endpoint?.startsWith("[fe80:") === true;
+      return other || endpoint === `${address}:51820` ? true : undefined;
+    });
+  const withoutV6 = async (g: TestGateway): Promise<void> => {
+    if (families === "both") return;
+    await ip(g, "link", "set", "eth0", "addrgenmode", "none");
+    await ip(g, "-6", "address", "flush", "dev", "eth0");
+  };
 
   beforeAll(async () => {
     await net.build();
+    for (const g of [a, b]) await withoutV6(g);
     await a.json("init", "--name", "a");
     await a.start(...options);
     const { token } = await a.json<{ token: string }>("invite");
@@ -61,9 +71,19 @@ describe.skipIf(!ready).each([
     expect((await a.json<{ endpoints: string[] }>("invite")).endpoints).toEqual(["10.78.0.11:51820"]);
   });
 
+  test("both interfaces get other addresses at once: neither can tell the other, but both hear beacons", async () => {
+    for (const g of [a, b]) await ip(g, "address", "flush", "dev", "eth0", "scope", "global");
+    await Promise.all([a, b].map((g, i) => ip(g, "address", "add", `10.78.7.${i + 1}/24`, "dev", "eth0")));
+    await untilAt(b, "10.78.7.1");
+    await untilAt(a, "10.78.7.2");
+    await survives();
+    for (const g of [a, b]) await ip(g, "address", "add", `${g.underlay}/24`, "dev", "eth0");
+  });
+
   test("the interface goes and comes back, which makes it another one", async () => {
     await ip(a, "link", "delete", "eth0");
     await net.replug(a);
+    await withoutV6(a);
     await ip(a, "address", "add", "10.78.0.21/24", "dev", "eth0");
     await ip(a, "link", "set", "eth0", "up");
     await untilAt(b, "10.78.0.21");

@@ -17,7 +17,13 @@ interface Gateway {
 }
 interface Subnets {
   readonly withdrawn: readonly { readonly prefix: string; readonly reason: string }[];
-  readonly subnets: readonly { readonly prefix: string; readonly own: boolean; readonly source: string | null; readonly gateways: readonly Gateway[] }[];
+  readonly subnets: readonly {
+    readonly prefix: string;
+    readonly own: boolean;
+    readonly problem: string | null;
+    readonly source: string | null;
+    readonly gateways: readonly Gateway[];
+  }[];
   readonly refused: readonly { readonly prefix: string; readonly gateway: string; readonly reason: string }[];
 }
 const routes = (g: TestGateway): Promise<Subnets> => g.json<Subnets>("routes");
@@ -25,7 +31,8 @@ const through = async (g: TestGateway, prefix: string): Promise<string | undefin
   (await routes(g)).subnets.find((s) => s.prefix === prefix)?.gateways[0]?.name;
 const untilThrough = (g: TestGateway, prefix: string, name: string | undefined): Promise<true> =>
   until(`${prefix} through ${name} at ${g.name}`, async () => ((await through(g, prefix)) === name ? true : undefined));
-const sysctl = async (g: TestGateway, path: string): Promise<string> => (await must(g.inside("cat", `/proc/sys/net/${path}`))).trim();
+const sysctl = async (g: TestGateway, path: string): Promise<string> =>
+  (await must(g.inside("cat", `/proc/sys/net/${path}`))).trim();
 
 /** The first founds the mesh; who is to announce is let in with the right to it. */
 async function found(first: TestGateway, ...others: readonly (readonly [TestGateway, ...string[]])[]): Promise<void> {
@@ -74,12 +81,15 @@ describe.skipIf(!ready)("subnets", () => {
 
   test("of two gateways reach each other, over IPv4 and IPv6, by packets and connections", async () => {
     await there.listen(8080);
-    for (const [from, to] of [[near.at(9)[0], far.at(9)[0]], [near.at(9)[1], far.at(9)[1]]] as const) {
+    for (const [from, to] of [
+      [near.at(9)[0], far.at(9)[0]],
+      [near.at(9)[1], far.at(9)[1]],
+    ] as const) {
       await here.untilReaches(to);
       await there.untilReaches(from);
     }
     expect(await here.call(far.at(9)[0], 8080)).toBe(near.at(9)[0]);
-    expect(await here.call(far.at(9)[1], 8080)).toBe("fd01:0001:0000:0000:0000:0000:0000:0009");
+    expect(await here.call(far.at(9)[1], 8080)).toBe(near.at(9)[1]);
   });
 
   test("are reached by the gateways themselves, with an address that the others know", async () => {
@@ -89,7 +99,8 @@ describe.skipIf(!ready)("subnets", () => {
   });
 
   test("are routes of ours in the kernel, and go when they are not announced any more", async () => {
-    const shown = async (family: "-4" | "-6"): Promise<string> => must(a.inside("ip", family, "route", "show", "dev", "mesh0", "proto", "84"));
+    const shown = async (family: "-4" | "-6"): Promise<string> =>
+      must(a.inside("ip", family, "route", "show", "dev", "mesh0", "proto", "84"));
     expect(await shown("-4")).toContain(far.v4);
     expect(await shown("-6")).toContain(far.v6);
     await again(b);
@@ -106,7 +117,7 @@ describe.skipIf(!ready)("subnets", () => {
     await must(a.inside("ip", "route", "add", "blackhole", far.v4));
     await again(b, "--announce", far.v4);
     await untilThrough(a, far.v4, "b");
-    expect((await a.json<{ subnets: { problem: string | null }[] }>("routes")).subnets[0]?.problem).toContain("another route");
+    expect((await routes(a)).subnets.find((s) => s.prefix === far.v4)?.problem).toContain("another route");
     expect(await must(a.inside("ip", "route", "show", far.v4))).toContain("blackhole");
     await must(a.inside("ip", "route", "del", "blackhole", far.v4));
     await again(b, "--announce", `${far.v4},${far.v6}`);
@@ -120,7 +131,13 @@ describe.skipIf(!ready)("subnets", () => {
     expect(await here.reaches(far.at(9)[0])).toBe(true);
     expect(await here.call(far.at(9)[0], 8080)).toBe("");
     expect(await there.reaches(near.at(9)[0])).toBe(false);
-    const { action, from } = await b.json<{ action: string; from: string }>("policy", "test", near.at(9)[0], "self", "tcp", "80");
+    const { action, from } = await b.json<{ action: string; from: string }>(
+      "policy",
+      "test",
+      near.at(9)[0],
+      "self",
+      "80",
+    );
     expect([action, from]).toEqual(["deny", "a"]);
     const { flows } = await b.json<{ flows: { peer: string; remote: string }[] }>("flows", "--filter", "a,icmp");
     expect(flows.map((f) => f.remote)).toContain(near.at(9)[0]);
@@ -150,7 +167,12 @@ describe.skipIf(!ready)("subnets", () => {
       await until(`the refusal at ${g.name}`, async () =>
         (await routes(g)).refused.some((r) => JSON.stringify(r) === JSON.stringify(refusal)) ? true : undefined,
       );
-    expect((await routes(a)).subnets.find((s) => s.prefix === far.v4)?.gateways.map((g) => g.name).sort()).toEqual(["b", "c"]);
+    expect(
+      (await routes(a)).subnets
+        .find((s) => s.prefix === far.v4)
+        ?.gateways.map((g) => g.name)
+        .sort(),
+    ).toEqual(["b", "c"]);
     await c.end("SIGTERM");
   });
 
@@ -160,16 +182,20 @@ describe.skipIf(!ready)("subnets", () => {
     await c.start("--announce", "10.2.0.128/25");
     await until("the refusal", async () => {
       const { refused } = await routes(a);
-      return refused.find((r) => r.gateway === "c")?.reason === "it lies in 10.2.0.0/24 of b, which does not announce it too" ? true : undefined;
+      return refused.find((r) => r.gateway === "c")?.reason ===
+        "it lies in 10.2.0.0/24 of b, which does not announce it too"
+        ? true
+        : undefined;
     });
     expect(await through(a, "10.2.0.128/25")).toBeUndefined();
     await c.end("SIGTERM");
     await again(b, "--announce", far.v4);
-    const { refused } = await routes(b);
-    expect(refused).toEqual([]);
+    expect((await routes(b)).refused.filter((r) => r.prefix === near.v4)).toEqual([]);
     await near.connect(b, 7); // now that network is here too
     await until("the refusal of what is here", async () =>
-      (await routes(b)).refused.find((r) => r.prefix === near.v4)?.reason === "lan1 of this gateway is in 10.1.0.0/24" ? true : undefined,
+      (await routes(b)).refused.find((r) => r.prefix === near.v4)?.reason === "lan1 of this gateway is in 10.1.0.0/24"
+        ? true
+        : undefined,
     );
     expect(await must(b.inside("ip", "route", "show", near.v4))).not.toContain("mesh0");
   });
@@ -217,7 +243,7 @@ describe.skipIf(!masquerades)("two gateways of one subnet that masquerade", () =
   test("are seen by their own address, and hosts need no routes back", async () => {
     await here.untilReaches(far.at(9)[1]);
     expect(await seen()).toBe(far.at(1)[0]);
-    expect(await here.call(far.at(9)[1], 8080)).toBe("fd01:0002:0000:0000:0000:0000:0000:0001");
+    expect(await here.call(far.at(9)[1], 8080)).toBe(far.at(1)[1]);
   });
 
   test("take over from each other when one dies, freezes or loses its cable, and stay until they must", async () => {
@@ -261,7 +287,18 @@ describe.skipIf(!masquerades)("two gateways of one subnet that masquerade", () =
     const hidden = (...command: readonly string[]): Promise<Result> =>
       run(b1.inside("unshare", "--mount", "sh", "-c", 'mount --bind /dev/null "$0" && exec "$@"', nft, ...command));
     const main = join(import.meta.dir, "../../runtime/main.ts");
-    const refused = await hidden(process.execPath, main, "--config", "/dev/null", "--state-dir", b1.stateDir, "run", "--announce", far.v4, "--masquerade");
+    const refused = await hidden(
+      process.execPath,
+      main,
+      "--config",
+      "/dev/null",
+      "--state-dir",
+      b1.stateDir,
+      "run",
+      "--announce",
+      far.v4,
+      "--masquerade",
+    );
     expect(refused.code).toBe(1);
     expect(refused.stderr).toContain("there is no `nft` on this machine");
     expect(refused.stderr).toContain("apt-get install nftables");

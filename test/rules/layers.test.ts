@@ -7,20 +7,24 @@ const LAYERS = [
   ["base"],
   ["config", "crypto", "store"],
   ["identity"],
-  ["mesh", "transfer", "policy", "names", "subnets"],
+  ["mesh", "transfer", "policy", "names", "subnets", "sync"],
   ["provisioning"],
   ["dataplane"],
   ["api"],
   ["system.io.ts", "membership.ts"],
   ["methods.ts"],
-  ["policing.io.ts", "naming.io.ts", "subnetting.io.ts"],
+  ["policing.io.ts", "naming.io.ts", "subnetting.io.ts", "discovering.io.ts", "storing.io.ts"],
+  ["data-path.io.ts", "pings.io.ts"],
   ["node.ts"],
   ["joining.io.ts"],
   ["cli"],
   ["main.ts"],
 ];
 /** Files of the mesh that others may import: its doors. */
-const MESH_DOORS = ["runtime/mesh/mesh.ts", "runtime/mesh/types.ts", "runtime/mesh/ports.ts", "runtime/mesh/frame.ts"];
+const MESH_DOORS = [
+  ...["runtime/mesh/mesh.ts", "runtime/mesh/types.ts", "runtime/mesh/ports.ts", "runtime/mesh/frame.ts"],
+  "runtime/mesh/discovery/discovery.ts",
+];
 /** Interfaces that a higher part implements: types only. */
 const PORTS = ["runtime/mesh/handshake/ports.ts"];
 

@@ -5,6 +5,7 @@ import type { CryptoProvider } from "../../runtime/crypto/provider.ts";
 import { Relay, type RelayVerdict } from "../../runtime/dataplane/relay.ts";
 import { FRAME, SealedHeader } from "../../runtime/mesh/frame.ts";
 import type { Datagram, DataPlaneEvent, DataSession, MeshAction } from "../../runtime/mesh/types.ts";
+import { LinkModel } from "./link-model.ts";
 
 const OVERHEAD = 32; // header and tag
 
@@ -25,22 +26,37 @@ export class DataModel {
   readonly #endpoints = new Map<string, Endpoint>();
   readonly #limits = new Map<string, number>();
   readonly #relay: Relay;
+  /** Undefined: it asks nobody whether he lives. */
+  readonly links: LinkModel | undefined;
 
   /** `address`: our own in the overlay; a joiner, who relays nothing, may leave it out. */
-  constructor(crypto: CryptoProvider, address = "::") {
+  constructor(crypto: CryptoProvider, address = "::", asks = false) {
     this.#crypto = crypto;
     this.#relay = new Relay(address);
+    this.links = asks ? new LinkModel() : undefined;
   }
 
   /** The datagram as it leaves the socket; undefined when it was to go through the mesh and no way leads there. */
   route(datagram: Datagram): Datagram | undefined {
     const { endpoint, payload } = datagram;
-    return endpoint.port === 0 ? this.#relay.wrap(endpoint.address, payload) : datagram;
+    if (endpoint.port === 0) return this.#relay.wrap(endpoint.address, payload);
+    const peer = payload[0] === FRAME.hello ? undefined : this.links?.at(endpoint);
+    return peer === undefined ? datagram : this.#overLink(peer, datagram);
+  }
+
+  /** Over the link that carries; through the mesh when none lives. */
+  #overLink(peer: string, datagram: Datagram): Datagram {
+    const link = this.links?.carrying(peer);
+    if (link) return { ...datagram, endpoint: link };
+    const sealed = datagram.payload[0] === FRAME.control || datagram.payload[0] === FRAME.data;
+    return (sealed && this.#relay.wrap(peer, datagram.payload)) || datagram;
   }
 
   /** What becomes of a datagram that has arrived at the socket. */
   unwrap(datagram: Datagram): RelayVerdict {
-    return this.#relay.take(datagram);
+    const verdict = this.#relay.take(datagram);
+    if ("heard" in verdict) this.links?.answered(verdict.heard, datagram);
+    return verdict;
   }
 
   #applyToRelay(a: MeshAction): void {
@@ -48,12 +64,14 @@ export class DataModel {
     else if (a.type === "useSession") this.#relay.use(a.peer, a.localIndex);
     else if (a.type === "removeSession") this.#relay.remove(a.localIndex);
     else if (a.type === "setEndpoint") this.#relay.setEndpoint(a.peer, a.endpoint);
+    else if (a.type === "setPlaces") this.#relay.setPlaces(a.peer, a.places);
     else if (a.type === "removePeer") this.#relay.removePeer(a.peer);
     else if (a.type === "setRoute") this.#relay.setRoute(a.destination, a.primary, a.backup);
   }
 
   apply(a: MeshAction): void {
     this.#applyToRelay(a);
+    this.links?.apply(a);
     if (a.type === "installSession") {
       this.#sessions.set(a.session.localIndex, {
         session: a.session,
@@ -122,6 +140,7 @@ export class DataModel {
     entry.newest = header.counter;
     const known = this.#endpoints.get(peer);
     if (endpoint.port === 0 || (known && endpointKey(known) === endpointKey(endpoint))) return { opened: true };
+    if (this.links?.isLink(peer, endpoint)) return { opened: true };
     this.#endpoints.set(peer, endpoint); // as the addon does, which then tells the core
     return { opened: true, event: { type: "moved", localIndex: session.localIndex, endpoint } };
   }

@@ -37,6 +37,8 @@ export interface GatewayOptions {
   readonly id: Uint8Array;
   readonly settings: Partial<MeshSettings>;
   readonly worldTime: () => Ms;
+  /** Whether its data path asks others whether they live. */
+  readonly asks: boolean;
 }
 
 export class Gateway {
@@ -52,7 +54,9 @@ export class Gateway {
   readonly meter = new Meter();
   readonly notices: MeshNotice[] = [];
   readonly actions: MeshAction[] = [];
-  site: Site<Gateway> | undefined;
+  /** Where it sits; the first is where it sends from, unless another is in the net of whom it sends to. */
+  sites: Site<Gateway>[] = [];
+  readonly #asks: boolean;
   #daemon: Daemon | undefined;
 
   constructor(options: GatewayOptions) {
@@ -62,6 +66,7 @@ export class Gateway {
     this.#crypto = options.crypto;
     this.#settings = { ...MESH_SETTINGS, ...options.settings };
     this.#worldTime = options.worldTime;
+    this.#asks = options.asks;
   }
 
   get running(): boolean {
@@ -107,8 +112,15 @@ export class Gateway {
 
   /** Where it sits, as it sees itself. */
   get endpoint(): Endpoint {
-    if (!this.site) throw new Error(`${this.label} is not connected`);
-    return this.site.endpoint;
+    const [site] = this.sites;
+    if (!site) throw new Error(`${this.label} is not connected`);
+    return site.endpoint;
+  }
+
+  /** From where it sends to an address. */
+  siteFor(address: string): Site<Gateway> | undefined {
+    const net = (a: string): string => a.slice(0, a.lastIndexOf("."));
+    return this.sites.find(({ endpoint }) => net(endpoint.address) === net(address)) ?? this.sites[0];
   }
 
   get now(): Ms {
@@ -147,6 +159,7 @@ export class Gateway {
     const deps = {
       ...this.#deps(random),
       local: { keys, rates: RATES, membership },
+      epoch: loaded.epoch,
       directory: roster,
       admission: createAdmission(issuer),
       verifyForeign: async (): Promise<undefined> => undefined,
@@ -164,6 +177,7 @@ export class Gateway {
       ...this.#deps(random),
       local: { keys, rates: RATES, membership: undefined },
       directory: undefined,
+      epoch: 0,
       admission: undefined,
       verifyForeign: async (meshId: Uint8Array, genesis: Uint8Array, chain: Uint8Array) => {
         const shown = Roster.of(this.#crypto, genesis);
@@ -195,7 +209,8 @@ export class Gateway {
   }
 
   #run(mesh: Mesh, clock: DriftingClock, roster: Roster | undefined, issuer: Issuer | undefined): void {
-    const data = this.#daemon?.mesh === mesh ? this.#daemon.data : new DataModel(this.#crypto, this.address || "::");
+    const data =
+      this.#daemon?.mesh === mesh ? this.#daemon.data : new DataModel(this.#crypto, this.address || "::", this.#asks);
     this.#daemon = { mesh, clock, roster, issuer, data };
   }
 

@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { SIM_PROVIDERS, type SimProviderName } from "../help/sim-providers.ts";
 import { commandOf, isGood, type Report, type RunOptions, reportOf, textOf } from "./report.ts";
+import { ROUTING_WORDS, runRouting, topologiesOf } from "./routing/run.ts";
 import { ONLY } from "./scenario-env.ts";
 import { type Settled, sessions, settle, TOPOLOGIES, type TopologyName } from "./topology.ts";
 import { World } from "./world.ts";
@@ -36,7 +37,13 @@ const ROWS: readonly Row[] = [
     fallback: undefined,
     doc: "one scenario of test/sim with --seed, instead of a mesh",
   },
-  { name: "seeds", value: "N", fallback: undefined, doc: "the scenario with each seed from 1 to N" },
+  {
+    name: "routing",
+    value: ROUTING_WORDS.join("|"),
+    fallback: undefined,
+    doc: "routing alone, thousands of gateways through --hours of churn",
+  },
+  { name: "seeds", value: "N", fallback: undefined, doc: "the scenario, or routing, with each seed from 1 to N" },
   { name: "trace", value: "FILE", fallback: undefined, doc: "writes every event there, a line each" },
 ];
 
@@ -137,10 +144,13 @@ async function main(): Promise<number> {
   }
   const given = Object.fromEntries(ROWS.map((r) => [r.name, (values as Given)[r.name] ?? r.fallback]));
   const chosen = runOptions(given);
-  if (given.scenario !== undefined) {
-    const count = given.seeds === undefined ? undefined : Math.floor(numberOf(given, "seeds", 1, 100_000));
-    const seeds = count === undefined ? [chosen.seed] : Array.from({ length: count }, (_, i) => String(i + 1));
-    return await runScenario(given.scenario, seeds);
+  const count = given.seeds === undefined ? undefined : Math.floor(numberOf(given, "seeds", 1, 100_000));
+  const seeds = count === undefined ? [chosen.seed] : Array.from({ length: count }, (_, i) => String(i + 1));
+  if (given.scenario !== undefined) return await runScenario(given.scenario, seeds);
+  if (given.routing !== undefined) {
+    const topologies = topologiesOf(oneOf(given, "routing", ROUTING_WORDS));
+    const { gateways, hours } = chosen;
+    return await runRouting({ seeds, gateways, hours, topologies }, values.json ?? false);
   }
   const sink = given.trace === undefined ? undefined : Bun.file(given.trace).writer();
   const report = await runMesh(chosen, sink && ((line) => void sink.write(`${line}\n`)));

@@ -14,6 +14,7 @@ import { DriftingClock } from "./clock.ts";
 import { Counts } from "./counts.ts";
 import { Founding } from "./founding.ts";
 import { Gateway } from "./gateway.ts";
+import { ASK_EVERY } from "./link-model.ts";
 import { chain, delay, type LinkKind, loss } from "./network/link.ts";
 import type { Nat } from "./network/nat.ts";
 import { Network } from "./network/network.ts";
@@ -31,6 +32,8 @@ export interface WorldOptions {
   readonly drift?: number;
   /** Whether gateways write what they learn; false in large runs, where nobody crashes and writing would dominate. */
   readonly disks?: boolean;
+  /** Whether data paths ask others whether they live, over each of their links. */
+  readonly links?: boolean;
   /** Gets every event as a line. */
   readonly line?: (line: string) => void;
 }
@@ -78,6 +81,7 @@ export class World {
   readonly #queue = new EventQueue<Happening>();
   readonly #drift: number;
   readonly #disks: boolean;
+  readonly #links: boolean;
   readonly #wakeAt = new Map<Gateway, Ms>();
   #load: Load | undefined;
   #wakes = 0;
@@ -89,6 +93,8 @@ export class World {
     this.founding = founding;
     this.#drift = options.drift ?? 0;
     this.#disks = options.disks ?? true;
+    this.#links = options.links ?? false;
+    if (this.#links) this.at(0, () => this.#askAll());
     this.trace = new Trace(options.line);
     this.network = new Network(seededNumber(`${seed}/network`), plainLink(options.loss ?? 0));
   }
@@ -157,9 +163,19 @@ export class World {
   /** Puts the gateway elsewhere; it does not notice. */
   move(gateway: Gateway, endpoint: Endpoint, nat?: Nat): void {
     this.trace.event(this.now, `move ${gateway.label} ${endpointKey(endpoint)}`);
-    if (gateway.site) this.network.detach(gateway.site);
-    gateway.site = { host: gateway, endpoint, nat };
-    this.network.attach(gateway.site);
+    const site = { host: gateway, endpoint, nat };
+    const [before] = gateway.sites.splice(0, 1, site);
+    if (before) this.network.detach(before);
+    this.network.attach(site);
+  }
+
+  /** Gives it another interface; its neighbours learn of it as of the first. */
+  async connectTo(gateway: Gateway, endpoint: Endpoint): Promise<void> {
+    this.trace.event(this.now, `connect ${gateway.label} ${endpointKey(endpoint)}`);
+    const site = { host: gateway, endpoint, nat: undefined };
+    gateway.sites.push(site);
+    this.network.attach(site);
+    await this.command(gateway, { type: "addresses", endpoints: gateway.sites.map((s) => s.endpoint) });
   }
 
   /** Makes an invite at `issuer`, as `trellis invite` does. */
@@ -230,7 +246,15 @@ export class World {
     const home = OwnHome.over(`/${label}`, crypto, new MemoryFiles());
     const keys = await home.keysOrNew(seededRandom(`${this.seed}/keys ${label}`));
     const settings = place.dials ? { dials: place.dials } : {};
-    const gateway = new Gateway({ label, crypto, home, id: keys.id, settings, worldTime: () => this.now });
+    const gateway = new Gateway({
+      label,
+      crypto,
+      home,
+      id: keys.id,
+      settings,
+      worldTime: () => this.now,
+      asks: this.#links,
+    });
     this.move(gateway, place.endpoint ?? { address: addressOf(this.gateways.length), port: PORT }, place.nat);
     this.gateways.push(gateway);
     return { gateway, keys };
@@ -256,15 +280,17 @@ export class World {
     from.data.apply(action);
     this.counts.action(from.label, action);
     if (action.type === "notice") from.notices.push(action.notice);
+    if (action.type === "epoch" && this.#disks) await from.home.saveEpoch(action.epoch);
     if (action.type === "persist" && this.#disks) await from.persist();
   }
 
   #send(from: Gateway, datagram: Datagram): void {
     const out = from.data.route(datagram);
-    if (!from.site || !out) return;
+    const site = out && from.siteFor(out.endpoint.address);
+    if (!site) return;
     const { endpoint, payload } = out;
-    const inner = { from: from.site.endpoint, to: endpoint, payload: payload.slice() };
-    const packet = this.network.leave(from.site, inner, this.now);
+    const inner = { from: site.endpoint, to: endpoint, payload: payload.slice() };
+    const packet = this.network.leave(site, inner, this.now);
     this.counts.packet(packet);
     this.trace.packet("sent", this.now, packet);
     for (const each of this.wire(packet, this.now))
@@ -279,7 +305,12 @@ export class World {
     const { host } = arrived;
     const verdict = host.data.unwrap({ endpoint: arrived.packet.from, payload: arrived.packet.payload });
     if ("forward" in verdict) return this.#send(host, verdict.forward);
-    if (!("deliver" in verdict)) return; // nobody says hello here
+    if ("reply" in verdict) return this.#send(host, verdict.reply);
+    if ("place" in verdict) {
+      const { place: peer, endpoint } = verdict;
+      return await this.feed(host, { type: "dataPlane", event: { type: "place", peer, endpoint } });
+    }
+    if (!("deliver" in verdict)) return;
     const datagram = verdict.deliver;
     if (datagram.payload[0] !== FRAME.data) return await this.feed(host, { type: "datagrams", batch: [datagram] });
     const { opened, event } = host.data.receive(datagram);
@@ -314,6 +345,16 @@ export class World {
       if (sessions.length > 0) await this.feed(gateway, { type: "dataPlane", event: { type: "carried", sessions } });
     }
     if (this.#load === load) this.at(this.now + CARRIED_AGAIN, () => this.#tellCarried(load));
+  }
+
+  async #askAll(): Promise<void> {
+    for (const gateway of this.gateways) {
+      if (!gateway.running || !gateway.data.links) continue;
+      const { questions, events } = gateway.data.links.turn(this.now);
+      for (const question of questions) this.#send(gateway, question);
+      for (const event of events) await this.feed(gateway, { type: "dataPlane", event });
+    }
+    this.at(this.now + ASK_EVERY, () => this.#askAll());
   }
 
   #sendLoad(load: Load): void {

@@ -11,6 +11,8 @@ import { HASH_BYTES, HASHES_MAX, type StreamMessage } from "./message.ts";
 /** A neighbour is told our digest this often; one who knows the same as we do, less often. */
 const DIGEST_EVERY: Ms = seconds(5);
 const DIGEST_STEADY: Ms = seconds(10);
+/** Who hears digests is kept by their sender; so many may be lost. */
+export const KEPT_BY_DIGEST: Ms = 3.5 * DIGEST_STEADY;
 /** A neighbour is sent the whole list of hashes at most this often. */
 const LIST_EVERY: Ms = seconds(1);
 /** What one neighbour was asked for is not asked of another before. */

@@ -25,12 +25,12 @@ export interface StreamMessage {
   /**
    * have: the hashes of all that the sender knows. offer: of what it thinks we lack. want: of what it lacks.
    * member, revocation: one such thing. neighbours: all that the sender has a session with over the underlay, and where; and where
-   * the sender itself may be reached. payload: of a protocol above the mesh.
+   * the sender itself may be reached. routing: of link state (`routing/SPEC.md`). payload: of a protocol above the mesh.
    */
-  readonly kind: "have" | "offer" | "want" | "member" | "revocation" | "neighbours" | "payload";
+  readonly kind: "have" | "offer" | "want" | "member" | "revocation" | "neighbours" | "routing" | "payload";
   /** have, offer, want: the first HASH_BYTES of SHA-256 of chains and revocation records. */
   readonly hashes?: readonly Uint8Array[] | undefined;
-  /** member: an encoded chain. revocation: the record. payload: its bytes. */
+  /** member: an encoded chain. revocation: the record. routing, payload: its bytes. */
   readonly data?: Uint8Array | undefined;
   /** member: as in a hint. */
   readonly endpoint?: string | undefined;
@@ -52,7 +52,7 @@ const ENDPOINT = text((t) => t.length <= 64 && parseEndpoint(t) !== undefined);
 const OWN = listOf(ENDPOINT, OWN_MAX);
 const HINT = record<Hint>({ id: field(1, bytesOf(32)), endpoint: field(2, ENDPOINT), others: optional(3, OWN) });
 const SHAPE = record<StreamMessage>({
-  kind: field(1, oneOf("have", "offer", "want", "member", "revocation", "neighbours", "payload")),
+  kind: field(1, oneOf("have", "offer", "want", "member", "revocation", "neighbours", "routing", "payload")),
   hashes: optional(2, listOf(bytesOf(HASH_BYTES), HASHES_MAX)),
   data: optional(3, bytesBetween(1, DATA_MAX)),
   endpoint: optional(4, ENDPOINT),

@@ -52,6 +52,11 @@ export class StreamSender {
     return this.#queued + this.#segments.reduce((sum, s) => sum + s.payload.length, 0);
   }
 
+  /** Smoothed (RFC 6298); undefined before the first. */
+  get roundTrip(): Ms | undefined {
+    return this.#smoothed;
+  }
+
   /** Whether the stream has no numbers left; the caller begins a new one. */
   get exhausted(): boolean {
     return this.#next >= NUMBER_MAX;

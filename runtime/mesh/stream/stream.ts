@@ -47,6 +47,11 @@ export class Stream {
     return this.#sender.due;
   }
 
+  /** Smoothed; undefined before anything was acknowledged. */
+  get roundTrip(): Ms | undefined {
+    return this.#sender.roundTrip;
+  }
+
   /** False when too much waits already. Throws RangeError for a message that is empty or too long: a bug of the caller. */
   push(message: Uint8Array): boolean {
     if (message.length === 0 || message.length > MESSAGE_MAX)

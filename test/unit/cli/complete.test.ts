@@ -31,7 +31,7 @@ describe("the end of a line", () => {
     ["peers, by that word", ["policy", "test", "a", ""], "peer"],
     ["nothing, where that word takes none", ["policy", "show", ""], []],
     ["a protocol", ["policy", "test", "--proto", "u"], ["udp"]],
-    ["the word after an unknown command", ["fly", "st"], ["status"]],
+    ["the word after an unknown command", ["fly", "sta"], ["status"]],
   ])("%s", (_, words, want) => {
     expect(offered(...words)).toEqual(want);
   });
@@ -68,7 +68,7 @@ describe.skipIf(!able("completion in bash", "command:bash"))("bash", () => {
   };
 
   test.each<[string, string, number, string[]]>([
-    ["commands", "trellis st", 1, ["status"]],
+    ["commands", "trellis sta", 1, ["status"]],
     ["options", "trellis run --por", 2, ["--port"]],
     ["values", 'trellis run --log-level = ""', 4, ["error", "warn", "info", "debug"]],
     ["nothing of its own for files", "trellis --state-dir /", 2, []],

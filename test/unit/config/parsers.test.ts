@@ -6,6 +6,7 @@ import {
   type Given,
   integer,
   interfaceName,
+  interfaceNames,
   list,
   oneOf,
   type Parser,
@@ -40,6 +41,8 @@ describe("a value is read from", () => {
     ["several values with commas", list(text), "a,b", ["a", "b"]],
     ["subnets", subnets(2), "10.1.0.0/24,FD01:0::/64", ["10.1.0.0/24", "fd01::/64"]],
     ["the word none for subnets", subnets(2), "none", []],
+    ["several interfaces", interfaceNames, "eth0,wlan0", ["eth0", "wlan0"]],
+    ["no interface", interfaceNames, "none", []],
   ])("%s", (_, parser, given, value) => {
     expect(parser.parse(given)).toEqual({ value });
   });
@@ -62,6 +65,7 @@ describe("no value is read from", () => {
     ["an interface name of 16 characters", interfaceName, "abcdefghijklmnop"],
     ["an interface name with a slash", interfaceName, "a/b"],
     ["an interface name with a blank", interfaceName, "a b"],
+    ["interfaces of which one is none", interfaceNames, "eth0,a/b"],
     ["the directory itself as a device", deviceName, "."],
     ["true for a device", deviceName, true],
     ["a number for text", text, 1],

@@ -43,6 +43,8 @@ describe("precedence", () => {
       mtu: 1400,
       workers: 0,
       relay: "auto",
+      discovery: true,
+      quietOn: [],
       policy: "enforce",
       names: "auto",
       announce: ["10.1.0.0/24", "fd01::/64"],
@@ -85,7 +87,7 @@ describe("what is wrong is refused with its place and what was expected", () => 
     ["prot", "did you mean port?"],
     [
       "colour",
-      "the settings are json, state-dir, log-level, port, interface, device, mtu, workers, relay, policy, names, announce, masquerade",
+      "the settings are json, state-dir, log-level, port, interface, device, mtu, workers, relay, discovery, quiet-on, policy, names, announce, masquerade",
     ],
   ])("the unknown key %s", (key, hint) => {
     expect(() => fromFile(FILE, { [key]: 1 }, SETTINGS)).toThrow(

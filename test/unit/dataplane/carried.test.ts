@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
-import { Carried } from "../../../runtime/dataplane/carried.ts";
+import { Carried, Measured } from "../../../runtime/dataplane/carried.ts";
+import type { LinkView } from "../../../runtime/dataplane/port.ts";
 
 const session = (localIndex: number, sentPackets: number, receivedPackets: number) => ({
   localIndex,
@@ -16,4 +17,15 @@ test("sessions that carried packets are told once, whichever way the packets wen
   expect(carried.look([session(1, 0, 1), session(2, 1, 0), session(3, 0, 6)])).toEqual([1, 3]);
   expect(carried.look([session(3, 0, 6)])).toEqual([]);
   expect(carried.look([session(2, 1, 0), session(3, 0, 6)])).toEqual([2]); // a session of the same index, but another
+});
+
+test("the round trip of a link that carries is told when it is new or has moved far", () => {
+  const link = (peer: string, roundTripMs: number | undefined, more: object = {}) =>
+    ({ peer, roundTripMs, carries: true, silent: false, ...more }) as LinkView;
+  const measured = new Measured();
+  const first = [link("a", 10), link("b", undefined), link("c", 3, { carries: false }), link("d", 3, { silent: true })];
+  expect(measured.look(first)).toEqual([{ peer: "a", roundTrip: 10 }]);
+  expect(measured.look([link("a", 12), link("b", 1)])).toEqual([{ peer: "b", roundTrip: 1 }]);
+  expect(measured.look([link("a", 13)])).toEqual([{ peer: "a", roundTrip: 13 }]);
+  expect(measured.look([link("a", 8)])).toEqual([{ peer: "a", roundTrip: 8 }]);
 });

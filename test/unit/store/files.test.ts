@@ -121,8 +121,24 @@ const canMount = ((): string | undefined => {
 })();
 if (canMount) console.log(`SKIP store: full disk and read-only disk: ${canMount}`);
 
+test("a store whose writes fail half way goes on with the next one, and has all that was acknowledged", () => {
+  const script = join(import.meta.dir, "fail-store.ts");
+  const command = `trap '' XFSZ && ulimit -f 1200 && exec "$1" "$2" "$0"`; // blocks of 512 bytes
+  const child = Bun.spawnSync(["sh", "-c", command, join(fresh(), "store"), process.execPath, script], {
+    env: { ...process.env, BUN_BE_BUN: "1" },
+  });
+  expect(JSON.parse(child.stdout.toString() || `"${child.stderr}"`)).toEqual({
+    failed: ["store/write"],
+    some: true,
+    others: true,
+    missing: 0,
+    problems: [],
+    setAside: "",
+  });
+});
+
 describe.skipIf(canMount !== undefined)("on a file system of its own", () => {
-  const inTmpfs = (options: string, script: string): string => {
+  const inTmpfs = (options: string, script: string, size = "64k"): string => {
     const dir = fresh();
     mkdirSync(dir);
     const child = Bun.spawnSync(
@@ -131,7 +147,7 @@ describe.skipIf(canMount !== undefined)("on a file system of its own", () => {
         "-m",
         "sh",
         "-c",
-        `mount -t tmpfs -o size=64k none "$0" && ${options} "$1" "$2" "$0"`,
+        `mount -t tmpfs -o size=${size} none "$0" && ${options} "$1" "$2" "$0"`,
         dir,
         process.execPath,
         script,
@@ -146,6 +162,24 @@ describe.skipIf(canMount !== undefined)("on a file system of its own", () => {
       hint: expect.stringContaining("free some space"),
       left: ["keys"],
       old: true,
+    });
+  });
+  test("a store on a disk that is full refuses writes, loses nothing, opens, and takes writes once there is room", () => {
+    const out = JSON.parse(inTmpfs('chmod 700 "$0" &&', join(import.meta.dir, "fill-store.ts"), "64m"));
+    expect(out).toEqual({
+      full: "store/full",
+      many: true,
+      missing: 0,
+      again: "written",
+      problems: 0,
+      beforeFill: "written",
+      noRoom: "store/full",
+      missingThen: 0,
+      setAside: "",
+      missingStill: 0,
+      stillNoRoom: "store/full",
+      atLast: "written",
+      missingAtLast: 0,
     });
   });
   test("a read-only disk is named", () => {

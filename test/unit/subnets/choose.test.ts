@@ -1,7 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { formatPrefix, type Prefix, parsePrefix } from "../../../runtime/base/ip.ts";
 import { order, type Reach } from "../../../runtime/subnets/choose.ts";
-import { ANNOUNCED_MAX, decodeAnnounced, encodeAnnounced } from "../../../runtime/subnets/message.ts";
 
 const costs =
   (table: Readonly<Record<string, number>>) =>
@@ -27,25 +25,5 @@ describe("the gateways of a subnet", () => {
 
   test("are none", () => {
     expect(order([], costs({}), "a")).toEqual([]);
-  });
-});
-
-describe("what a gateway announces", () => {
-  const prefix = (text: string): Prefix => parsePrefix(text) as Prefix;
-
-  test("is read as it was written", () => {
-    const all = ["10.1.0.0/24", "2001:db8::/32"].map(prefix);
-    expect(decodeAnnounced(encodeAnnounced(all))?.map(formatPrefix)).toEqual(["10.1.0.0/24", "2001:db8::/32"]);
-    expect(decodeAnnounced(encodeAnnounced([]))).toEqual([]);
-  });
-
-  test("is nothing when it is malformed or too much", () => {
-    const many = Array.from({ length: ANNOUNCED_MAX + 1 }, (_, i) => prefix(`10.${i}.0.0/16`));
-    expect(() => encodeAnnounced(many)).toThrow();
-    const one = encodeAnnounced([prefix("10.1.0.0/24")]);
-    expect(decodeAnnounced(one.subarray(1))).toBeUndefined();
-    expect(
-      decodeAnnounced(Buffer.from(Buffer.from(one).toString("latin1").replace("10.1.0.0/24", "10.1.0.1/24"), "latin1")),
-    ).toBeUndefined();
   });
 });

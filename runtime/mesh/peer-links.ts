@@ -1,0 +1,76 @@
+/**
+ * Which places of a peer the data path tries at a time, and where it answers (links). A link is known by the answer to a question of ours
+ * alone: who is told to be somewhere, or was heard from there, is tried there, no more.
+ */
+import { type Endpoint, endpointKey } from "../base/endpoint.ts";
+import { type Ms, minutes, seconds } from "../base/time.ts";
+import { isThrough } from "./neighbours.ts";
+
+/** Links of one peer that the data path takes, the one at its endpoint included. */
+const LINKS_MAX = 4;
+/** So long a place has its turn while others wait for theirs; doubled each round. */
+const TURN_FIRST = seconds(15);
+const TURN_MAX = minutes(10);
+
+export class PeerLinks {
+  readonly #alive = new Set<string>();
+  #offered = "";
+  #waiting = false;
+  #turn = 0;
+  #pause: Ms = TURN_FIRST;
+  #nextTurn: Ms = 0;
+
+  /** Whether it answers there. */
+  isLink(endpoint: Endpoint): boolean {
+    return this.#alive.has(endpointKey(endpoint));
+  }
+
+  /** Whether a sealed frame from there tells nothing new: over its links a peer speaks as it likes, and while one lives it is no further away. */
+  explains(endpoint: Endpoint): boolean {
+    return isThrough(endpoint) ? this.#alive.size > 0 : this.isLink(endpoint);
+  }
+
+  heard(endpoint: Endpoint, alive: boolean): void {
+    if (alive) this.#alive.add(endpointKey(endpoint));
+    else this.#alive.delete(endpointKey(endpoint));
+  }
+
+  /** Places to try from now on beside `endpoint`, where it is spoken to; undefined while they stay the same. */
+  offer(endpoint: Endpoint, places: readonly Endpoint[], now: Ms): readonly Endpoint[] | undefined {
+    const room = isThrough(endpoint) ? LINKS_MAX : LINKS_MAX - 1;
+    const others = places.filter((p) => endpointKey(p) !== endpointKey(endpoint));
+    const links = others.filter((p) => this.isLink(p)).slice(0, room);
+    const rest = others.filter((p) => !links.includes(p));
+    const free = room - links.length;
+    this.#waiting = free > 0 && rest.length > free;
+    if (this.#waiting && now >= this.#nextTurn) this.#takeTurn(rest.length, free, now);
+    const from = this.#waiting ? this.#turn % rest.length : 0;
+    const next = [...links, ...[...rest.slice(from), ...rest.slice(0, from)].slice(0, free)];
+    const key = next.map(endpointKey).sort().join();
+    if (key === this.#offered) return undefined;
+    this.#offered = key;
+    return next;
+  }
+
+  /** When others have their turn. */
+  get due(): Ms {
+    return this.#waiting ? this.#nextTurn : Number.POSITIVE_INFINITY;
+  }
+
+  /** Its session ends. */
+  reset(): void {
+    this.#alive.clear();
+    this.#waiting = false;
+    this.#pause = TURN_FIRST;
+    this.#nextTurn = 0;
+  }
+
+  #takeTurn(count: number, free: number, now: Ms): void {
+    if (this.#nextTurn > 0) this.#turn += free;
+    if (this.#turn >= count) {
+      this.#turn %= count;
+      this.#pause = Math.min(2 * this.#pause, TURN_MAX);
+    }
+    this.#nextTurn = now + this.#pause;
+  }
+}

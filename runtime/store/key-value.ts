@@ -1,0 +1,36 @@
+/** What the store asks of an engine: byte strings in order, and batches that count whole or not at all. */
+
+export interface Entry {
+  readonly key: Uint8Array;
+  readonly value: Uint8Array;
+}
+
+/** Without a value the key goes. */
+export interface KeyChange {
+  readonly key: Uint8Array;
+  readonly value: Uint8Array | undefined;
+}
+
+export interface KeyValue {
+  /** Throws `store/damaged` or `store/read`. */
+  get(key: Uint8Array): Promise<Uint8Array | undefined>;
+  /** In the order of their keys, `from` included, `to` not, at most `limit`. Throws as `get` does. */
+  scan(from: Uint8Array, to: Uint8Array, limit: number): Promise<readonly Entry[]>;
+  /**
+   * All changes or none. When it resolves they are on the medium and outlive a power cut; when it throws, each way is
+   * possible until `settle` has said. Throws `store/full`, `store/read-only` or `store/write`.
+   */
+  write(changes: readonly KeyChange[]): Promise<void>;
+  /** To be called after a write that threw: what can be read afterwards is what counts. Throws as `write` while the cause lasts. */
+  settle(): Promise<void>;
+  /** Gives room back that deleted and replaced entries hold. */
+  compact(): Promise<void>;
+  /** Lets go of what reading has brought into memory. */
+  relax(): Promise<void>;
+  /** Bytes handed to the medium since it was opened, its own upkeep included. */
+  written(): number;
+  close(): Promise<void>;
+}
+
+/** The first key after every key that begins with `prefix`. */
+export const endOf = (prefix: number): Uint8Array => Uint8Array.of(prefix + 1);

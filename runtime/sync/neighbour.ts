@@ -1,0 +1,117 @@
+/** What a replica keeps of one neighbour: bounded, whatever it does. */
+import { type Ms, minutes, seconds } from "../base/time.ts";
+import { Recent } from "./recent.ts";
+import type { Walk } from "./walk.ts";
+
+/** Messages that are answered: so many at once, so many a second. */
+const BURST = 200;
+const RATE = 100;
+/** Things that did not hold before it is not listened to for a while. */
+const STRIKES = 16;
+const IGNORED: Ms = minutes(1);
+/** New ids that wait to be told; more are found by reconciliation. */
+const OFFERS_MAX = 8_192;
+const SENT_MAX = 1_024;
+/** Pause between walks that found nothing, doubled up to the second. */
+const WALK_PAUSE: Ms = seconds(5);
+const WALK_PAUSE_MAX: Ms = seconds(30);
+/** No answer: asked again, and given up after some times. */
+const ANSWER_PATIENCE: Ms = seconds(3);
+const ASKS_MAX = 4;
+
+export class Neighbour {
+  readonly id: string;
+  /** Ids to offer. */
+  readonly offers = new Set<string>();
+  /** What it was told last about all we have, and when. */
+  told = "";
+  toldAt: Ms | undefined;
+  /** A walk that we lead, the number of what it asks and waits for, and since when. */
+  walk: Walk | undefined;
+  number = 0;
+  asking: number | undefined;
+  askedAt: Ms = 0;
+  /** Whether it took something that we offered since the walk began. */
+  took = false;
+  /** Batches whose signature it has got from us. */
+  readonly sentBatches = new Recent<true>(SENT_MAX);
+  /** Whether it shall send signatures in any case: one that it thinks we have is not here. */
+  wantsSigned = false;
+  /** Number of the records that it was asked for, and which. */
+  wanted:
+    | { readonly number: number; readonly ids: ReadonlySet<string>; readonly at: Ms; readonly signed: boolean }
+    | undefined;
+  /** Whether it was asked for chunks that have not come. */
+  chunksAsked = false;
+  #strikes = 0;
+  #asks = 0;
+  #ignoredUntil: Ms = 0;
+  #tokens = BURST;
+  #filledAt: Ms;
+  #walkAfter: Ms = 0;
+  #pause: Ms = WALK_PAUSE;
+
+  constructor(id: string, now: Ms) {
+    this.id = id;
+    this.#filledAt = now;
+  }
+
+  /** Whether a message of it is looked at. */
+  admits(now: Ms): boolean {
+    if (now < this.#ignoredUntil) return false;
+    this.#tokens = Math.min(BURST, this.#tokens + ((now - this.#filledAt) * RATE) / 1000);
+    this.#filledAt = now;
+    if (this.#tokens < 1) return false;
+    this.#tokens--;
+    return true;
+  }
+
+  /** It sent what does not hold. */
+  strike(now: Ms): void {
+    if (++this.#strikes < STRIKES) return;
+    this.#strikes = 0;
+    this.#ignoredUntil = now + IGNORED;
+    this.endWalk(now, false);
+  }
+
+  offer(id: string): void {
+    if (this.offers.size < OFFERS_MAX) this.offers.add(id);
+  }
+
+  mayWalk(now: Ms): boolean {
+    return !this.walk && now >= this.#walkAfter;
+  }
+
+  beginWalk(walk: Walk): void {
+    this.walk = walk;
+    this.took = false;
+    this.answered();
+  }
+
+  /** The number of what is asked now. */
+  ask(now: Ms): number {
+    this.asking = ++this.number;
+    this.askedAt = now;
+    return this.asking;
+  }
+
+  /** An answer that does not come is asked for again, and then waited for no longer. */
+  hurry(now: Ms): void {
+    if (this.asking === undefined || now <= this.askedAt + ANSWER_PATIENCE) return;
+    this.asking = undefined;
+    if (++this.#asks >= ASKS_MAX) this.walk = undefined;
+  }
+
+  answered(): void {
+    this.asking = undefined;
+    this.#asks = 0;
+  }
+
+  /** A walk that led to nothing makes the next one wait longer: the other lies, or has what we may not take. */
+  endWalk(now: Ms, fruitful: boolean): void {
+    this.walk = undefined;
+    this.asking = undefined;
+    this.#pause = fruitful ? WALK_PAUSE : Math.min(2 * this.#pause, WALK_PAUSE_MAX);
+    this.#walkAfter = fruitful ? now : now + this.#pause;
+  }
+}
