@@ -187,7 +187,6 @@ export class Node {
     return Subnetting.open({
       ...{ announce, masquerade, plane, self: this.#address, roster: this.#loaded.roster, addon: loadAddon().addon },
       memory: join(this.#home.path, "forwarding.json"),
-      peers: () => this.#mesh?.peers(systemClock.now()) ?? [],
       wayTo: (gateway) => this.#mesh?.wayTo(gateway),
       tell: (subnets) => this.#command({ type: "announce", subnets }),
       log: log.part("subnets"),

@@ -13,7 +13,7 @@ import { SubnetService } from "./dataplane/subnet-service.io.ts";
 import { interfaces } from "./dataplane/underlay.io.ts";
 import { overlayPrefix } from "./identity/address.ts";
 import type { Member, Roster } from "./identity/roster.ts";
-import type { MeshAction, PeerView, Way } from "./mesh/types.ts";
+import type { MeshAction, Way } from "./mesh/types.ts";
 import { order, type Reach } from "./subnets/choose.ts";
 import { type Announcer, type Judgement, judge } from "./subnets/judge.ts";
 import { systemClock } from "./system.io.ts";
@@ -32,7 +32,6 @@ export interface SubnettingTerms {
   readonly addon: Addon | undefined;
   /** A file of the state directory. */
   readonly memory: string;
-  readonly peers: () => readonly PeerView[];
   readonly wayTo: (gateway: string) => Way | undefined;
   /** Tells all members what we announce from now on. */
   readonly tell: (subnets: readonly Prefix[]) => void;
@@ -80,6 +79,7 @@ export class Subnetting {
   /** Throws what `SubnetService` does: who announces must be able to serve. */
   static async open(terms: SubnettingTerms): Promise<Subnetting> {
     const subnetting = new Subnetting(terms);
+    subnetting.#routes.clean();
     await subnetting.#service.clean();
     if (terms.announce.length > 0) await subnetting.#service.check();
     await subnetting.#look();
@@ -123,7 +123,6 @@ export class Subnetting {
     if (action.type === "subnets") this.#hear(action.gateway, action.subnets);
     else if (action.type === "removePeer") this.#hear(action.peer, []);
     else if (action.type === "setRoute") this.#dirty ||= this.#announced.has(action.destination);
-    else if (action.type === "setEndpoint" || action.type === "installSession") this.#dirty = true; // it may lie in a subnet
   }
 
   #hear(gateway: string, announced: readonly Prefix[]): void {
@@ -150,7 +149,7 @@ export class Subnetting {
     this.#nextComparison = now + COMPARED_EVERY;
     this.#seen = seen;
     const before = this.#judgement;
-    const around = { self, overlay: this.#overlay, networks: this.#networks(), places: this.#places() };
+    const around = { self, overlay: this.#overlay, networks: this.#networks() };
     this.#judgement = judge(this.#announcers(), around);
     this.#sayRefused(before);
     this.#use();
@@ -172,16 +171,6 @@ export class Subnetting {
       addresses.flatMap(({ address, prefixLength }) => {
         const prefix = networkOf(address, prefixLength);
         return prefix ? [{ prefix, device: name }] : [];
-      }),
-    );
-  }
-
-  #places(): { readonly address: Uint8Array; readonly name: string }[] {
-    const { peers, roster } = this.#terms;
-    return peers().flatMap(({ endpoint, id, name }) =>
-      [endpoint, roster.endpointOf(id)].flatMap((place) => {
-        const address = place && parseIp(place.address.split("%")[0] as string);
-        return address ? [{ address, name }] : [];
       }),
     );
   }
@@ -288,7 +277,7 @@ export class Subnetting {
 
   /** Takes everything out of the kernel. */
   async close(): Promise<void> {
-    this.#routes.close();
+    this.#routes.clean();
     try {
       await this.#service.close();
     } catch (thrown) {

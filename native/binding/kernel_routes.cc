@@ -31,16 +31,18 @@ std::optional<LinkAddress> prefix_argument(napi_env env, napi_value value, const
   return parsed;
 }
 
-/** addRoute(device, prefix, source?) */
+/** addRoute(device, port, prefix, source?) */
 napi_value js_add_route(napi_env env, napi_callback_info info) {
-  const convert::Arguments<3> arguments(env, info);
+  const convert::Arguments<4> arguments(env, info);
   const auto device = convert::string(env, arguments[0], "device");
   if (!device) return nullptr;
-  const auto prefix = prefix_argument(env, arguments[1], "prefix");
+  const auto port = convert::integer(env, arguments[1], 1, 65535, "port");
+  if (!port) return nullptr;
+  const auto prefix = prefix_argument(env, arguments[2], "prefix");
   if (!prefix) return nullptr;
   KernelRoute route{*device, *prefix, false, {}};
-  if (!convert::is_undefined(env, arguments[2])) {
-    const auto source = prefix_argument(env, arguments[2], "source");
+  if (!convert::is_undefined(env, arguments[3])) {
+    const auto source = prefix_argument(env, arguments[3], "source");
     if (!source) return nullptr;
     if (source->family != prefix->family) {
       convert::refuse(env, "source", "an address of the prefix's family");
@@ -49,7 +51,7 @@ napi_value js_add_route(napi_env env, napi_callback_info info) {
     route.has_source = true;
     route.source = *source;
   }
-  const Status status = add_route(route);
+  const Status status = add_route(route, static_cast<uint16_t>(*port));
   return status.ok() ? nullptr : convert::throw_status(env, status, *device);
 }
 
@@ -61,6 +63,15 @@ napi_value js_remove_route(napi_env env, napi_callback_info info) {
   const auto prefix = prefix_argument(env, arguments[1], "prefix");
   if (!prefix) return nullptr;
   const Status status = remove_route({*device, *prefix, false, {}});
+  return status.ok() ? nullptr : convert::throw_status(env, status, *device);
+}
+
+/** endRoutes(device) */
+napi_value js_end_routes(napi_env env, napi_callback_info info) {
+  const convert::Arguments<1> arguments(env, info);
+  const auto device = convert::string(env, arguments[0], "device");
+  if (!device) return nullptr;
+  const Status status = end_routes(*device);
   return status.ok() ? nullptr : convert::throw_status(env, status, *device);
 }
 
@@ -84,6 +95,7 @@ napi_value js_find_route(napi_env env, napi_callback_info info) {
 void register_kernel_routes(napi_env env, napi_value exports) {
   convert::method(env, exports, "addRoute", js_add_route);
   convert::method(env, exports, "removeRoute", js_remove_route);
+  convert::method(env, exports, "endRoutes", js_end_routes);
   convert::method(env, exports, "findRoute", js_find_route);
 }
 

@@ -1,4 +1,6 @@
 // Routes of this network namespace, by route netlink (RFC 3549): those that lead into the mesh, and where the others lead.
+// Those into the mesh stand in a table of their own, which a rule asks for everything but what we send ourselves from our UDP port. So
+// the underlay is routed as if they were not there: what carries the mesh never goes through the mesh.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -8,8 +10,10 @@
 
 namespace trellis {
 
-/** `ip route` shows it: ours alone have this origin. */
+/** `ip route` and `ip rule` show it: ours alone have this origin. */
 constexpr uint8_t ROUTE_ORIGIN = 84;
+/** Before the number of a device, the number of the table with the routes that lead there. */
+constexpr uint32_t ROUTE_TABLES = 84'000;
 
 struct KernelRoute {
   std::string device;
@@ -18,10 +22,15 @@ struct KernelRoute {
   LinkAddress source;  // what our own packets carry that take this route
 };
 
-/** The route is there afterwards, with this source and no other. EEXIST when somebody else's leads there: it stays. */
-Status add_route(const KernelRoute& route);
+/**
+ * The route is there afterwards, with this source and no other, for all but what leaves from `port`. EEXIST when the machine has
+ * another of its own to the prefix or to a part of it, which would not be asked any more.
+ */
+Status add_route(const KernelRoute& route, uint16_t port);
 /** The route is not there afterwards. */
 Status remove_route(const KernelRoute& route);
+/** Nobody asks for routes into this device any more, nor into one that is gone. */
+Status end_routes(const std::string& device);
 
 struct FoundRoute {
   std::string device;  // empty: none, or one that refuses

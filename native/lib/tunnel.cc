@@ -56,7 +56,7 @@ Status Tunnel::open(const TunnelOptions& options) {
   }
   if (options.address.empty()) return {};
   // Where route netlink is not to be had, links leave as the machine chooses, and carriers are not heard of.
-  auto uplinks = std::make_shared<Uplinks>(interface_, device_);
+  auto uplinks = std::make_shared<Uplinks>(interface_, device_, port_);
   if (!uplinks->open().ok()) uplinks = nullptr;
   relay_.reach(uplinks);
   pulse_ = std::make_unique<Pulse>(published_, mailbox_, workers_[0]->socket(), std::move(uplinks));

@@ -235,10 +235,15 @@ export interface Addon {
   interfaces(): NetworkInterface[];
   /** Calls when interfaces or addresses came, went or changed (route netlink), once for a burst of changes. Keeps no process alive. */
   watchInterfaces(onChange: () => void): InterfaceWatch;
-  /** A route into `device` with this source for our own packets; `EEXIST` when somebody else's leads there, which stays. */
-  addRoute(device: string, prefix: string, source?: string): void;
+  /**
+   * A route into `device`, for all but what leaves from this UDP port, with this source for our own packets. `EEXIST` when the machine has
+   * another of its own to the prefix or a part of it.
+   */
+  addRoute(device: string, port: number, prefix: string, source?: string): void;
   /** Nothing happens where there is none of ours. */
   removeRoute(device: string, prefix: string): void;
+  /** Nobody asks for routes into this device any more, nor into one that is gone. */
+  endRoutes(device: string): void;
   /** Which route packets from here take to an address, and whether its device has lost its carrier; undefined where there is none. */
   findRoute(address: string): FoundRoute | undefined;
   /** Of a flood some hundred datagrams a second are heard. Throws `EADDRINUSE` when a program has the port for itself. Keeps no process alive. */

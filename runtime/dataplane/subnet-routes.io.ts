@@ -51,7 +51,7 @@ export class SubnetRoutes {
     if (device === undefined || !this.#addon) return "there is no overlay device";
     try {
       if (own) this.#addon.removeRoute(device, prefix);
-      else this.#addon.addRoute(device, prefix, source);
+      else this.#addon.addRoute(device, this.#plane.port, prefix, source);
       return undefined;
     } catch (thrown) {
       const taken = (thrown as { code?: string }).code === "EEXIST";
@@ -73,8 +73,14 @@ export class SubnetRoutes {
     }
   }
 
-  close(): void {
+  /** Nothing of it is left in the kernel, nor of a daemon that was killed. */
+  clean(): void {
     for (const prefix of this.#installed.keys()) this.#unlead(prefix);
     this.#installed.clear();
+    try {
+      if (this.#plane.device !== undefined) this.#addon?.endRoutes(this.#plane.device);
+    } catch (thrown) {
+      this.#log.warn("a rule for routes is left", { reason: messageOf(thrown) });
+    }
   }
 }

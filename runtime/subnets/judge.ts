@@ -1,13 +1,13 @@
 /**
  * Which announcements of subnets count, and why the others do not. Everybody comes to the same by the same announcements, but for what
- * lies around a gateway itself: its own networks, and the places where it speaks to others.
+ * lies around a gateway itself: the networks that it is in.
  *
  * - A certificate must allow it: announcing is no right.
  * - One subnet of several gateways is one subnet with several gateways (choose.ts).
  * - Of two subnets that overlap the wider counts, and the narrower only when a gateway of the wider announces it too: who holds the whole
  *   says so. Thus nobody takes a part of another's subnet by announcing it more precisely.
  */
-import { contains, containsAddress, formatPrefix, type Prefix, parsePrefix } from "../base/ip.ts";
+import { contains, formatPrefix, type Prefix, parsePrefix } from "../base/ip.ts";
 
 export interface Announcer {
   /** Overlay address. */
@@ -24,8 +24,6 @@ export interface Surroundings {
   readonly overlay: Prefix;
   /** Those that this machine's interfaces are in, but for the overlay's. */
   readonly networks: readonly { readonly prefix: Prefix; readonly device: string }[];
-  /** Where the underlay leads. */
-  readonly places: readonly { readonly address: Uint8Array; readonly name: string }[];
 }
 
 export interface Subnet {
@@ -102,16 +100,12 @@ const RESERVED = [
 const overlaps = (a: Prefix, b: Prefix): boolean => contains(a, b) || contains(b, a);
 
 /** Why a claim cannot count whatever others announce. */
-function unfit({ prefix, by }: Claim, { self, overlay, networks, places }: Surroundings): string | undefined {
+function unfit({ prefix, by }: Claim, { self, overlay, networks }: Surroundings): string | undefined {
   if (prefix.length === 0) return "a route to everywhere is no subnet";
   if (RESERVED.some((range) => overlaps(range, prefix))) return "these addresses belong to no subnet";
   if (!by.certified.some((outer) => contains(outer, prefix))) return `the certificate of ${by.name} does not allow it`;
   if (overlaps(overlay, prefix)) return `it overlaps the overlay, ${formatPrefix(overlay)}`;
   if (by.address === self) return undefined;
   const network = networks.find((n) => overlaps(n.prefix, prefix));
-  if (network) return `${network.device} of this gateway is in ${formatPrefix(network.prefix)}`;
-  const place = places.find((p) => containsAddress(prefix, p.address));
-  return (
-    place && `${place.name} is reached over the underlay at an address in it: the tunnel would lead through itself`
-  );
+  return network && `${network.device} of this gateway is in ${formatPrefix(network.prefix)}`;
 }
