@@ -450,6 +450,7 @@ export class Mesh {
     else if (m.kind === "pong") this.#delivery.pong(peer, m.token ?? 0, now);
     else if (m.kind === "seek") this.#whereabouts.answerSeek(peer, m.token, source, now);
     else if (m.kind === "found") this.#whereabouts.hearFound(peer, m, source, now);
+    else if (m.kind === "meet") this.#whereabouts.meet(peer, now);
     else if (m.kind === "probe") this.#out.tell(peer, { kind: "probed", token: m.token }, now);
     else if (m.kind === "probed") peer.path.passed(m.token ?? 0, now);
     else if (m.kind === "goodbye") for (const s of [...peer.sessions]) this.#drop(peer, s, "the peer left");

@@ -116,10 +116,20 @@ export class Whereabouts {
     this.seekOn(p, now);
   }
 
-  /** Whether a peer that is spoken to through the mesh can be reached over the underlay by now. */
+  /**
+   * Whether a peer that is spoken to through the mesh can be reached over the underlay by now. It is told, through the mesh, to try at
+   * the same time: a box (NAT) lets in whom its own side has just written to.
+   */
   upgrade(p: Peer, now: Ms): void {
-    const place = this.#deps.calling.upgrade(p, now);
-    if (place) this.seekAt(p, place, now);
+    this.#deps.calling.upgrade(p, now);
+    this.#deps.out.tell(p, { kind: "meet" }, now);
+    for (const place of p.places.all) this.seekAt(p, place, now);
+  }
+
+  /** The peer tries to reach us over the underlay right now. */
+  meet(p: Peer, now: Ms): void {
+    if (inUseOf(p)) return;
+    for (const place of p.places.all) if (this.#meeting.told(p, place, now) === "seek") this.seekAt(p, place, now);
   }
 
   seekAt(peer: Peer, place: Endpoint, now: Ms): void {
