@@ -1,4 +1,6 @@
 /** What the control socket answers: the methods that the command line calls, over the parts that the node has built. */
+
+import { showNetcheck } from "./api/netcheck.ts";
 import type { Json, JsonObject } from "./api/protocol.ts";
 import { type RoutesPort, showGraph, showRoutes } from "./api/routes.ts";
 import type { Handler } from "./api/server.io.ts";
@@ -15,7 +17,7 @@ import { overlayPrefix } from "./identity/address.ts";
 import { revokeByMember } from "./identity/revocation.ts";
 import type { Member, Roster } from "./identity/roster.ts";
 import type { Loaded } from "./membership.ts";
-import type { Edge, MeshCommand, PeerView, Way } from "./mesh/types.ts";
+import type { Edge, MeshCommand, PeerView, Reachability, Way } from "./mesh/types.ts";
 import type { Issuer } from "./provisioning/admission.ts";
 import { createInvite } from "./provisioning/create-invite.ts";
 
@@ -47,6 +49,7 @@ export interface ControlPort {
   readonly random: RandomBytes;
   wayTo(address: string): Way | undefined;
   links(): readonly Edge[];
+  reachability(): Reachability | undefined;
   /** What happened since the event of that number. */
   events(after: number | undefined): Json;
   command(command: MeshCommand): Promise<void>;
@@ -70,6 +73,7 @@ export const controlMethods = (port: ControlPort): Readonly<Record<string, Handl
   routes: async () => showRoutes(routesPort(port)),
   events: async ({ after }) => port.events(typeof after === "number" ? after : undefined),
   graph: async () => showGraph(routesPort(port)),
+  netcheck: async () => netcheck(port),
   ping: (p) => ping(port, p),
   rekey: (p) => rekey(port, p),
   member: async (p) => showMember(memberNamed(port.loaded.roster, String(p.peer))),
@@ -79,6 +83,11 @@ export const controlMethods = (port: ControlPort): Readonly<Record<string, Handl
 function routesPort({ loaded, address, peers, wayTo, links }: ControlPort): RoutesPort {
   const self = { name: loaded.chain.leaf.name, address };
   return { self, peers, wayTo, links, nameAt: (at) => (at === address ? self.name : nameAt(loaded.roster, at)) };
+}
+
+function netcheck({ plane, peers, discovery, reachability }: ControlPort): Json {
+  const reached = reachability() ?? { own: [], nat: [], observed: [] };
+  return showNetcheck({ port: plane.port, peers: peers(), discovery: discovery(), reachability: reached });
 }
 
 function status(port: ControlPort): Json {

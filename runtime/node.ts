@@ -384,6 +384,7 @@ export class Node {
       peers: () => this.#mesh?.peers(systemClock.now()) ?? [],
       wayTo: (address) => this.#mesh?.wayTo(address),
       links: () => this.#mesh?.links() ?? [],
+      reachability: () => this.#mesh?.reachability(systemClock.now()),
       events: (after) => this.#events.after(after),
       traffic: () => this.#traffic.totals(plane.stats().sessions),
       counters: () => this.#meter.snapshot(),

@@ -11,6 +11,7 @@ import { invite } from "./invite.ts";
 import { join } from "./join.ts";
 import { keys } from "./keys.ts";
 import { names } from "./mesh-names.ts";
+import { netcheck } from "./netcheck.ts";
 import { peers } from "./peers.ts";
 import { ping } from "./ping.ts";
 import { policy } from "./policy.ts";
@@ -36,6 +37,7 @@ export const COMMANDS: readonly Command[] = [
   status,
   peers,
   routes,
+  netcheck,
   graph,
   trace,
   watch,

@@ -5,7 +5,6 @@ import { randomIndex } from "../base/random.ts";
 import { type Ms, seconds } from "../base/time.ts";
 import { Calling } from "./calling.ts";
 import { Delivery, noteUse } from "./delivery.ts";
-import type { Reachability } from "./discovery/observed.ts";
 import { DueQueue } from "./due-queue.ts";
 import { FRAME, SealedHeader } from "./frame.ts";
 import { Gossip, type Item, KEPT_BY_DIGEST } from "./gossip/gossip.ts";
@@ -21,7 +20,17 @@ import type { MeshDeps, MeshDirectory } from "./ports.ts";
 import { ControlSession } from "./session/control.ts";
 import { type ControlMessage, decodeMessage } from "./session/message.ts";
 import { isStreamFrame, Stream } from "./stream/stream.ts";
-import type { Datagram, DataPlaneEvent, Edge, MeshAction, MeshCommand, MeshEvent, PeerView, Way } from "./types.ts";
+import type {
+  Datagram,
+  DataPlaneEvent,
+  Edge,
+  MeshAction,
+  MeshCommand,
+  MeshEvent,
+  PeerView,
+  Reachability,
+  Way,
+} from "./types.ts";
 import { viewOf } from "./view.ts";
 import { Watching } from "./watching.ts";
 import { Ways } from "./ways.ts";

@@ -206,3 +206,35 @@ export interface Edge {
   readonly values: EdgeView["values"];
   readonly cost: number | undefined;
 }
+
+/**
+ * none: seen as we are. independent: one outer port for all, which others can be told. address: another one for each address that we
+ * write to. symmetric: another one for each endpoint. varying: another one for each, and too few were asked at one address to tell
+ * the last two apart. single: there is a box, and only one peer to tell of it.
+ */
+export type NatKind = "none" | "single" | "independent" | "address" | "varying" | "symmetric";
+
+export interface NatView {
+  readonly family: "IPv4" | "IPv6";
+  readonly kind: NatKind;
+  /** Where we are seen, each once. */
+  readonly outer: readonly string[];
+  /** How many peers said so. */
+  readonly observers: number;
+}
+
+export interface Observation {
+  /** Node id of who says it, hex. */
+  readonly peer: string;
+  /** Where it is spoken to: boxes may show another outer port to each address. */
+  readonly at: Endpoint;
+  readonly seen: Endpoint;
+  readonly since: Ms;
+}
+
+export interface Reachability {
+  /** What the others are told. */
+  readonly own: readonly string[];
+  readonly nat: readonly NatView[];
+  readonly observed: readonly Observation[];
+}

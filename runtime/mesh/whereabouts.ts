@@ -4,14 +4,14 @@ import { type Endpoint, endpointKey, parseEndpoint } from "../base/endpoint.ts";
 import type { Ms } from "../base/time.ts";
 import type { Calling } from "./calling.ts";
 import { inUseOf, Meeting, type Step } from "./discovery/meeting.ts";
-import { Observed, type Reachability } from "./discovery/observed.ts";
+import { Observed } from "./discovery/observed.ts";
 import { type Hint, NEIGHBOURS_MAX, OWN_MAX } from "./gossip/message.ts";
 import { isNeighbour, isThrough, neighbourList } from "./neighbours.ts";
 import type { Outbox } from "./outbox.ts";
 import type { Peer, PeerTable } from "./peers.ts";
 import type { MeshDeps } from "./ports.ts";
 import type { ControlMessage } from "./session/message.ts";
-import type { MeshCommand } from "./types.ts";
+import type { MeshCommand, Reachability } from "./types.ts";
 
 /** A neighbour is told of ours at most this often. */
 const NEIGHBOURS_EVERY: Ms = 250;

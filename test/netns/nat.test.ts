@@ -116,6 +116,16 @@ describe.skipIf(!ready)("behind a symmetric and a port-restricted box", () => {
     expect(await stream.goesOn()).toMatchObject({ connections: 1, ended: 0, wrong: 0 });
   }, 200_000);
 
+  test("whose box netcheck names", async () => {
+    const kindOf = async (name: string): Promise<string | undefined> => {
+      const { nat } = await net.at(name).json<{ nat: { family: string; kind: string }[] }>("netcheck");
+      return nat.find((n) => n.family === "IPv4")?.kind;
+    };
+    // One public peer tells that there is a box, not which; what no box translates is told at once.
+    for (const [name, kind] of Object.entries({ m: "none", b: "single", c: "single" }))
+      await until(`netcheck of ${name}`, async () => ((await kindOf(name)) === kind ? true : undefined));
+  }, 100_000);
+
   test("and directly, in the same session, once a box lets them", async () => {
     const { sessionAgeMs } = (await net.peer("b", "c")) as Peer;
     await net.become("c", "address-restricted");
