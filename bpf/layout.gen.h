@@ -121,12 +121,14 @@
 #define MESH_STATE_CLOSING 2
 #define POLICY_FLAG_ENFORCE 1
 #define POLICY_FLAG_DEFAULT_ALLOW 2
+#define POLICY_FLAG_SUBNETS 4
 #define POLICY_PROBES_MAX 8
 #define POLICY_ROW_WORDS 16
 #define POLICY_ROWS_MAX 65536
 #define POLICY_LEAF 2147483648u
 #define POLICY_LEAF_ALLOWS 1073741824u
 #define POLICY_LEAF_NUMBER 1073741823u
+#define POLICY_OWN_LEAF 4294967295u
 
 struct sealed_header {
 	__u8 type;
@@ -397,6 +399,14 @@ LAYOUT_ASSERT(offsetof(struct policy_header, udp_ms) == 36, "policy_header.udp_m
 LAYOUT_ASSERT(offsetof(struct policy_header, other_ms) == 40, "policy_header.other_ms");
 LAYOUT_ASSERT(offsetof(struct policy_header, members) == 44, "policy_header.members");
 LAYOUT_ASSERT(offsetof(struct policy_header, own) == 48, "policy_header.own");
+
+struct policy_subnets {
+	__u32 root;
+	__u8 reserved[60];
+};
+LAYOUT_ASSERT(sizeof(struct policy_subnets) == 64, "policy_subnets");
+LAYOUT_ASSERT(offsetof(struct policy_subnets, root) == 0, "policy_subnets.root");
+LAYOUT_ASSERT(offsetof(struct policy_subnets, reserved) == 4, "policy_subnets.reserved");
 
 struct policy_member {
 	__u8 address[16];

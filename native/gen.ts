@@ -55,7 +55,14 @@ import {
   WIRE_VERSION,
 } from "../runtime/mesh/frame.ts";
 import { Acknowledge, CookieReply, MESSAGE } from "../runtime/mesh/handshake/message.ts";
-import { PolicyHeader, PolicyMember, PROBES_MAX, TABLE_FLAG } from "../runtime/policy/table.ts";
+import {
+  OWN_LEAF,
+  PolicyHeader,
+  PolicyMember,
+  PolicySubnets,
+  PROBES_MAX,
+  TABLE_FLAG,
+} from "../runtime/policy/table.ts";
 import { LEAF, LEAF_ALLOWS, LEAF_NUMBER, ROW_WORDS, ROWS_MAX } from "../runtime/policy/trie.ts";
 
 export const LAYOUT_PATH = join(import.meta.dir, "../bpf/layout.gen.h");
@@ -145,7 +152,9 @@ export function layoutHeader(): string {
     ...constants("MESH_STATE_", MESH_STATE),
     ...constants("POLICY_FLAG_", TABLE_FLAG),
     ...constants("POLICY_", { probesMax: PROBES_MAX, rowWords: ROW_WORDS, rowsMax: ROWS_MAX }),
-    ...Object.entries({ LEAF, LEAF_ALLOWS, LEAF_NUMBER }).map(([name, value]) => `#define POLICY_${name} ${value}u`),
+    ...Object.entries({ LEAF, LEAF_ALLOWS, LEAF_NUMBER, OWN_LEAF }).map(
+      ([name, value]) => `#define POLICY_${name} ${value}u`,
+    ),
     "",
     structText(SealedHeader),
     "",
@@ -176,6 +185,8 @@ export function layoutHeader(): string {
     structText(RelayDestination),
     "",
     structText(PolicyHeader),
+    "",
+    structText(PolicySubnets),
     "",
     structText(PolicyMember),
     "",

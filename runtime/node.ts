@@ -1,4 +1,5 @@
 /** Composition root: builds the parts of a running gateway, joins their ports, and feeds the core one event at a time. */
+import { join } from "node:path";
 import { EventLog } from "./api/event-log.ts";
 import { type ControlServer, type Handler, serveControl } from "./api/server.io.ts";
 import { type TransferApi, transferApi } from "./api/transfer.io.ts";
@@ -9,33 +10,27 @@ import type { Log } from "./base/log.ts";
 import { Meter } from "./base/meter.ts";
 import { seconds } from "./base/time.ts";
 import { type CryptoChoice, chooseProvider } from "./crypto/choose.ts";
-import {
-  type InterfaceWatch,
-  ingressObject,
-  loadAddon,
-  meshObject,
-  relayObjects,
-  steeringObject,
-} from "./dataplane/addon.io.ts";
+import { openDataPlane } from "./data-path.io.ts";
+import { type InterfaceWatch, loadAddon } from "./dataplane/addon.io.ts";
 import { Carried, Measured } from "./dataplane/carried.ts";
-import { type NativeDataPlane, openNative, wireRates } from "./dataplane/native.io.ts";
 import { PeerTraffic } from "./dataplane/peer-traffic.ts";
 import type { DataPlane, DataPlaneHandlers, DataPlaneOptions } from "./dataplane/port.ts";
-import { HOOKS, type RelayMode } from "./dataplane/relay-attach.ts";
+import type { RelayMode } from "./dataplane/relay-attach.ts";
 import { interfaces, underlayAddresses, watchUnderlay } from "./dataplane/underlay.io.ts";
-import { openUserspace } from "./dataplane/userspace.io.ts";
 import { Discovering, type DiscoveringOptions } from "./discovering.io.ts";
 import { OVERLAY_PREFIX_LENGTH, overlayAddress } from "./identity/address.ts";
 import { type Loaded, loadMembership } from "./membership.ts";
 import { Mesh } from "./mesh/mesh.ts";
 import { MESH_SETTINGS } from "./mesh/ports.ts";
-import type { MeshAction, MeshEvent, MeshNotice } from "./mesh/types.ts";
+import type { MeshAction, MeshCommand, MeshEvent, MeshNotice } from "./mesh/types.ts";
 import { controlMethods, memberNamed } from "./methods.ts";
 import { type NamesMode, Naming } from "./naming.io.ts";
+import { Pings } from "./pings.io.ts";
 import { Policing, type PolicyMode } from "./policing.io.ts";
 import { createAdmission, type Issuer } from "./provisioning/admission.ts";
 import type { OwnHome } from "./provisioning/home.io.ts";
 import { Storing } from "./storing.io.ts";
+import { Subnetting } from "./subnetting.io.ts";
 import { systemClock, systemRandom } from "./system.io.ts";
 import { Transfers } from "./transfer/transfers.ts";
 
@@ -46,7 +41,6 @@ const CARRIED_AGAIN = seconds(1);
 const LOOK_AT_LEAST = seconds(30);
 
 const TRANSFER = "transfer";
-const PING_PATIENCE = seconds(2);
 
 export interface NodeOptions {
   readonly port: number;
@@ -58,6 +52,8 @@ export interface NodeOptions {
   readonly policy: PolicyMode;
   readonly discovery: DiscoveringOptions;
   readonly names: NamesMode;
+  readonly announce: readonly string[];
+  readonly masquerade: boolean;
   readonly log: Log;
 }
 
@@ -75,9 +71,10 @@ export class Node {
   readonly #issuer: Issuer;
   readonly #address: string;
   readonly #started = systemClock.now();
-  readonly #pings = new Map<number, (n: Extract<MeshNotice, { kind: "pong" }>) => void>();
+  readonly #pings = new Pings((peer, token) => this.#command({ type: "ping", peer, token }));
   #policing: Policing | undefined;
   #naming: Naming | undefined;
+  #subnets: Subnetting | undefined;
   #plane: DataPlane | undefined;
   #mesh: Mesh | undefined;
   #control: ControlServer | undefined;
@@ -89,7 +86,6 @@ export class Node {
   #watch: InterfaceWatch | undefined;
   #discovering: Discovering | undefined;
   #stopping: Promise<void> | undefined;
-  #nextPing = 1;
   #expelled: string | undefined;
   readonly #stopped = Promise.withResolvers<void>();
   readonly #transfers = new Transfers(systemRandom, (peer, data) => this.#post(peer, TRANSFER, data));
@@ -156,6 +152,8 @@ export class Node {
       systemClock.now(),
     );
     this.#naming = await this.#openNames(this.#plane);
+    this.#subnets = await this.#openSubnets(this.#plane);
+    this.#policing.behind(this.#subnets);
     const uidOf = (fd: number): number | undefined => addon?.peerCredentials(fd).uid;
     this.#control = serveControl(this.#home.socket, this.#methods(), uidOf, this.#log.part("api"));
     await this.#feed({ type: "tick" });
@@ -184,11 +182,23 @@ export class Node {
     return Naming.open({ mode: this.#options.names, roster, self, device, meter: this.#meter, log });
   }
 
+  #openSubnets(plane: DataPlane): Promise<Subnetting> {
+    const { announce, masquerade, log } = this.#options;
+    return Subnetting.open({
+      ...{ announce, masquerade, plane, self: this.#address, roster: this.#loaded.roster, addon: loadAddon().addon },
+      memory: join(this.#home.path, "forwarding.json"),
+      wayTo: (gateway) => this.#mesh?.wayTo(gateway),
+      tell: (subnets) => this.#command({ type: "announce", subnets }),
+      log: log.part("subnets"),
+    });
+  }
+
   /** Tells the others where we can be reached: interfaces and addresses come and go. */
   #announce(): Promise<void> {
     const plane = this.#plane as DataPlane;
     const { port } = plane;
     plane.interfacesChanged();
+    void this.#queue.push(async () => await this.#subnets?.changed());
     const all = interfaces();
     this.#discovering?.changed(all);
     const endpoints = underlayAddresses(this.#options.interface, all)
@@ -250,26 +260,7 @@ export class Node {
         void this.#feed({ type: "dataPlane", event });
       },
     };
-    if (options.device === undefined) return await openUserspace(options, handlers);
-    const { addon, reason } = loadAddon();
-    if (!addon) {
-      this.#log.warn("no tunnel: the native addon is not there; control traffic only", { reason });
-      return await openUserspace({ ...options, device: undefined }, handlers);
-    }
-    const relay = { hooks: HOOKS[this.#options.relay], objects: relayObjects() };
-    const objects = { ingress: ingressObject(), steering: steeringObject() };
-    const rates = wireRates(addon.measureAead());
-    const guard = (device: string): void => policing.guard(addon, meshObject(), device);
-    const plane = await openNative(addon, options, handlers, rates, objects, relay, guard);
-    if (!plane.sparse.steered) this.#log.warn("sparse flows wait behind bulk flows", { reason: plane.sparse.reason });
-    this.#sayWhoRelays(plane.kernelRelay);
-    return plane;
-  }
-
-  #sayWhoRelays({ reason, attached }: NativeDataPlane["kernelRelay"]): void {
-    if (reason === "") this.#log.info("the kernel relays frames of others", { on: Object.keys(attached).join(" ") });
-    else if (this.#options.relay !== "userspace")
-      this.#log.warn("the daemon itself relays frames of others", { reason });
+    return await openDataPlane(options, handlers, this.#options.relay, policing, this.#log);
   }
 
   /** Events run one after the other: the core never sees two interleaved. */
@@ -287,6 +278,8 @@ export class Node {
     const mesh = this.#mesh;
     if (!mesh) return;
     const actions = await mesh.handle(event, systemClock.now());
+    for (const action of actions) this.#subnets?.note(action);
+    this.#subnets?.update();
     this.#policing?.update();
     for (const action of actions) await this.#perform(action);
     clearTimeout(this.#timer);
@@ -344,12 +337,16 @@ export class Node {
   }
 
   #post(peer: string, protocol: string, data: Uint8Array): void {
-    void this.#feed({ type: "command", command: { type: "post", peer, protocol, data } });
+    this.#command({ type: "post", peer, protocol, data });
+  }
+
+  #command(command: MeshCommand): void {
+    void this.#feed({ type: "command", command });
   }
 
   #notice(notice: MeshNotice): void {
     if (notice.kind === "pong") {
-      this.#pings.get(notice.token)?.(notice);
+      this.#pings.hear(notice);
       return;
     }
     if (notice.kind === "sessionDown" || notice.kind === "streamReset" || notice.kind === "undelivered") {
@@ -395,7 +392,7 @@ export class Node {
       expelled: () => this.#expelled,
       random: systemRandom,
       command: (command) => this.#feed({ type: "command", command }),
-      ping: (peer) => this.#ping(peer),
+      ping: (peer) => this.#pings.ping(peer),
       saveInvites: () => this.#home.saveInvites(book),
       saveRoster: () => this.#home.saveRoster(roster),
     });
@@ -403,20 +400,14 @@ export class Node {
       setTimeout(() => void this.stop(), 10); // after the answer is out
       return {};
     };
-    return { ...own, ...policing.methods(), ...naming.methods(), ...this.#transferApi.methods, down };
-  }
-
-  /** Milliseconds until the peer's daemon answered; undefined when it does not. */
-  async #ping(peer: string): Promise<number | undefined> {
-    const token = this.#nextPing++;
-    const { promise, resolve } = Promise.withResolvers<number | undefined>();
-    this.#pings.set(token, (pong) => resolve(pong.roundTrip));
-    const timer = setTimeout(() => resolve(undefined), PING_PATIENCE);
-    void this.#feed({ type: "command", command: { type: "ping", peer, token } });
-    const roundTrip = await promise;
-    clearTimeout(timer);
-    this.#pings.delete(token);
-    return roundTrip;
+    return {
+      ...own,
+      ...policing.methods(),
+      ...naming.methods(),
+      ...this.#subnets?.methods(),
+      ...this.#transferApi.methods,
+      down,
+    };
   }
 
   /** Says goodbye, closes the data path and everything it put into the kernel. */
@@ -436,6 +427,7 @@ export class Node {
     this.#control?.close();
     this.#mesh = undefined;
     await this.#naming?.close();
+    await this.#subnets?.close();
     await this.#plane?.close();
     this.#policing?.close();
     await this.#storing.save();

@@ -64,6 +64,7 @@ void Liveness::look(const Tables& tables, uint64_t now) {
     }
   }
   count_sessions(tables);
+  count_subnets(tables);
   count_relayed(relay);
   for (auto& [number, watch] : watches_) {
     read(watch, relay, now);
@@ -136,6 +137,25 @@ void Liveness::count_sessions(const Tables& tables) {
     add(*tables.relay, route->second.backup, rate);
   }
   packets_ = std::move(total);
+}
+
+void Liveness::count_subnets(const Tables& tables) {
+  const auto watch_of = [&](const Peer& peer) {
+    return peer.endpoint().direct() ? watches_.find(peer.relay_number.load(std::memory_order_relaxed)) : watches_.end();
+  };
+  for (const auto& owners : tables.routes->owners) {
+    if (owners->peers.size() < 2) continue;
+    double rate = 0;
+    for (const auto& peer : owners->peers) {
+      if (const auto found = watch_of(*peer); found != watches_.end()) rate = std::max(rate, found->second.rate);
+    }
+    for (const auto& peer : owners->peers) {
+      const auto found = watch_of(*peer);
+      if (found == watches_.end()) continue;
+      found->second.replaceable = true;
+      found->second.rate = rate;
+    }
+  }
 }
 
 uint64_t Liveness::frames_to(const RelayTables& relay, const Watch& watch) {

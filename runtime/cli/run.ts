@@ -26,6 +26,8 @@ export const run = command({
       policy: args.policy,
       discovery: { enabled: args.discovery, interface: args.interface, except: args.quietOn },
       names: args.names,
+      announce: args.announce,
+      masquerade: args.masquerade,
       log: consoleLog(args),
     });
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => void node.stop());

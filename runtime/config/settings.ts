@@ -3,7 +3,17 @@
  * are read from these rows, so they cannot disagree.
  */
 import { LEVELS, type Level } from "../base/log.ts";
-import { deviceName, flag, integer, interfaceName, interfaceNames, oneOf, type Parser, path } from "./parsers.ts";
+import {
+  deviceName,
+  flag,
+  integer,
+  interfaceName,
+  interfaceNames,
+  oneOf,
+  type Parser,
+  path,
+  subnets,
+} from "./parsers.ts";
 
 export interface Setting<T> {
   /** The same word in all three places. */
@@ -112,6 +122,21 @@ export const RUN = {
     unit: "",
     doc: "NAME.MESH.internal: answered on the overlay address, and systemd-resolved told to ask there; local: answered only; off: neither",
     parse: oneOf("auto", "local", "off"),
+  }),
+  announce: setting<readonly string[]>({
+    key: "announce",
+    fallback: [],
+    shown: "none",
+    unit: "",
+    doc: "subnets behind this gateway that others shall reach through it, as far as its certificate allows it; this machine then forwards",
+    parse: subnets(16),
+  }),
+  masquerade: setting({
+    key: "masquerade",
+    fallback: false,
+    unit: "",
+    doc: "hosts in the announced subnets see this gateway's address in place of those in the mesh, and need no routes back; takes nftables",
+    parse: flag,
   }),
 };
 

@@ -190,7 +190,7 @@ export class Mesh {
     for (const peer of this.#peers.touched) await this.#ways.follow(peer, peer.kept || now < peer.keptThereUntil, now);
     await this.#ways.tick(now);
     for (const action of this.#ways.take()) {
-      if (action.type === "epoch") this.#out.put(action);
+      if (action.type === "epoch" || action.type === "subnets") this.#out.put(action);
       else if (action.type === "route") {
         const { destination, route } = action;
         this.#out.put({ type: "setRoute", destination, primary: route?.primary, backup: route?.backup });
@@ -272,6 +272,7 @@ export class Mesh {
       if (c.invite.endpoints.length === 0) this.#failToJoin("join/no-endpoint", "the invite names no endpoint");
       await this.#tryToJoin(now);
     } else if (c.type === "addresses") this.#whereabouts.announce(c.endpoints, now);
+    else if (c.type === "announce") await this.#ways.announce(c.subnets, now);
     else if (c.type === "sighted") await this.#sighted(c, now);
     else for (const peer of this.#peers.all()) this.#out.tell(peer, { kind: "goodbye" }, now);
   }

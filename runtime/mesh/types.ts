@@ -1,5 +1,6 @@
 /** What the mesh core is told and what it answers. The core reads no clock and opens no socket. */
 import type { Endpoint } from "../base/endpoint.ts";
+import type { Prefix } from "../base/ip.ts";
 import type { Ms } from "../base/time.ts";
 import type { AeadName } from "../crypto/provider.ts";
 import type { EdgeView, RouteView } from "./routing/types.ts";
@@ -72,6 +73,8 @@ export type MeshAction =
   | { readonly type: "message"; readonly peer: string; readonly protocol: string; readonly data: Uint8Array }
   /** Durable before any later action is carried out; given back as `MeshDeps.epoch` after a restart. */
   | { readonly type: "epoch"; readonly epoch: number }
+  /** All that this member, an overlay address, announces; whether it may is for the shell to say. */
+  | { readonly type: "subnets"; readonly gateway: string; readonly subnets: readonly Prefix[] }
   /** Durable state changed (roster, revocations): the shell writes it. */
   | { readonly type: "persist" };
 
@@ -145,6 +148,8 @@ export type MeshCommand =
   | { readonly type: "addresses"; readonly endpoints: readonly Endpoint[] }
   /** A beacon on one of our links: who has this node id may be there. */
   | { readonly type: "sighted"; readonly id: Uint8Array; readonly endpoint: Endpoint; readonly fresh: boolean }
+  /** All that this gateway announces from now on; its link list says so, signed. */
+  | { readonly type: "announce"; readonly subnets: readonly Prefix[] }
   /** Says goodbye to every peer; for a clean stop. */
   | { readonly type: "leave" };
 

@@ -12,6 +12,7 @@ import {
   type Parser,
   path,
   remark,
+  subnets,
   text,
 } from "../../../runtime/config/parsers.ts";
 
@@ -38,6 +39,8 @@ describe("a value is read from", () => {
     ["7d", duration, "7d", 604_800],
     ["a remark", remark(5), "12 45", "12 45"],
     ["several values with commas", list(text), "a,b", ["a", "b"]],
+    ["subnets", subnets(2), "10.1.0.0/24,FD01:0::/64", ["10.1.0.0/24", "fd01::/64"]],
+    ["the word none for subnets", subnets(2), "none", []],
     ["several interfaces", interfaceNames, "eth0,wlan0", ["eth0", "wlan0"]],
     ["no interface", interfaceNames, "none", []],
   ])("%s", (_, parser, given, value) => {
@@ -68,6 +71,9 @@ describe("no value is read from", () => {
     ["a number for text", text, 1],
     ["a remark that is too long", remark(5), "123456"],
     ["a remark with a control character", remark(5), "a\nb"],
+    ["a subnet with a bit behind its length", subnets(16), "10.1.0.1/24"],
+    ["a subnet without a length", subnets(16), "10.1.0.0"],
+    ["more subnets than there may be", subnets(1), "10.1.0.0/24,10.2.0.0/24"],
     ["a list with one bad value", list(integer(1, 9)), "1,10"],
     ...["", "h", "24", "1.5h", "-1h", "24 h", "1w", "24hours", "9999999999s"].map(
       (t) => [`the duration "${t}"`, duration, t] as const,

@@ -31,7 +31,7 @@ describe("precedence", () => {
     const sources = [
       fromCommandLine({ mtu: "1400" }),
       fromEnvironment({ TRELLIS_LOG_LEVEL: "warn" }, SETTINGS),
-      fromFile(FILE, { device: "none", "state-dir": "/srv" }, SETTINGS),
+      fromFile(FILE, { device: "none", "state-dir": "/srv", announce: ["10.1.0.0/24", "FD01::/64"] }, SETTINGS),
     ];
     expect(settle(SETTINGS, sources).values).toEqual({
       json: false,
@@ -47,6 +47,8 @@ describe("precedence", () => {
       quietOn: [],
       policy: "enforce",
       names: "auto",
+      announce: ["10.1.0.0/24", "fd01::/64"],
+      masquerade: false,
     });
   });
 
@@ -85,7 +87,7 @@ describe("what is wrong is refused with its place and what was expected", () => 
     ["prot", "did you mean port?"],
     [
       "colour",
-      "the settings are json, state-dir, log-level, port, interface, device, mtu, workers, relay, discovery, quiet-on, policy, names",
+      "the settings are json, state-dir, log-level, port, interface, device, mtu, workers, relay, discovery, quiet-on, policy, names, announce, masquerade",
     ],
   ])("the unknown key %s", (key, hint) => {
     expect(() => fromFile(FILE, { [key]: 1 }, SETTINGS)).toThrow(
