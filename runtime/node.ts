@@ -1,5 +1,6 @@
 /** Composition root: builds the parts of a running gateway, joins their ports, and feeds the core one event at a time. */
 import { EventLog } from "./api/event-log.ts";
+import { Pings } from "./api/pings.io.ts";
 import { type ControlServer, type Handler, serveControl } from "./api/server.io.ts";
 import { type TransferApi, transferApi } from "./api/transfer.io.ts";
 import { feedWatchdog, watchdogPeriod } from "./api/watchdog.io.ts";
@@ -26,7 +27,7 @@ import { interfaces, underlayAddresses, watchUnderlay } from "./dataplane/underl
 import { openUserspace } from "./dataplane/userspace.io.ts";
 import { Discovering, type DiscoveringOptions } from "./discovering.io.ts";
 import { OVERLAY_PREFIX_LENGTH, overlayAddress } from "./identity/address.ts";
-import { type Loaded, loadMembership } from "./membership.ts";
+import { issuerOf, type Loaded, loadMembership } from "./membership.ts";
 import { Mesh } from "./mesh/mesh.ts";
 import { MESH_SETTINGS } from "./mesh/ports.ts";
 import type { MeshAction, MeshEvent, MeshNotice } from "./mesh/types.ts";
@@ -36,6 +37,7 @@ import { Policing, type PolicyMode } from "./policing.io.ts";
 import { createAdmission, type Issuer } from "./provisioning/admission.ts";
 import type { OwnHome } from "./provisioning/home.io.ts";
 import { Storing } from "./storing.io.ts";
+import { RECORDS, Syncing } from "./syncing.io.ts";
 import { systemClock, systemRandom } from "./system.io.ts";
 import { Transfers } from "./transfer/transfers.ts";
 
@@ -46,7 +48,6 @@ const CARRIED_AGAIN = seconds(1);
 const LOOK_AT_LEAST = seconds(30);
 
 const TRANSFER = "transfer";
-const PING_PATIENCE = seconds(2);
 
 export interface NodeOptions {
   readonly port: number;
@@ -75,7 +76,9 @@ export class Node {
   readonly #issuer: Issuer;
   readonly #address: string;
   readonly #started = systemClock.now();
-  readonly #pings = new Map<number, (n: Extract<MeshNotice, { kind: "pong" }>) => void>();
+  readonly #pings = new Pings(
+    (peer, token) => void this.#feed({ type: "command", command: { type: "ping", peer, token } }),
+  );
   #policing: Policing | undefined;
   #naming: Naming | undefined;
   #plane: DataPlane | undefined;
@@ -85,11 +88,11 @@ export class Node {
   #starve: () => void = () => {};
   #timer: Timer | undefined;
   readonly #storing: Storing;
+  readonly #syncing: Syncing;
   #carried: Timer | undefined;
   #watch: InterfaceWatch | undefined;
   #discovering: Discovering | undefined;
   #stopping: Promise<void> | undefined;
-  #nextPing = 1;
   #expelled: string | undefined;
   readonly #stopped = Promise.withResolvers<void>();
   readonly #transfers = new Transfers(systemRandom, (peer, data) => this.#post(peer, TRANSFER, data));
@@ -105,18 +108,17 @@ export class Node {
     this.#options = options;
     this.#log = options.log;
     this.#storing = new Storing(home, loaded.roster, options.log, (write) => this.#queue.push(write));
-    this.#address = overlayAddress(choice.provider, loaded.membership.meshId, loaded.keys.id);
-    this.#issuer = {
+    this.#syncing = new Syncing({
+      path: home.store,
+      loaded,
       crypto: choice.provider,
-      member: { keys: loaded.keys, chain: loaded.chain },
-      roster: loaded.roster,
-      book: loaded.book,
-      now: () => Math.max(systemClock.unix(), loaded.roster.time.now),
-      persist: async () => {
-        await home.saveInvites(loaded.book);
-        await home.saveRoster(loaded.roster);
-      },
-    };
+      meter: this.#meter,
+      log: options.log.part("sync"),
+      peers: () => this.#mesh?.peers(systemClock.now()) ?? [],
+      post: (peer, data) => this.#post(peer, RECORDS, data),
+    });
+    this.#address = overlayAddress(choice.provider, loaded.membership.meshId, loaded.keys.id);
+    this.#issuer = issuerOf(home, choice.provider, loaded, systemClock.unix);
   }
 
   static async start(home: OwnHome, options: NodeOptions): Promise<Node> {
@@ -159,6 +161,7 @@ export class Node {
     const uidOf = (fd: number): number | undefined => addon?.peerCredentials(fd).uid;
     this.#control = serveControl(this.#home.socket, this.#methods(), uidOf, this.#log.part("api"));
     await this.#feed({ type: "tick" });
+    this.#syncing.start();
     this.#discovering = this.#discover(this.#plane.port);
     this.#watch = watchUnderlay(() => void this.#announce());
     await this.#announce(); // after it listens, so that nothing is missed between
@@ -329,6 +332,7 @@ export class Node {
       case "notice":
         return this.#notice(action.notice);
       case "message":
+        if (action.protocol === RECORDS) return this.#syncing.hear(action.peer, action.data);
         if (action.protocol === TRANSFER) this.#transfers.hear(action.peer, action.data, systemClock.now());
         return this.#transferApi.changed();
     }
@@ -349,9 +353,10 @@ export class Node {
 
   #notice(notice: MeshNotice): void {
     if (notice.kind === "pong") {
-      this.#pings.get(notice.token)?.(notice);
+      this.#pings.answered(notice);
       return;
     }
+    this.#syncing.notice(notice);
     if (notice.kind === "sessionDown" || notice.kind === "streamReset" || notice.kind === "undelivered") {
       this.#transfers.lost(notice.peer);
       this.#transferApi.changed();
@@ -390,11 +395,12 @@ export class Node {
       policing,
       discovery: () => this.#discovering?.view ?? { on: [], reason: "not started" },
       naming,
+      syncing: this.#syncing,
       supervised: (process.env.NOTIFY_SOCKET ?? "") !== "",
       expelled: () => this.#expelled,
       random: systemRandom,
       command: (command) => this.#feed({ type: "command", command }),
-      ping: (peer) => this.#ping(peer),
+      ping: (peer) => this.#pings.ping(peer),
       saveInvites: () => this.#home.saveInvites(book),
       saveRoster: () => this.#home.saveRoster(roster),
     });
@@ -402,20 +408,8 @@ export class Node {
       setTimeout(() => void this.stop(), 10); // after the answer is out
       return {};
     };
-    return { ...own, ...policing.methods(), ...naming.methods(), ...this.#transferApi.methods, down };
-  }
-
-  /** Milliseconds until the peer's daemon answered; undefined when it does not. */
-  async #ping(peer: string): Promise<number | undefined> {
-    const token = this.#nextPing++;
-    const { promise, resolve } = Promise.withResolvers<number | undefined>();
-    this.#pings.set(token, (pong) => resolve(pong.roundTrip));
-    const timer = setTimeout(() => resolve(undefined), PING_PATIENCE);
-    void this.#feed({ type: "command", command: { type: "ping", peer, token } });
-    const roundTrip = await promise;
-    clearTimeout(timer);
-    this.#pings.delete(token);
-    return roundTrip;
+    const others = { ...naming.methods(), ...this.#transferApi.methods, ...this.#syncing.methods() };
+    return { ...own, ...policing.methods(), ...others, down };
   }
 
   /** Says goodbye, closes the data path and everything it put into the kernel. */
@@ -434,6 +428,7 @@ export class Node {
     this.#starve();
     this.#control?.close();
     this.#mesh = undefined;
+    await this.#syncing.close();
     await this.#naming?.close();
     await this.#plane?.close();
     this.#policing?.close();

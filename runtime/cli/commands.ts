@@ -10,6 +10,7 @@ import { init } from "./init.ts";
 import { invite } from "./invite.ts";
 import { join } from "./join.ts";
 import { keys } from "./keys.ts";
+import { members } from "./members.ts";
 import { names } from "./mesh-names.ts";
 import { peers } from "./peers.ts";
 import { ping } from "./ping.ts";
@@ -24,6 +25,7 @@ import { send } from "./send.ts";
 import { service } from "./service.ts";
 import { status } from "./status.ts";
 import { store } from "./store.ts";
+import { sync } from "./sync.ts";
 import { top } from "./top.ts";
 import { trace } from "./trace.ts";
 import { watch } from "./watch.ts";
@@ -35,6 +37,7 @@ export const COMMANDS: readonly Command[] = [
   join,
   status,
   peers,
+  members,
   routes,
   graph,
   trace,
@@ -43,6 +46,7 @@ export const COMMANDS: readonly Command[] = [
   names,
   send,
   receive,
+  sync,
   rekey,
   revoke,
   policy,

@@ -36,7 +36,16 @@ export class Neighbourhood {
     this.#spoke.set(id, now);
   }
 
-  /** What was sent to it may not have come, or its session ended. */
+  /** Its session is over: the next one begins anew. Whether it was one with whom records were exchanged. */
+  ended(id: string): boolean {
+    this.#spoke.delete(id);
+    this.#lost.delete(id);
+    const was = this.#current.has(id);
+    this.#current = new Set([...this.#current].filter((other) => other !== id));
+    return was;
+  }
+
+  /** What was sent to it may not have come. */
   lost(id: string, now: Ms): void {
     if (this.#current.has(id) && !this.#lost.has(id)) this.#lost.set(id, now);
   }
