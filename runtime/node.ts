@@ -9,6 +9,7 @@ import { EventQueue } from "./base/event-queue.ts";
 import type { Log } from "./base/log.ts";
 import { Meter } from "./base/meter.ts";
 import { seconds } from "./base/time.ts";
+import type { MqttOptions } from "./brokering.io.ts";
 import { type CryptoChoice, chooseProvider } from "./crypto/choose.ts";
 import {
   type InterfaceWatch,
@@ -59,6 +60,7 @@ export interface NodeOptions {
   readonly policy: PolicyMode;
   readonly discovery: DiscoveringOptions;
   readonly names: NamesMode;
+  readonly mqtt: MqttOptions;
   readonly log: Log;
 }
 
@@ -111,6 +113,8 @@ export class Node {
     this.#syncing = new Syncing({
       path: home.store,
       loaded,
+      address: overlayAddress(choice.provider, loaded.membership.meshId, loaded.keys.id),
+      mqtt: options.mqtt,
       crypto: choice.provider,
       meter: this.#meter,
       log: options.log.part("sync"),
@@ -161,7 +165,7 @@ export class Node {
     const uidOf = (fd: number): number | undefined => addon?.peerCredentials(fd).uid;
     this.#control = serveControl(this.#home.socket, this.#methods(), uidOf, this.#log.part("api"));
     await this.#feed({ type: "tick" });
-    this.#syncing.start();
+    this.#syncing.start(this.#plane.device !== undefined);
     this.#discovering = this.#discover(this.#plane.port);
     this.#watch = watchUnderlay(() => void this.#announce());
     await this.#announce(); // after it listens, so that nothing is missed between

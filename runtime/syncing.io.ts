@@ -11,6 +11,7 @@ import { messageOf, TrellisError } from "./base/errors.ts";
 import type { Log } from "./base/log.ts";
 import type { Meter } from "./base/meter.ts";
 import { type Ms, seconds } from "./base/time.ts";
+import { Brokering, type MqttOptions } from "./brokering.io.ts";
 import type { CryptoProvider } from "./crypto/provider.ts";
 import type { Roster } from "./identity/roster.ts";
 import type { Loaded } from "./membership.ts";
@@ -36,6 +37,9 @@ export interface SyncingTerms {
   /** Directory of the store. */
   readonly path: string;
   readonly loaded: Loaded;
+  /** Our overlay address. */
+  readonly address: string;
+  readonly mqtt: MqttOptions;
   readonly crypto: CryptoProvider;
   readonly meter: Meter;
   readonly log: Log;
@@ -53,6 +57,7 @@ export class Syncing {
   #opened: { readonly store: Store; readonly replica: Replica } | undefined;
   /** Why there are no records. */
   #reason = "the store is being opened";
+  #brokering: Brokering | undefined;
   #opening: Promise<void> = Promise.resolve();
   #timer: Timer | undefined;
   #looked: Ms = 0;
@@ -65,8 +70,19 @@ export class Syncing {
     this.#membership = new RosterMembership(crypto, loaded.roster, loaded.keys);
   }
 
-  /** Goes on in the background: reading a large store takes its time. */
-  start(): void {
+  /** Goes on in the background: reading a large store takes its time. `reachable`: whether a device has the overlay address. */
+  start(reachable: boolean): void {
+    const { mqtt: options, loaded, address, meter, log } = this.#terms;
+    const replica = (): Replica => this.#replicaOrThrow();
+    this.#brokering = new Brokering({
+      options,
+      roster: loaded.roster,
+      address,
+      reachable,
+      replica,
+      meter,
+      log: log.part("mqtt"),
+    });
     this.#opening = this.#open();
   }
 
@@ -95,11 +111,14 @@ export class Syncing {
       this.#opened = { store, replica };
       this.#reason = "";
       log.info("records are here", { records: replica.size });
+      await this.#safely(this.#brokering?.start());
       this.#timer = setInterval(() => void this.#tick(replica), TICK);
     } catch (thrown) {
       await store?.close();
       this.#sayWhyNot(thrown);
-      this.#timer = setTimeout(() => this.start(), OPEN_AGAIN);
+      this.#timer = setTimeout(() => {
+        this.#opening = this.#open();
+      }, OPEN_AGAIN);
     }
     if (this.#closed) clearTimeout(this.#timer);
   }
@@ -124,6 +143,7 @@ export class Syncing {
   #look(replica: Replica, now: Ms): void {
     this.#looked = now;
     this.#membership.look();
+    this.#brokering?.look();
     const over = this.#terms.peers().filter((p) => p.sessionId && p.endpoint && p.via === undefined);
     const { up, down } = this.#neighbourhood.look(
       over.map((p) => ({ id: toHex(p.id), kept: p.kept })),
@@ -178,16 +198,17 @@ export class Syncing {
     else if (this.#neighbourhood.ended(toHex(id))) void this.#safely(replica.neighbourDown(toHex(id)));
   }
 
-  /** What a replica throws beyond `TrellisError` is a bug of ours: told, and no reason to end. */
-  async #safely(work: Promise<void>): Promise<void> {
+  /** What is thrown here is a bug of ours: told, and no reason to end. */
+  async #safely(work: Promise<void> | undefined): Promise<void> {
     try {
       await work;
     } catch (thrown) {
-      this.#terms.log.error("the replica failed", { error: messageOf(thrown) });
+      this.#terms.log.error("records failed", { error: messageOf(thrown) });
     }
   }
 
   #changed(records: readonly Held[]): void {
+    this.#brokering?.changed(records);
     for (const held of records)
       this.#changes.add("record", {
         record: held.kind,
@@ -216,6 +237,7 @@ export class Syncing {
       digest: replica?.digest ?? null,
       pending: replica?.pending ?? 0,
       reason: this.#reason || null,
+      mqtt: this.#brokering?.view() ?? null,
       neighbours: [...this.#neighbourhood.current].map((id) => this.#nameOf(Uint8Array.fromHex(id))).sort(),
     };
   }
@@ -234,6 +256,7 @@ export class Syncing {
     this.#closed = true;
     clearTimeout(this.#timer);
     await this.#opening;
+    await this.#brokering?.close();
     const opened = this.#opened;
     this.#opened = undefined;
     this.#reason = "closed";

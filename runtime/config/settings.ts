@@ -4,6 +4,7 @@
  */
 import { LEVELS, type Level } from "../base/log.ts";
 import { deviceName, flag, integer, interfaceName, interfaceNames, oneOf, type Parser, path } from "./parsers.ts";
+import { topicRules } from "./topic-rules.ts";
 
 export interface Setting<T> {
   /** The same word in all three places. */
@@ -112,6 +113,28 @@ export const RUN = {
     unit: "",
     doc: "NAME.MESH.internal: answered on the overlay address, and systemd-resolved told to ask there; local: answered only; off: neither",
     parse: oneOf("auto", "local", "off"),
+  }),
+  mqtt: setting<"off" | "local" | "mesh">({
+    key: "mqtt",
+    fallback: "local",
+    unit: "",
+    doc: "an MQTT broker for programs of this machine on 127.0.0.1 (local), for other members on the overlay address too (mesh), or for nobody (off)",
+    parse: oneOf("off", "local", "mesh"),
+  }),
+  mqttPort: setting({
+    key: "mqtt-port",
+    fallback: 1883,
+    unit: "",
+    doc: "TCP port of the broker",
+    parse: integer(1, 65_535),
+  }),
+  mqttAllow: setting<readonly string[]>({
+    key: "mqtt-allow",
+    fallback: [],
+    shown: "local all, members read mesh/#",
+    unit: "",
+    doc: 'what else callers may do, with commas between: "role:sensor publish readings/+, member subscribe alarms/#"',
+    parse: topicRules,
   }),
 };
 

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { call } from "../../runtime/api/client.io.ts";
 import { type TestGateway, TestNet, until } from "../help/netns.ts";
 import { able } from "../help/require.ts";
-import { run } from "../help/shell.ts";
+import { must, run } from "../help/shell.ts";
 
 const FILE = "test/netns/sync.test.ts";
 const ready = able(FILE, "root", "netns", "command:ip");
@@ -199,6 +199,120 @@ describe.skipIf(!ready)("records of three gateways in a line", () => {
     expect((await b.trellis("sync", "put", "x", "y")).stderr).toContain("may not write");
     const members = await a.json<{ members: { name: string; state: string }[] }>("members");
     expect(members.members.map((m) => m.name)).toEqual(["a", "r"]);
-    expect((await run(["grep", "-c", "the replica failed", `${a.stateDir}.log`])).stdout.trim()).toBe("0");
+    expect((await run(["grep", "-c", "records failed", `${a.stateDir}.log`])).stdout.trim()).toBe("0");
+  });
+});
+
+const withClients = able(
+  FILE,
+  "root",
+  "tun",
+  "netns",
+  "addon",
+  "command:ip",
+  "command:mosquitto_pub",
+  "command:mosquitto_sub",
+);
+
+describe.skipIf(!withClients)("MQTT", () => {
+  const net = new TestNet("a", "b", "stranger");
+  const [a, b, stranger] = net.gateways as [TestGateway, TestGateway, TestGateway];
+  const publish = async (on: TestGateway, host: string, topic: string, text: string): Promise<number> =>
+    (await run(on.inside("mosquitto_pub", "-h", host, "-V", "mqttv311", "-q", "1", "-t", topic, "-m", text))).code;
+  /** What is retained, or comes, within the patience of `mosquitto_sub`. */
+  const hear = async (on: TestGateway, host: string, topic: string): Promise<string> =>
+    (
+      await run(on.inside("mosquitto_sub", "-h", host, "-V", "mqttv311", "-v", "-C", "1", "-W", "20", "-t", topic))
+    ).stdout.trim();
+  let at = "";
+
+  beforeAll(async () => {
+    await net.build();
+    await a.json("init", "--name", "a");
+    await a.start("--mqtt", "mesh", "--mqtt-allow", "member publish from/members/#");
+    const { token } = await a.json<{ token: string }>("invite");
+    await b.json("join", token, "--name", "b");
+    await b.start();
+    await untilNeighbours(a, "b");
+    at = (await a.json<{ address: string }>("status")).address;
+  });
+  afterAll(() => net.remove());
+
+  test("published on one gateway is retained on the other", async () => {
+    expect(await publish(a, "127.0.0.1", "mesh/site/t", "21.5")).toBe(0);
+    await untilReads(b, "site/t", "21.5");
+    expect(await hear(b, "127.0.0.1", "mesh/#")).toBe("mesh/site/t 21.5");
+    expect((await b.trellis("sync", "get", "site/t")).stdout).toBe("21.5");
+  });
+
+  test("is told to who subscribed on the other gateway, as it comes", async () => {
+    const heard = hear(b, "127.0.0.1", "mesh/live");
+    let told = false;
+    void heard.then(() => {
+      told = true;
+    });
+    for (let i = 0; !told; i++) {
+      expect(await publish(a, "127.0.0.1", "mesh/live", `${i}`)).toBe(0);
+      await Bun.sleep(100);
+    }
+    expect(await heard).toMatch(/^mesh\/live \d+$/);
+  });
+
+  test("written by the command is heard as well", async () => {
+    const heard = hear(a, "127.0.0.1", "mesh/by-command");
+    await a.json("sync", "put", "by-command", "x");
+    expect(await heard).toBe("mesh/by-command x");
+  });
+
+  test("on the overlay address is for members, by what the rules let them", async () => {
+    expect(await hear(b, at, "mesh/site/t")).toBe("mesh/site/t 21.5");
+    expect(await publish(b, at, "mesh/site/t", "forged")).not.toBe(0);
+    expect(await publish(b, at, "from/members/b", "x")).toBe(0);
+    expect(await publish(b, at, "from/others", "x")).not.toBe(0);
+    expect(await get(a, "site/t")).toBe("21.5");
+  });
+
+  test("is not for a stranger on the cable, though its packets reach the address", async () => {
+    const mac = JSON.parse(await must(a.inside("ip", "-json", "link", "show", "eth0"))) as {
+      address: string;
+    }[];
+    for (const [g, ...words] of [
+      [a, "address", "add", "fd99::1/64", "dev", "eth0", "nodad"], // or no answer would find its way
+      [stranger, "address", "add", "fd99::2/64", "dev", "eth0", "nodad"],
+      [stranger, "route", "add", `${at}/128`, "dev", "eth0"],
+      [stranger, "neighbour", "add", at, "lladdr", mac[0]?.address as string, "dev", "eth0"],
+    ] as const)
+      await must(g.inside("ip", "-6", ...words));
+    const refused = async (): Promise<number> =>
+      (await a.json<{ counters: Record<string, number> }>("status")).counters["broker.refused"] ?? 0;
+    const caller = Bun.spawn(stranger.inside("mosquitto_sub", "-h", at, "-V", "mqttv311", "-v", "-t", "mesh/#"), {
+      stdout: "pipe",
+      stderr: "ignore",
+    });
+    await until("a refusal", async () => ((await refused()) > 0 ? true : undefined));
+    caller.kill();
+    expect(await new Response(caller.stdout).text()).toBe("");
+  });
+
+  test("gives way to another program on its port, says so, and comes back", async () => {
+    await b.end("SIGTERM");
+    const taken = Bun.spawn(
+      b.inside(
+        process.execPath,
+        "-e",
+        'Bun.listen({ hostname: "127.0.0.1", port: 1883, socket: { data() {} } }); console.log("up")',
+      ),
+      { stdout: "pipe" },
+    );
+    await taken.stdout.getReader().read();
+    await b.start();
+    const mqtt = async (): Promise<{ on: string[]; reason: string | null } | null> =>
+      (await b.json<{ sync: { mqtt: { on: string[]; reason: string | null } | null } }>("status")).sync.mqtt;
+    await until("the reason", async () => ((await mqtt())?.reason?.includes("EADDRINUSE") ? true : undefined));
+    expect((await b.trellis("status")).stdout).toContain("MQTT       not served: cannot serve MQTT on 127.0.0.1");
+    taken.kill();
+    await taken.exited;
+    await until("the broker", async () => ((await mqtt())?.on.length === 1 ? true : undefined), 60_000);
+    expect(await hear(b, "127.0.0.1", "mesh/site/t")).toBe("mesh/site/t 21.5");
   });
 });

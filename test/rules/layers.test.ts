@@ -12,7 +12,7 @@ const LAYERS = [
   ["dataplane"],
   ["api"],
   ["system.io.ts", "membership.ts"],
-  ["methods.ts"],
+  ["methods.ts", "brokering.io.ts"],
   ["policing.io.ts", "naming.io.ts", "discovering.io.ts", "storing.io.ts", "syncing.io.ts"],
   ["node.ts"],
   ["joining.io.ts"],

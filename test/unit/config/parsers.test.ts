@@ -14,6 +14,7 @@ import {
   remark,
   text,
 } from "../../../runtime/config/parsers.ts";
+import { topicRules } from "../../../runtime/config/topic-rules.ts";
 
 type Case = readonly [name: string, parser: Parser<unknown>, given: Given, value: unknown];
 
@@ -38,6 +39,13 @@ describe("a value is read from", () => {
     ["7d", duration, "7d", 604_800],
     ["a remark", remark(5), "12 45", "12 45"],
     ["several values with commas", list(text), "a,b", ["a", "b"]],
+    [
+      "rules of topics",
+      topicRules,
+      "role:sensor  publish readings/+, member subscribe alarms/#",
+      ["role:sensor publish readings/+", "member subscribe alarms/#"],
+    ],
+    ["no rules of topics", topicRules, "", []],
     ["several interfaces", interfaceNames, "eth0,wlan0", ["eth0", "wlan0"]],
     ["no interface", interfaceNames, "none", []],
   ])("%s", (_, parser, given, value) => {
@@ -47,6 +55,11 @@ describe("a value is read from", () => {
 
 describe("no value is read from", () => {
   test.each<readonly [string, Parser<unknown>, Given]>([
+    ["a rule of topics without an action", topicRules, "member alarms/#"],
+    ["one about nobody", topicRules, "everybody publish a"],
+    ["one with a wildcard within a level", topicRules, "member publish a/b+"],
+    ["one that goes on after #", topicRules, "member publish #/a"],
+    ["one with a word too many", topicRules, "member publish a b"],
     ["a number out of its range", integer(0, 65_535), 65_536],
     ["a negative number", integer(0, 9), "-1"],
     ["a fraction", integer(0, 9), 1.5],

@@ -47,6 +47,9 @@ describe("precedence", () => {
       quietOn: [],
       policy: "enforce",
       names: "auto",
+      mqtt: "local",
+      mqttPort: 1883,
+      mqttAllow: [],
     });
   });
 
@@ -85,7 +88,7 @@ describe("what is wrong is refused with its place and what was expected", () => 
     ["prot", "did you mean port?"],
     [
       "colour",
-      "the settings are json, state-dir, log-level, port, interface, device, mtu, workers, relay, discovery, quiet-on, policy, names",
+      "the settings are json, state-dir, log-level, port, interface, device, mtu, workers, relay, discovery, quiet-on, policy, names, mqtt, mqtt-port, mqtt-allow",
     ],
   ])("the unknown key %s", (key, hint) => {
     expect(() => fromFile(FILE, { [key]: 1 }, SETTINGS)).toThrow(
