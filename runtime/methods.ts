@@ -1,5 +1,6 @@
 /** What the control socket answers: the methods that the command line calls, over the parts that the node has built. */
 
+import { showMembers } from "./api/members.ts";
 import { showNetcheck } from "./api/netcheck.ts";
 import type { Json, JsonObject } from "./api/protocol.ts";
 import { type RoutesPort, showGraph, showRoutes } from "./api/routes.ts";
@@ -42,6 +43,8 @@ export interface ControlPort {
   discovery(): { readonly on: readonly string[]; readonly reason: string };
   /** Who answers for the names of members. */
   readonly naming: { view(): JsonObject };
+  /** Records. */
+  readonly syncing: { view(): JsonObject };
   /** Whether a service manager watches over us. */
   readonly supervised: boolean;
   /** Why this gateway is no member any more, as far as it was told. */
@@ -67,6 +70,7 @@ export const controlMethods = (port: ControlPort): Readonly<Record<string, Handl
     const show = (p: PeerView): JsonObject => showPeer(p, totals.get(p.address) ?? NO_TRAFFIC, links.get(p.address));
     return { peers: port.peers().map((p) => ({ ...show(p), via: via(p) })) };
   },
+  members: async () => showMembers(port.loaded.roster, port.address, port.peers()),
   invite: (p) => invite(port, p),
   invites: async () => ({ invites: port.loaded.book.list().map((i) => showInvite(i, port.issuer.now())) }),
   "revoke-invite": (p) => revokeInvite(port, p),
@@ -91,7 +95,8 @@ function netcheck({ plane, peers, discovery, reachability }: ControlPort): Json 
 }
 
 function status(port: ControlPort): Json {
-  const { loaded, plane, provider, address, uptime, peers, counters, policing, naming, expelled, supervised } = port;
+  const { loaded, plane, provider, address, uptime, peers, counters, policing, naming, syncing, expelled, supervised } =
+    port;
   const { chain, roster, membership, keys } = loaded;
   const { sent, received, drops } = plane.stats();
   const prefix = overlayPrefix(membership.meshId);
@@ -113,6 +118,7 @@ function status(port: ControlPort): Json {
     traffic: { sent, received, drops: { ...drops, ...policing.drops() } },
     policy: policing.view(),
     names: naming.view(),
+    sync: syncing.view(),
     admission: { ...plane.admission },
     discovery: { ...port.discovery() },
     counters: counters(),

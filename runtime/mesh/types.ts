@@ -188,6 +188,8 @@ export interface PeerView {
   readonly suite: string;
   readonly aead: AeadName | undefined;
   readonly pattern: "known-peer" | "first-contact" | undefined;
+  /** Whether its session stands all the time, and not only while something is to be sent. */
+  readonly kept: boolean;
   readonly sessionId: Uint8Array | undefined;
   readonly localIndex: number | undefined;
   readonly rekeys: number;
