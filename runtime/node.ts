@@ -1,6 +1,7 @@
 /** Composition root: builds the parts of a running gateway, joins their ports, and feeds the core one event at a time. */
 import { join } from "node:path";
 import { EventLog } from "./api/event-log.ts";
+import { Pings } from "./api/pings.io.ts";
 import { type ControlServer, type Handler, serveControl } from "./api/server.io.ts";
 import { type TransferApi, transferApi } from "./api/transfer.io.ts";
 import { feedWatchdog, watchdogPeriod } from "./api/watchdog.io.ts";
@@ -9,6 +10,7 @@ import { EventQueue } from "./base/event-queue.ts";
 import type { Log } from "./base/log.ts";
 import { Meter } from "./base/meter.ts";
 import { seconds } from "./base/time.ts";
+import type { MqttOptions } from "./brokering.io.ts";
 import { type CryptoChoice, chooseProvider } from "./crypto/choose.ts";
 import { openDataPlane } from "./data-path.io.ts";
 import { type InterfaceWatch, loadAddon } from "./dataplane/addon.io.ts";
@@ -19,18 +21,18 @@ import type { RelayMode } from "./dataplane/relay-attach.ts";
 import { interfaces, underlayAddresses, watchUnderlay } from "./dataplane/underlay.io.ts";
 import { Discovering, type DiscoveringOptions } from "./discovering.io.ts";
 import { OVERLAY_PREFIX_LENGTH, overlayAddress } from "./identity/address.ts";
-import { type Loaded, loadMembership } from "./membership.ts";
+import { issuerOf, type Loaded, loadMembership } from "./membership.ts";
 import { Mesh } from "./mesh/mesh.ts";
 import { MESH_SETTINGS } from "./mesh/ports.ts";
 import type { MeshAction, MeshCommand, MeshEvent, MeshNotice } from "./mesh/types.ts";
 import { controlMethods, memberNamed } from "./methods.ts";
 import { type NamesMode, Naming } from "./naming.io.ts";
-import { Pings } from "./pings.io.ts";
 import { Policing, type PolicyMode } from "./policing.io.ts";
 import { createAdmission, type Issuer } from "./provisioning/admission.ts";
 import type { OwnHome } from "./provisioning/home.io.ts";
 import { Storing } from "./storing.io.ts";
 import { Subnetting } from "./subnetting.io.ts";
+import { RECORDS, Syncing } from "./syncing.io.ts";
 import { systemClock, systemRandom } from "./system.io.ts";
 import { Transfers } from "./transfer/transfers.ts";
 
@@ -54,6 +56,7 @@ export interface NodeOptions {
   readonly names: NamesMode;
   readonly announce: readonly string[];
   readonly masquerade: boolean;
+  readonly mqtt: MqttOptions;
   readonly log: Log;
 }
 
@@ -82,6 +85,7 @@ export class Node {
   #starve: () => void = () => {};
   #timer: Timer | undefined;
   readonly #storing: Storing;
+  readonly #syncing: Syncing;
   #carried: Timer | undefined;
   #watch: InterfaceWatch | undefined;
   #discovering: Discovering | undefined;
@@ -101,18 +105,19 @@ export class Node {
     this.#options = options;
     this.#log = options.log;
     this.#storing = new Storing(home, loaded.roster, options.log, (write) => this.#queue.push(write));
-    this.#address = overlayAddress(choice.provider, loaded.membership.meshId, loaded.keys.id);
-    this.#issuer = {
+    this.#syncing = new Syncing({
+      path: home.store,
+      loaded,
+      address: overlayAddress(choice.provider, loaded.membership.meshId, loaded.keys.id),
+      mqtt: options.mqtt,
       crypto: choice.provider,
-      member: { keys: loaded.keys, chain: loaded.chain },
-      roster: loaded.roster,
-      book: loaded.book,
-      now: () => Math.max(systemClock.unix(), loaded.roster.time.now),
-      persist: async () => {
-        await home.saveInvites(loaded.book);
-        await home.saveRoster(loaded.roster);
-      },
-    };
+      meter: this.#meter,
+      log: options.log.part("sync"),
+      peers: () => this.#mesh?.peers(systemClock.now()) ?? [],
+      post: (peer, data) => this.#post(peer, RECORDS, data),
+    });
+    this.#address = overlayAddress(choice.provider, loaded.membership.meshId, loaded.keys.id);
+    this.#issuer = issuerOf(home, choice.provider, loaded, systemClock.unix);
   }
 
   static async start(home: OwnHome, options: NodeOptions): Promise<Node> {
@@ -157,6 +162,7 @@ export class Node {
     const uidOf = (fd: number): number | undefined => addon?.peerCredentials(fd).uid;
     this.#control = serveControl(this.#home.socket, this.#methods(), uidOf, this.#log.part("api"));
     await this.#feed({ type: "tick" });
+    this.#syncing.start(this.#plane.device !== undefined);
     this.#discovering = this.#discover(this.#plane.port);
     this.#watch = watchUnderlay(() => void this.#announce());
     await this.#announce(); // after it listens, so that nothing is missed between
@@ -322,6 +328,7 @@ export class Node {
       case "notice":
         return this.#notice(action.notice);
       case "message":
+        if (action.protocol === RECORDS) return this.#syncing.hear(action.peer, action.data);
         if (action.protocol === TRANSFER) this.#transfers.hear(action.peer, action.data, systemClock.now());
         return this.#transferApi.changed();
     }
@@ -346,9 +353,10 @@ export class Node {
 
   #notice(notice: MeshNotice): void {
     if (notice.kind === "pong") {
-      this.#pings.hear(notice);
+      this.#pings.answered(notice);
       return;
     }
+    this.#syncing.notice(notice);
     if (notice.kind === "sessionDown" || notice.kind === "streamReset" || notice.kind === "undelivered") {
       this.#transfers.lost(notice.peer);
       this.#transferApi.changed();
@@ -381,12 +389,14 @@ export class Node {
       peers: () => this.#mesh?.peers(systemClock.now()) ?? [],
       wayTo: (address) => this.#mesh?.wayTo(address),
       links: () => this.#mesh?.links() ?? [],
+      reachability: () => this.#mesh?.reachability(systemClock.now()),
       events: (after) => this.#events.after(after),
       traffic: () => this.#traffic.totals(plane.stats().sessions),
       counters: () => this.#meter.snapshot(),
       policing,
       discovery: () => this.#discovering?.view ?? { on: [], reason: "not started" },
       naming,
+      syncing: this.#syncing,
       supervised: (process.env.NOTIFY_SOCKET ?? "") !== "",
       expelled: () => this.#expelled,
       random: systemRandom,
@@ -399,14 +409,8 @@ export class Node {
       setTimeout(() => void this.stop(), 10); // after the answer is out
       return {};
     };
-    return {
-      ...own,
-      ...policing.methods(),
-      ...naming.methods(),
-      ...this.#subnets?.methods(),
-      ...this.#transferApi.methods,
-      down,
-    };
+    const others = { ...naming.methods(), ...this.#subnets?.methods(), ...this.#transferApi.methods };
+    return { ...own, ...policing.methods(), ...others, ...this.#syncing.methods(), down };
   }
 
   /** Says goodbye, closes the data path and everything it put into the kernel. */
@@ -425,6 +429,7 @@ export class Node {
     this.#starve();
     this.#control?.close();
     this.#mesh = undefined;
+    await this.#syncing.close();
     await this.#naming?.close();
     await this.#subnets?.close();
     await this.#plane?.close();

@@ -162,14 +162,18 @@ napi_value stats_object(napi_env env, const TunnelStats& stats) {
 
 constexpr int64_t MAX_U32 = 0xffffffff;
 
+/** What goes to a link-local address of an interface that has gone fails when it is sent, as where no route leads. */
+std::string on_no_interface(const std::string& address) { return address.substr(0, address.find('%')) + "%2147483647"; }
+
 std::optional<Endpoint> endpoint(napi_env env, napi_value address, napi_value port) {
   const auto text = convert::string(env, address, "address");
   if (!text) return std::nullopt;
   const auto number = convert::integer(env, port, 0, 65535, "port");
   if (!number) return std::nullopt;
   Endpoint parsed;
-  if (!parse_endpoint(*text, static_cast<uint32_t>(*number), parsed)) {
-    return convert::refuse(env, "address", "an IP address, with port 0 an overlay address; a scope must name an interface");
+  const auto parse = [&](const std::string& from) { return parse_endpoint(from, static_cast<uint32_t>(*number), parsed); };
+  if (!parse(*text) && (text->find('%') == std::string::npos || !parse(on_no_interface(*text)))) {
+    return convert::refuse(env, "address", "an IP address, with port 0 an overlay address");
   }
   return parsed;
 }

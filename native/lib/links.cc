@@ -36,6 +36,7 @@ const std::vector<Link>& Links::update(const std::string& peer, const Endpoint& 
     if (std::none_of(links.begin(), links.end(), [&](const Link& link) { return link.state == gone.state; })) give_back(gone);
   }
   entry.links = std::move(links);
+  entry.home = home;
   return entry.links;
 }
 
@@ -64,7 +65,7 @@ bool Links::add(const Entry& entry, std::vector<Link>& links, const Endpoint& to
     link.state = take_state(entry, links, is_home);
     if (link.state == 0) return false;
   }
-  if (is_home) {  // it is there, by its own seal: it need not be asked before it is spoken to
+  if (is_home && !(to == entry.home)) {  // it has come there, by its own seal: it need not be asked before it is spoken to
     __u64 never = NEVER_ANSWERED;
     std::atomic_ref(states_[link.state].until).compare_exchange_strong(never, 0);
   }
@@ -110,6 +111,7 @@ void Links::drop(const std::string& peer) {
   if (found == entries_.end()) return;
   for (const Link& link : found->second.links) give_back(link);
   found->second.links.clear();
+  found->second.home = {};
 }
 
 void Links::forget(const std::string& peer) {

@@ -47,6 +47,7 @@ class Links {
   static constexpr size_t FOR_ALL = RELAY_MAX_STATES - RELAY_MAX_NEIGHBOURS;  // states; the others are for each peer's first link
 
   struct Entry {
+    Endpoint home;  // at the last update
     std::vector<Endpoint> places;
     std::vector<Link> links;
   };

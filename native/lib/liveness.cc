@@ -271,9 +271,9 @@ void Liveness::ask(const Watch& watch, Way& way, const RelayTables& relay, const
 }
 
 std::optional<Liveness::News> Liveness::Told::take(bool is_silent, uint64_t now) {
-  if (!is_silent) silent_since = 0;
+  if (!is_silent) silent_since = 0, sure = false;
   else if (silent_since == 0) silent_since = now;
-  if (silent == is_silent || (is_silent && now - silent_since < SURE)) return std::nullopt;
+  if (silent == is_silent || (is_silent && !sure && now - silent_since < SURE)) return std::nullopt;
   silent = is_silent;
   return is_silent ? News::silent : News::alive;
 }
@@ -305,8 +305,17 @@ void Liveness::tell(Watch& watch, const RelayTables& relay, const relay_neighbou
 
 void Liveness::cut(const Tables& tables, uint32_t device) {
   const RelayTables& relay = *tables.relay;
+  const auto is_over = [&](const Way& way) {
+    const auto via = relay.via.find(way.state);
+    return via != relay.via.end() && via->second == device;
+  };
   for (const auto& [state, via] : relay.via) {
     if (via == device) std::atomic_ref(relay.states[state].until).store(NEVER, std::memory_order_relaxed);
+  }
+  for (auto& [number, watch] : watches_) {
+    for (Way& way : watch.ways) {
+      if (is_over(way)) way.told.sure = watch.told.sure = true;
+    }
   }
 }
 

@@ -27,13 +27,14 @@ class Liveness {
   /** Asks whoever is due; gives when to come back. */
   uint64_t turn(const Tables& tables, uint64_t now);
 
-  /** An interface has lost its carrier: its links are silent from now on, for the kernel too. */
+  /** An interface has lost its carrier: its links are silent from now on, for the kernel too, which is told at the next turn. */
   void cut(const Tables& tables, uint32_t device);
 
  private:
   struct Told {
     std::optional<bool> silent; // what was told last
     uint64_t silent_since = 0;
+    bool sure = false;          // that the silence lasts: its interface has no carrier
     /** What is to be told now that this is so. */
     std::optional<News> take(bool is_silent, uint64_t now);
   };

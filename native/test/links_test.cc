@@ -76,6 +76,13 @@ TEST("a peer that moved is spoken to where it is before the tables know, and its
   CHECK(pair.next() == underlay('b'));
 }
 
+TEST("where a peer was met counts as silent once its interface has lost the carrier, also when the tables are made anew") {
+  Pair pair;
+  pair.a.state('b').until = 1;
+  pair.a.rebuild();
+  CHECK(pair.a.state('b').until == 1 && pair.next() == second('b'));
+}
+
 TEST("links keep their states as long as they stay, and nobody has more than four") {
   Pair pair;
   RelayBook& book = pair.a.book;

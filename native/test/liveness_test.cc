@@ -269,6 +269,14 @@ TEST("an interface that loses its carrier takes its links with it at once") {
   CHECK(!is_silent(world.state('b', 0), world.now));
 }
 
+TEST("a neighbour without a carrier is told at once to be silent") {
+  World world;
+  world.run(KNOWN, 'b', 100);
+  world.cut('b', 0);
+  world.run(MS);
+  CHECK((world.told.back() == "b silent"));
+}
+
 TEST("where the peer itself was met and does not answer, another link that is answered over carries") {
   World world;
   world.links('b', 1);

@@ -10,7 +10,9 @@ import { init } from "./init.ts";
 import { invite } from "./invite.ts";
 import { join } from "./join.ts";
 import { keys } from "./keys.ts";
+import { members } from "./members.ts";
 import { names } from "./mesh-names.ts";
+import { netcheck } from "./netcheck.ts";
 import { peers } from "./peers.ts";
 import { ping } from "./ping.ts";
 import { policy } from "./policy.ts";
@@ -24,6 +26,7 @@ import { send } from "./send.ts";
 import { service } from "./service.ts";
 import { status } from "./status.ts";
 import { store } from "./store.ts";
+import { sync } from "./sync.ts";
 import { top } from "./top.ts";
 import { trace } from "./trace.ts";
 import { watch } from "./watch.ts";
@@ -35,7 +38,9 @@ export const COMMANDS: readonly Command[] = [
   join,
   status,
   peers,
+  members,
   routes,
+  netcheck,
   graph,
   trace,
   watch,
@@ -43,6 +48,7 @@ export const COMMANDS: readonly Command[] = [
   names,
   send,
   receive,
+  sync,
   rekey,
   revoke,
   policy,

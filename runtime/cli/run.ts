@@ -12,6 +12,7 @@ export const run = command({
     ["trellis run", "on UDP port 51820 with the device mesh0"],
     ["trellis run --interface eth1 --port 4500", "on one interface, on another port"],
     ["trellis run --quiet-on wwan0", "no beacons on one interface; --no-discovery: on none"],
+    ["trellis run --mqtt mesh", "an MQTT broker for other members as well; their roles say what they may"],
     ["trellis run --no-device", "control traffic only: no IP traffic of other programs"],
   ],
   async run(args) {
@@ -28,6 +29,7 @@ export const run = command({
       names: args.names,
       announce: args.announce,
       masquerade: args.masquerade,
+      mqtt: { mode: args.mqtt, port: args.mqttPort, rules: args.mqttAllow },
       log: consoleLog(args),
     });
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => void node.stop());

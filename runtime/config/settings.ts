@@ -14,6 +14,7 @@ import {
   path,
   subnets,
 } from "./parsers.ts";
+import { topicRules } from "./topic-rules.ts";
 
 export interface Setting<T> {
   /** The same word in all three places. */
@@ -137,6 +138,28 @@ export const RUN = {
     unit: "",
     doc: "hosts in the announced subnets see this gateway's address in place of those in the mesh, and need no routes back; takes nftables",
     parse: flag,
+  }),
+  mqtt: setting<"off" | "local" | "mesh">({
+    key: "mqtt",
+    fallback: "local",
+    unit: "",
+    doc: "an MQTT broker for programs of this machine on 127.0.0.1 (local), for other members on the overlay address too (mesh), or for nobody (off)",
+    parse: oneOf("off", "local", "mesh"),
+  }),
+  mqttPort: setting({
+    key: "mqtt-port",
+    fallback: 1883,
+    unit: "",
+    doc: "TCP port of the broker",
+    parse: integer(1, 65_535),
+  }),
+  mqttAllow: setting<readonly string[]>({
+    key: "mqtt-allow",
+    fallback: [],
+    shown: "local all, members read mesh/#",
+    unit: "",
+    doc: 'what else callers may do, with commas between: "role:sensor publish readings/+, member subscribe alarms/#"',
+    parse: topicRules,
   }),
 };
 

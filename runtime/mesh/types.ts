@@ -188,6 +188,8 @@ export interface PeerView {
   readonly suite: string;
   readonly aead: AeadName | undefined;
   readonly pattern: "known-peer" | "first-contact" | undefined;
+  /** Whether its session stands all the time, and not only while something is to be sent. */
+  readonly kept: boolean;
   readonly sessionId: Uint8Array | undefined;
   readonly localIndex: number | undefined;
   readonly rekeys: number;
@@ -210,4 +212,36 @@ export interface Edge {
   readonly ends: readonly [string, string];
   readonly values: EdgeView["values"];
   readonly cost: number | undefined;
+}
+
+/**
+ * none: seen as we are. independent: one outer port for all, which others can be told. address: another one for each address that we
+ * write to. symmetric: another one for each endpoint. varying: another one for each, and too few were asked at one address to tell
+ * the last two apart. single: there is a box, and only one peer to tell of it.
+ */
+export type NatKind = "none" | "single" | "independent" | "address" | "varying" | "symmetric";
+
+export interface NatView {
+  readonly family: "IPv4" | "IPv6";
+  readonly kind: NatKind;
+  /** Where we are seen, each once. */
+  readonly outer: readonly string[];
+  /** How many peers said so. */
+  readonly observers: number;
+}
+
+export interface Observation {
+  /** Node id of who says it, hex. */
+  readonly peer: string;
+  /** Where it is spoken to: boxes may show another outer port to each address. */
+  readonly at: Endpoint;
+  readonly seen: Endpoint;
+  readonly since: Ms;
+}
+
+export interface Reachability {
+  /** What the others are told. */
+  readonly own: readonly string[];
+  readonly nat: readonly NatView[];
+  readonly observed: readonly Observation[];
 }

@@ -181,6 +181,7 @@ describe.skipIf(!able("test/native/control-frames.test.ts (link-local)", "root",
     const options = ${JSON.stringify({ ...OPTIONS, port: 7777 })};
     const handlers = { event() {}, async control([{ endpoint }]) { console.log(JSON.stringify(endpoint)); await plane.close(); process.exit(0); } };
     const plane = await ${open};
+    plane.send([{ endpoint: { address: "fe80::1%gone", port: 7777 }, payload: new Uint8Array(40) }]);
     plane.send([{ endpoint: { address: "fe80::1%ll0", port: 7777 }, payload: new Uint8Array(40).fill(${FRAME.control}) }]);`;
 
     const opens = {
@@ -188,7 +189,7 @@ describe.skipIf(!able("test/native/control-frames.test.ts (link-local)", "root",
       native: `openNative(loadAddon().addon, options, handlers, ${JSON.stringify(RATES)})`,
     };
     test.each(implementations.map(([kind]) => kind as keyof typeof opens))(
-      "carry the interface's name in both directions on the %s data path",
+      "carry the interface's name in both directions on the %s data path, where another has gone",
       async (kind) => {
         const child = Bun.spawn(["ip", "netns", "exec", netns, process.execPath, "-e", script(opens[kind])], {
           timeout: 4000,

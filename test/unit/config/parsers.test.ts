@@ -15,6 +15,7 @@ import {
   subnets,
   text,
 } from "../../../runtime/config/parsers.ts";
+import { topicRules } from "../../../runtime/config/topic-rules.ts";
 
 type Case = readonly [name: string, parser: Parser<unknown>, given: Given, value: unknown];
 
@@ -41,6 +42,13 @@ describe("a value is read from", () => {
     ["several values with commas", list(text), "a,b", ["a", "b"]],
     ["subnets", subnets(2), "10.1.0.0/24,FD01:0::/64", ["10.1.0.0/24", "fd01::/64"]],
     ["the word none for subnets", subnets(2), "none", []],
+    [
+      "rules of topics",
+      topicRules,
+      "role:sensor  publish readings/+, member subscribe alarms/#",
+      ["role:sensor publish readings/+", "member subscribe alarms/#"],
+    ],
+    ["no rules of topics", topicRules, "", []],
     ["several interfaces", interfaceNames, "eth0,wlan0", ["eth0", "wlan0"]],
     ["no interface", interfaceNames, "none", []],
   ])("%s", (_, parser, given, value) => {
@@ -50,6 +58,11 @@ describe("a value is read from", () => {
 
 describe("no value is read from", () => {
   test.each<readonly [string, Parser<unknown>, Given]>([
+    ["a rule of topics without an action", topicRules, "member alarms/#"],
+    ["one about nobody", topicRules, "everybody publish a"],
+    ["one with a wildcard within a level", topicRules, "member publish a/b+"],
+    ["one that goes on after #", topicRules, "member publish #/a"],
+    ["one with a word too many", topicRules, "member publish a b"],
     ["a number out of its range", integer(0, 65_535), 65_536],
     ["a negative number", integer(0, 9), "-1"],
     ["a fraction", integer(0, 9), 1.5],

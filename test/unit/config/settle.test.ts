@@ -49,6 +49,9 @@ describe("precedence", () => {
       names: "auto",
       announce: ["10.1.0.0/24", "fd01::/64"],
       masquerade: false,
+      mqtt: "local",
+      mqttPort: 1883,
+      mqttAllow: [],
     });
   });
 
@@ -87,7 +90,7 @@ describe("what is wrong is refused with its place and what was expected", () => 
     ["prot", "did you mean port?"],
     [
       "colour",
-      "the settings are json, state-dir, log-level, port, interface, device, mtu, workers, relay, discovery, quiet-on, policy, names, announce, masquerade",
+      "the settings are json, state-dir, log-level, port, interface, device, mtu, workers, relay, discovery, quiet-on, policy, names, announce, masquerade, mqtt, mqtt-port, mqtt-allow",
     ],
   ])("the unknown key %s", (key, hint) => {
     expect(() => fromFile(FILE, { [key]: 1 }, SETTINGS)).toThrow(

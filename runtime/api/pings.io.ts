@@ -1,26 +1,25 @@
-/** Questions to other daemons that wait for an answer. */
-import type { Ms } from "./base/time.ts";
-import { seconds } from "./base/time.ts";
-import type { MeshNotice } from "./mesh/types.ts";
-
-const PATIENCE = seconds(2);
+/** Pings that wait for their answer. */
+import { type Ms, seconds } from "../base/time.ts";
+import type { MeshNotice } from "../mesh/types.ts";
 
 type Pong = Extract<MeshNotice, { kind: "pong" }>;
 
+const PATIENCE: Ms = seconds(2);
+
 export class Pings {
-  readonly #waiting = new Map<number, (roundTrip: Ms) => void>();
   readonly #ask: (peer: string, token: number) => void;
+  readonly #waiting = new Map<number, (pong: Pong) => void>();
   #next = 1;
 
   constructor(ask: (peer: string, token: number) => void) {
     this.#ask = ask;
   }
 
-  /** Until the peer's daemon answered; undefined when it does not. */
+  /** Milliseconds until the peer's daemon answered; undefined when it does not. */
   async ping(peer: string): Promise<Ms | undefined> {
     const token = this.#next++;
     const { promise, resolve } = Promise.withResolvers<Ms | undefined>();
-    this.#waiting.set(token, resolve);
+    this.#waiting.set(token, (pong) => resolve(pong.roundTrip));
     const timer = setTimeout(() => resolve(undefined), PATIENCE);
     this.#ask(peer, token);
     const roundTrip = await promise;
@@ -29,7 +28,7 @@ export class Pings {
     return roundTrip;
   }
 
-  hear({ token, roundTrip }: Pong): void {
-    this.#waiting.get(token)?.(roundTrip);
+  answered(pong: Pong): void {
+    this.#waiting.get(pong.token)?.(pong);
   }
 }

@@ -1,0 +1,266 @@
+/**
+ * Records on a running gateway: the store, the replica over it, its exchange with neighbours over the mesh's streams, and the broker. A
+ * gateway works without them: what keeps the store from opening is logged, shown, and tried again.
+ */
+import { EventLog } from "./api/event-log.ts";
+import type { JsonObject } from "./api/protocol.ts";
+import { recordMethods, shownKey } from "./api/records.ts";
+import type { Handler } from "./api/server.io.ts";
+import { toHex } from "./base/bytes.ts";
+import { messageOf, TrellisError } from "./base/errors.ts";
+import type { Log } from "./base/log.ts";
+import type { Meter } from "./base/meter.ts";
+import { type Ms, seconds } from "./base/time.ts";
+import { Brokering, type MqttOptions } from "./brokering.io.ts";
+import type { CryptoProvider } from "./crypto/provider.ts";
+import type { Roster } from "./identity/roster.ts";
+import type { Loaded } from "./membership.ts";
+import type { MeshNotice, PeerView } from "./mesh/types.ts";
+import { openStore } from "./store/open-store.io.ts";
+import type { Store } from "./store/store.ts";
+import type { Held } from "./sync/holdings.ts";
+import { Neighbourhood } from "./sync/neighbourhood.ts";
+import { Replica } from "./sync/replica.ts";
+import { RosterMembership } from "./sync/roster-membership.ts";
+import { systemClock, systemRandom } from "./system.io.ts";
+
+/** The word under which messages go over a session. */
+export const RECORDS = "records";
+
+const TICK: Ms = 250;
+const LOOK: Ms = seconds(1);
+const OPEN_AGAIN: Ms = seconds(30);
+/** Bytes of one neighbour that wait to be looked at; what is above it is lost, and repaired later. */
+const WAITING_MAX: number = 1024 ** 2;
+
+export interface SyncingTerms {
+  /** Directory of the store. */
+  readonly path: string;
+  readonly loaded: Loaded;
+  /** Our overlay address. */
+  readonly address: string;
+  readonly mqtt: MqttOptions;
+  readonly crypto: CryptoProvider;
+  readonly meter: Meter;
+  readonly log: Log;
+  peers(): readonly PeerView[];
+  post(peer: string, data: Uint8Array): void;
+}
+
+export class Syncing {
+  readonly #terms: SyncingTerms;
+  readonly #membership: RosterMembership;
+  readonly #neighbourhood = new Neighbourhood();
+  readonly #changes = new EventLog(Date.now);
+  /** By overlay address. */
+  readonly #waiting = new Map<string, number>();
+  #opened: { readonly store: Store; readonly replica: Replica } | undefined;
+  /** Why there are no records. */
+  #reason = "the store is being opened";
+  #brokering: Brokering | undefined;
+  #opening: Promise<void> = Promise.resolve();
+  #timer: Timer | undefined;
+  #looked: Ms = 0;
+  #ticking = false;
+  #closed = false;
+
+  constructor(terms: SyncingTerms) {
+    this.#terms = terms;
+    const { crypto, loaded } = terms;
+    this.#membership = new RosterMembership(crypto, loaded.roster, loaded.keys);
+  }
+
+  /** Goes on in the background: reading a large store takes its time. `reachable`: whether a device has the overlay address. */
+  start(reachable: boolean): void {
+    const { mqtt: options, loaded, address, meter, log } = this.#terms;
+    const replica = (): Replica => this.#replicaOrThrow();
+    this.#brokering = new Brokering({
+      options,
+      roster: loaded.roster,
+      address,
+      reachable,
+      replica,
+      meter,
+      log: log.part("mqtt"),
+    });
+    this.#opening = this.#open();
+  }
+
+  async #open(): Promise<void> {
+    const { path, crypto, meter, log } = this.#terms;
+    let store: Store | undefined;
+    try {
+      const opened = await openStore(path, { now: systemClock.now });
+      store = opened.store;
+      if (opened.setAside)
+        log.warn("the store was damaged; what is whole was kept, the rest comes back from others", {
+          reason: opened.setAside.reason,
+          kept: opened.setAside.kept,
+          old: opened.setAside.path,
+        });
+      const replica = await Replica.open({
+        crypto,
+        random: systemRandom,
+        store,
+        membership: this.#membership,
+        meter,
+        now: systemClock.now,
+        send: (id, message) => this.#send(id, message),
+        changed: (records) => this.#changed(records),
+      });
+      this.#opened = { store, replica };
+      this.#reason = "";
+      log.info("records are here", { records: replica.size });
+      await this.#safely(this.#brokering?.start());
+      this.#timer = setInterval(() => void this.#tick(replica), TICK);
+    } catch (thrown) {
+      await store?.close();
+      this.#sayWhyNot(thrown);
+      this.#timer = setTimeout(() => {
+        this.#opening = this.#open();
+      }, OPEN_AGAIN);
+    }
+    if (this.#closed) clearTimeout(this.#timer);
+  }
+
+  #sayWhyNot(thrown: unknown): void {
+    const reason = messageOf(thrown);
+    const hint = thrown instanceof TrellisError ? thrown.hint : undefined;
+    if (this.#reason !== reason)
+      this.#terms.log.error("no records: the store does not open; tried again", { reason, hint });
+    this.#reason = reason;
+  }
+
+  async #tick(replica: Replica): Promise<void> {
+    if (this.#ticking) return; // the store is slow: no second one waits
+    this.#ticking = true;
+    const now = systemClock.now();
+    if (now >= this.#looked + LOOK) this.#look(replica, now);
+    await this.#safely(replica.tick());
+    this.#ticking = false;
+  }
+
+  #look(replica: Replica, now: Ms): void {
+    this.#looked = now;
+    this.#membership.look();
+    this.#brokering?.look();
+    const over = this.#terms.peers().filter((p) => p.sessionId && p.endpoint && p.via === undefined);
+    const { up, down } = this.#neighbourhood.look(
+      over.map((p) => ({ id: toHex(p.id), kept: p.kept })),
+      now,
+    );
+    for (const id of down) void this.#safely(replica.neighbourDown(id));
+    for (const id of up) void this.#safely(replica.neighbourUp(id));
+  }
+
+  #send(id: string, message: Uint8Array): void {
+    const member = this.#roster.byId(Uint8Array.fromHex(id));
+    if (member) this.#terms.post(member.address, message);
+  }
+
+  get #roster(): Roster {
+    return this.#terms.loaded.roster;
+  }
+
+  /** A message that a peer posted. */
+  hear(peer: string, data: Uint8Array): void {
+    const member = this.#roster.byAddress(peer);
+    const { replica } = this.#opened ?? {};
+    if (!member || !replica) return;
+    const id = toHex(member.id);
+    const waiting = (this.#waiting.get(peer) ?? 0) + data.length;
+    if (waiting > WAITING_MAX) {
+      this.#terms.meter.count("sync.overflow");
+      return;
+    }
+    this.#waiting.set(peer, waiting);
+    const now = systemClock.now();
+    this.#neighbourhood.spoke(id, now);
+    if (!this.#neighbourhood.current.has(id) && now >= this.#looked + TICK) this.#look(replica, now);
+    void this.#safely(replica.receive(id, data)).then(() => {
+      const left = (this.#waiting.get(peer) ?? 0) - data.length;
+      if (left > 0) this.#waiting.set(peer, left);
+      else this.#waiting.delete(peer);
+    });
+  }
+
+  /** What the mesh says of sessions: what was on the way is lost with them. */
+  notice(notice: MeshNotice): void {
+    const { replica } = this.#opened ?? {};
+    if (!replica) return;
+    const now = systemClock.now();
+    if (notice.kind === "sessionUp" || notice.kind === "revoked") this.#look(replica, now);
+    const isLoss = notice.kind === "streamReset" || (notice.kind === "undelivered" && notice.protocol === RECORDS);
+    if (!isLoss && notice.kind !== "sessionDown") return;
+    const id = this.#roster.byAddress(notice.peer)?.id;
+    if (!id) return; // revoked: the next look sees that it has no session
+    if (isLoss) this.#neighbourhood.lost(toHex(id), now);
+    else if (this.#neighbourhood.ended(toHex(id))) void this.#safely(replica.neighbourDown(toHex(id)));
+  }
+
+  /** What is thrown here is a bug of ours: told, and no reason to end. */
+  async #safely(work: Promise<void> | undefined): Promise<void> {
+    try {
+      await work;
+    } catch (thrown) {
+      this.#terms.log.error("records failed", { error: messageOf(thrown) });
+    }
+  }
+
+  #changed(records: readonly Held[]): void {
+    this.#brokering?.changed(records);
+    for (const held of records)
+      this.#changes.add("record", {
+        record: held.kind,
+        ...shownKey(held.keyName),
+        author: this.#nameOf(held.author),
+        version: held.version,
+        deleted: held.deleted,
+      });
+  }
+
+  #nameOf = (id: Uint8Array): string => this.#roster.byId(id)?.name ?? toHex(id);
+
+  /** Throws `sync/closed`. */
+  #replicaOrThrow(): Replica {
+    if (this.#opened) return this.#opened.replica;
+    throw new TrellisError("sync/closed", `there are no records here: ${this.#reason}`, {
+      hint: "trellis sync status; `trellis store check` looks at the store while the daemon is stopped",
+    });
+  }
+
+  /** For `status`. */
+  view(): JsonObject {
+    const { replica } = this.#opened ?? {};
+    return {
+      records: replica?.size ?? null,
+      digest: replica?.digest ?? null,
+      pending: replica?.pending ?? 0,
+      reason: this.#reason || null,
+      mqtt: this.#brokering?.view() ?? null,
+      neighbours: [...this.#neighbourhood.current].map((id) => this.#nameOf(Uint8Array.fromHex(id))).sort(),
+    };
+  }
+
+  methods(): Readonly<Record<string, Handler>> {
+    return recordMethods({
+      view: () => ({ ...this.view(), flash: this.#opened ? { ...this.#opened.store.flash } : null }),
+      replica: () => this.#replicaOrThrow(),
+      roster: this.#roster,
+      changes: this.#changes,
+    });
+  }
+
+  /** After what is being written. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    await this.#opening;
+    await this.#brokering?.close();
+    const opened = this.#opened;
+    this.#opened = undefined;
+    this.#reason = "closed";
+    await opened?.replica.settled();
+    await opened?.store.close();
+  }
+}
