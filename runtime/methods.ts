@@ -1,5 +1,4 @@
 /** What the control socket answers: the methods that the command line calls, over the parts that the node has built. */
-
 import { showMembers } from "./api/members.ts";
 import { showNetcheck } from "./api/netcheck.ts";
 import type { Json, JsonObject } from "./api/protocol.ts";
