@@ -29,6 +29,7 @@
 #define HELLO_ASK 1
 #define HELLO_ANSWER 2
 #define HELLO_CONFIRM 3
+#define HELLO_STILL 128
 #define HELLO_TICK_SHIFT 10
 #define HELLO_TIME_BITS 36
 #define HELLO_LINK_BITS 8
@@ -341,7 +342,8 @@ struct relay_state {
 	__u64 lost;
 	__u64 smoothed;
 	__u64 jitter;
-	__u8 reserved[16];
+	__u64 still;
+	__u8 reserved[8];
 };
 LAYOUT_ASSERT(sizeof(struct relay_state) == 128, "relay_state");
 LAYOUT_ASSERT(offsetof(struct relay_state, until) == 0, "relay_state.until");
@@ -358,7 +360,8 @@ LAYOUT_ASSERT(offsetof(struct relay_state, received) == 80, "relay_state.receive
 LAYOUT_ASSERT(offsetof(struct relay_state, lost) == 88, "relay_state.lost");
 LAYOUT_ASSERT(offsetof(struct relay_state, smoothed) == 96, "relay_state.smoothed");
 LAYOUT_ASSERT(offsetof(struct relay_state, jitter) == 104, "relay_state.jitter");
-LAYOUT_ASSERT(offsetof(struct relay_state, reserved) == 112, "relay_state.reserved");
+LAYOUT_ASSERT(offsetof(struct relay_state, still) == 112, "relay_state.still");
+LAYOUT_ASSERT(offsetof(struct relay_state, reserved) == 120, "relay_state.reserved");
 
 struct relay_destination {
 	__u32 primary;

@@ -139,7 +139,9 @@ RELAY_RULE __u32 relay_decide(const struct relay_tables *tables, const struct re
 	return hop->number == session->neighbour ? RELAY_VERDICT_LOOP : RELAY_VERDICT_FORWARD;
 }
 
-RELAY_RULE __u8 hello_kind(const struct relay_words *words) { return (__u8)(words->head >> 8); }
+RELAY_RULE __u8 hello_kind(const struct relay_words *words) { return (__u8)(words->head >> 8) & (HELLO_STILL - 1); }
+/** Whether who sends it says that its daemon stands still. */
+RELAY_RULE int hello_is_still(const struct relay_words *words) { return ((__u8)(words->head >> 8) & HELLO_STILL) != 0; }
 RELAY_RULE __u16 hello_patience(const struct relay_words *words) { return (__u16)(words->head >> 16); }
 
 /* The parts of a question, from the lowest bits up: its number, the share of lost ones, the link, the time. */
@@ -148,6 +150,7 @@ RELAY_RULE __u16 hello_patience(const struct relay_words *words) { return (__u16
 #define HELLO_TIME_AT (HELLO_LINK_AT + HELLO_LINK_BITS)
 #define HELLO_PART(question, name) ((question) >> HELLO_##name##_AT & ((1ULL << HELLO_##name##_BITS) - 1))
 #define HELLO_NUMBER_AT 0
+#define HELLO_STILL_AFTER 500000000ULL /* ns without a sign of our own threads; they give one every 100 ms */
 #define HELLO_TIMES (1ULL << HELLO_TIME_BITS)
 #define HELLO_REMEMBERED (2ULL << (30 - HELLO_TICK_SHIFT)) /* ticks, about 2 s: a question that is older than another by this is none from a new place */
 
@@ -327,6 +330,14 @@ RELAY_RULE int hello_heard(const struct relay_tables *tables, struct relay_state
 	return 1;
 }
 
+/** Whether our own threads have given no sign for so long that what is for us is lost. `own` is state 0. */
+RELAY_RULE int relay_stands_still(const struct relay_state *own, __u64 now)
+{
+	__u64 sign = RELAY_SHARED(own->asked);
+
+	return sign != 0 && now > sign && now - sign > HELLO_STILL_AFTER;
+}
+
 /** What becomes of a neighbour's hello; `reply` is what it is sent when the verdict is RELAY_VERDICT_REPLY. `now` in ns. */
 RELAY_RULE __u32 hello_take(const struct relay_tables *tables, const struct relay_words *words, __u64 now, const struct relay_hop *hop,
 			    struct relay_words *reply)
@@ -334,20 +345,25 @@ RELAY_RULE __u32 hello_take(const struct relay_tables *tables, const struct rela
 	const struct relay_path *path = relay_path_of(hop);
 	struct relay_state *own = relay_find_state(tables, 0), *state = relay_find_state(tables, path->state);
 	__u16 patience = hello_patience(words);
-	__u8 kind = hello_kind(words);
+	__u8 kind = hello_kind(words), still;
 
 	if (!own || !state)
 		return RELAY_VERDICT_NO_ROUTE;
+	if (kind != HELLO_CONFIRM)
+		hello_count(state, kind == HELLO_ASK ? words->destination : words->source);
+	if (kind != HELLO_ASK) {
+		if (!hello_heard(tables, state, kind == HELLO_ANSWER ? words->destination : words->source, patience, now))
+			return RELAY_VERDICT_STALE;
+		RELAY_SHARED(state->still) = hello_is_still(words);
+	}
 	if (kind == HELLO_CONFIRM)
-		return hello_heard(tables, state, words->source, patience, now) ? RELAY_VERDICT_HEARD : RELAY_VERDICT_STALE;
-	hello_count(state, kind == HELLO_ASK ? words->destination : words->source);
-	if (kind == HELLO_ANSWER && !hello_heard(tables, state, words->destination, patience, now))
-		return RELAY_VERDICT_STALE;
+		return RELAY_VERDICT_HEARD;
 	if (now > RELAY_SHARED(own->until))
 		return RELAY_VERDICT_LEASE_OVER;
+	still = relay_stands_still(own, now) ? HELLO_STILL : 0;
 	if (kind == HELLO_ASK)
-		hello_write(reply, HELLO_ANSWER, patience, words->destination, hello_question(tables, path, now), hop->to);
+		hello_write(reply, HELLO_ANSWER | still, patience, words->destination, hello_question(tables, path, now), hop->to);
 	else
-		hello_write(reply, HELLO_CONFIRM, patience, words->destination, words->source, hop->to);
+		hello_write(reply, HELLO_CONFIRM | still, patience, words->destination, words->source, hop->to);
 	return RELAY_VERDICT_REPLY;
 }

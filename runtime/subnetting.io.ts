@@ -65,6 +65,8 @@ export class Subnetting {
   #seen = "";
   #revision = 0;
   #nextComparison = 0;
+  /** Gateways whose daemons stand still: neighbours are reached, but take nothing. */
+  #still: ReadonlySet<string> = new Set();
 
   private constructor(terms: SubnettingTerms) {
     const { plane, addon, memory, log } = terms;
@@ -134,7 +136,7 @@ export class Subnetting {
 
   /** A neighbour whose link serves us alone has no cost: there is none nearer. */
   #reach(gateway: string): Reach | undefined {
-    const way = this.#terms.wayTo(gateway);
+    const way = this.#still.has(gateway) ? undefined : this.#terms.wayTo(gateway);
     return way && way.primary !== undefined ? { cost: way.cost ?? 1 } : undefined;
   }
 
@@ -184,8 +186,9 @@ export class Subnetting {
   }
 
   #use(): void {
-    const { self, log } = this.#terms;
+    const { self, log, plane } = this.#terms;
     const before = this.#known;
+    this.#still = new Set(plane.links().flatMap((link) => (link.carries && link.still ? [link.peer] : [])));
     this.#known = this.#judgement.subnets.map(({ prefix, gateways }) => {
       const others = gateways.filter((gateway) => gateway !== self);
       const inUse = this.#routes.get(formatPrefix(prefix))?.gateways.find((gateway) => gateway !== self);

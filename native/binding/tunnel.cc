@@ -118,6 +118,7 @@ napi_value link_object(napi_env env, const LinkCount& link) {
   convert::set(env, object, "interface", named ? convert::to_js(env, std::string_view(name)) : convert::undefined(env));
   convert::set(env, object, "carries", link.carries);
   convert::set(env, object, "silent", link.silent);
+  convert::set(env, object, "still", link.still);
   convert::set(env, object, "lastRoundTripMs", ms(link.round_trip));
   convert::set(env, object, "roundTripMs", ms(link.smoothed));
   convert::set(env, object, "jitterMs", ms(link.jitter));

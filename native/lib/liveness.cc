@@ -28,6 +28,7 @@ constexpr uint64_t NEVER = 1;              // `until` of a link that was never a
 uint64_t Liveness::turn(const Tables& tables, uint64_t now) {
   const RelayTables& relay = *tables.relay;
   if (relay.states == nullptr) return now + LOOK;
+  std::atomic_ref(relay.states[0].asked).store(now, std::memory_order_relaxed);  // who is answered in our name learns that we run
   if (now >= next_look_) look(tables, now);
   const bool leased = now <= state_field(relay.states[0].until);
   uint64_t next = next_look_;

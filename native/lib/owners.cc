@@ -5,12 +5,12 @@ namespace trellis {
 bool is_reached(const RelayTables& tables, const Peer& peer, uint64_t now) {
   const Target target = peer.target();
   if (target.session == nullptr || !target.endpoint.known()) return false;
-  const auto lives = [&](const relay_neighbour& neighbour) {
-    uint32_t path;
-    return relay_choose(&tables, &neighbour, now, &path) < RELAY_SILENT;
-  };
+  uint32_t path;
+  const auto lives = [&](const relay_neighbour& neighbour) { return relay_choose(&tables, &neighbour, now, &path) < RELAY_SILENT; };
   const relay_neighbour* neighbour = relay_find_neighbour(&tables, peer.relay_number.load(std::memory_order_relaxed));
-  if (target.endpoint.direct() && (neighbour == nullptr || lives(*neighbour))) return true;
+  if (target.endpoint.direct() && neighbour == nullptr) return true;
+  // It must take packets itself: its kernel relays for others also while it stands still.
+  if (target.endpoint.direct() && lives(*neighbour)) return state_field(tables.states[neighbour->paths[path].state].still) == 0;
   relay_hop hop;
   return relay_route(&tables, peer.label, now, &hop) && lives(*hop.to);
 }

@@ -141,8 +141,8 @@ std::vector<LinkCount> RelayBook::links(uint64_t now) const {
       const bool silent = is_silent(state, now);
       const uint64_t standing = static_cast<uint32_t>(state_field(state.rank)) + (silent ? RELAY_SILENT : 0);
       if (standing < best) best = standing, chosen = out.size();
-      out.push_back({peer, link.to, link.via, false, silent, state_field(state.round_trip), state_field(state.smoothed), state_field(state.jitter),
-                     static_cast<uint32_t>(HELLO_PART(state_field(state.newest), LOST)), static_cast<uint32_t>(state_field(state.lost)),
+      out.push_back({peer, link.to, link.via, false, silent, state_field(state.still) != 0, state_field(state.round_trip), state_field(state.smoothed),
+                     state_field(state.jitter), static_cast<uint32_t>(HELLO_PART(state_field(state.newest), LOST)), static_cast<uint32_t>(state_field(state.lost)),
                      state_field(state.frames), state_field(state.bytes)});
     }
     if (best < RELAY_SILENT) out[chosen].carries = true;

@@ -28,6 +28,7 @@ struct LinkCount {
   uint32_t via;         // interface; 0: not known
   bool carries;         // what goes to the peer directly goes over it
   bool silent;          // nobody answers, or none has yet but at the peer's own endpoint
+  bool still;           // the peer's daemon stands still, by the latest answer; its kernel answers
   uint64_t round_trip;  // ns, of its latest answer; 0 before the first
   uint64_t smoothed, jitter;          // ns
   uint32_t lost_there, lost_here;     // 1/256 of the questions that either end asked lately

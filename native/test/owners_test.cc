@@ -64,6 +64,15 @@ TEST("a gateway without a session, an endpoint or a way through the mesh is pass
   CHECK(world.first({world.far, world.c}) == world.c.get());
 }
 
+TEST("a gateway whose daemon stands still is passed over, although its kernel answers") {
+  World world;
+  world.tables.states[1].still = 1;
+  CHECK(world.first({world.b, world.c}) == world.c.get());
+  CHECK(world.first({world.b}) == world.b.get());
+  world.tables.states[1].still = 0;
+  CHECK(world.first({world.b, world.c}) == world.b.get());
+}
+
 TEST("one owner is taken as it is, and none of them is nobody") {
   World world;
   world.silence(1);

@@ -44,7 +44,8 @@ export class Forwarding {
     };
     for (const device of v4) set(`ipv4/conf/${device}/forwarding`, "1");
     if (v6 && settingAt(`${ROOT}/ipv6/conf/all/forwarding`) !== "1") {
-      const devices = readdirSync(`${ROOT}/ipv6/conf`).filter((name) => name !== "all");
+      const listed = existsSync(`${ROOT}/ipv6/conf`) ? readdirSync(`${ROOT}/ipv6/conf`) : [];
+      const devices = listed.filter((name) => name !== "all");
       // A router takes no advertisements of others unless told so twice: the machine would lose its own way out.
       for (const device of devices) {
         if (settingAt(`${ROOT}/ipv6/conf/${device}/accept_ra`) === "1") set(`ipv6/conf/${device}/accept_ra`, "2");
@@ -80,7 +81,7 @@ export class Forwarding {
     } catch (cause) {
       throw new TrellisError("subnets/forwarding", `this machine cannot be made to forward: ${path} is not writable`, {
         cause,
-        hint: "run as root with /proc/sys writable, or set it by other means (sysctl) before",
+        hint: "run as root with /proc/sys/net visible and writable (systemd: ReadWritePaths=/proc/sys/net), or set it before (sysctl)",
       });
     }
     return true;

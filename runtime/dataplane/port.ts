@@ -57,6 +57,8 @@ export interface LinkView {
   readonly carries: boolean;
   /** Nobody answers there, or nobody has yet; where the peer itself was met, the first answer is not waited for. */
   readonly silent: boolean;
+  /** By its latest answer the peer's daemon stands still: its kernel answers and relays, and nothing for the peer itself is taken. */
+  readonly still: boolean;
   /** Smoothed; undefined before the first answer. */
   readonly roundTripMs: number | undefined;
   /** Of the last question that was answered. */
