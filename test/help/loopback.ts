@@ -22,6 +22,7 @@ export class LoopbackGateway {
     return [
       "env",
       "TRELLIS_DISCOVERY=false",
+      "TRELLIS_MQTT=off", // one port for all of them
       process.execPath,
       MAIN,
       "--config",
