@@ -7,7 +7,7 @@ import { knownPassphrase, newPassphrase, passphraseFile } from "./passphrase.ts"
 
 export const backup = command({
   name: "backup",
-  doc: "this gateway as one file, sealed by a passphrase (daemon stopped)",
+  doc: "this gateway as one sealed file (daemon stopped)",
   positionals: { file: { doc: "where to write it; nothing is overwritten", completes: "file" } },
   options: { passphraseFile },
   examples: [
