@@ -19,7 +19,8 @@ export class LoopbackGateway {
 
   /** Nothing leaves the machine: beacons would. */
   line(...args: readonly string[]): string[] {
-    return ["env", "TRELLIS_DISCOVERY=false", ...trellisLine(this.stateDir, ...args)];
+    const quiet = ["TRELLIS_DISCOVERY=false", "TRELLIS_MQTT=off"]; // one port for all of them
+    return ["env", ...quiet, ...trellisLine(this.stateDir, ...args)];
   }
 
   trellis(...args: readonly string[]): Promise<Result> {
