@@ -120,7 +120,7 @@ export class Brokering {
     for (const { kind, keyName } of records) if (kind === "application") this.#tell(topicKey(keyName));
   }
 
-  /** To be called about once a second: what came without its group key may be readable now. */
+  /** To be called some times a second: what came without its group key may be readable now. */
   look(): void {
     const unread = [...this.#unread];
     this.#unread.clear();

@@ -1,5 +1,4 @@
 /** What the control socket answers: the methods that the command line calls, over the parts that the node has built. */
-
 import { showMembers } from "./api/members.ts";
 import { showNetcheck } from "./api/netcheck.ts";
 import type { Json, JsonObject } from "./api/protocol.ts";
@@ -158,6 +157,8 @@ async function ping(port: ControlPort, p: JsonObject): Promise<Json> {
     address: member.address,
     roundTripMs: roundTrip ?? null,
     path: view ? pathOf(port.loaded.roster, view) : null,
+    way: (port.wayTo(member.address)?.hops ?? []).map((hop) => nameAt(port.loaded.roster, hop)),
+    pathMtu: view?.pathMtu ?? null,
     handshakeAgeMs: view?.handshakeAge ?? null,
   };
 }

@@ -32,7 +32,8 @@ import { createAdmission, type Issuer } from "./provisioning/admission.ts";
 import type { OwnHome } from "./provisioning/home.io.ts";
 import { Storing } from "./storing.io.ts";
 import { Subnetting } from "./subnetting.io.ts";
-import { RECORDS, Syncing } from "./syncing.io.ts";
+import { RECORDS } from "./sync/driver.ts";
+import { Syncing } from "./syncing.io.ts";
 import { systemClock, systemRandom } from "./system.io.ts";
 import { Transfers } from "./transfer/transfers.ts";
 

@@ -18,20 +18,14 @@ import type { Loaded } from "./membership.ts";
 import type { MeshNotice, PeerView } from "./mesh/types.ts";
 import { openStore } from "./store/open-store.io.ts";
 import type { Store } from "./store/store.ts";
+import { Driver, TICK } from "./sync/driver.ts";
 import type { Held } from "./sync/holdings.ts";
-import { Neighbourhood } from "./sync/neighbourhood.ts";
+import { sessionsOf } from "./sync/neighbourhood.ts";
 import { Replica } from "./sync/replica.ts";
 import { RosterMembership } from "./sync/roster-membership.ts";
 import { systemClock, systemRandom } from "./system.io.ts";
 
-/** The word under which messages go over a session. */
-export const RECORDS = "records";
-
-const TICK: Ms = 250;
-const LOOK: Ms = seconds(1);
 const OPEN_AGAIN: Ms = seconds(30);
-/** Bytes of one neighbour that wait to be looked at; what is above it is lost, and repaired later. */
-const WAITING_MAX: number = 1024 ** 2;
 
 export interface SyncingTerms {
   /** Directory of the store. */
@@ -50,24 +44,29 @@ export interface SyncingTerms {
 export class Syncing {
   readonly #terms: SyncingTerms;
   readonly #membership: RosterMembership;
-  readonly #neighbourhood = new Neighbourhood();
+  readonly #driver: Driver;
   readonly #changes = new EventLog(Date.now);
-  /** By overlay address. */
-  readonly #waiting = new Map<string, number>();
   #opened: { readonly store: Store; readonly replica: Replica } | undefined;
   /** Why there are no records. */
   #reason = "the store is being opened";
   #brokering: Brokering | undefined;
   #opening: Promise<void> = Promise.resolve();
   #timer: Timer | undefined;
-  #looked: Ms = 0;
-  #ticking = false;
   #closed = false;
 
   constructor(terms: SyncingTerms) {
     this.#terms = terms;
     const { crypto, loaded } = terms;
     this.#membership = new RosterMembership(crypto, loaded.roster, loaded.keys);
+    this.#driver = new Driver({
+      roster: loaded.roster,
+      membership: this.#membership,
+      meter: terms.meter,
+      now: systemClock.now,
+      sessions: () => sessionsOf(terms.peers()),
+      post: terms.post,
+      failed: (thrown) => this.#sayBug(thrown),
+    });
   }
 
   /** Goes on in the background: reading a large store takes its time. `reachable`: whether a device has the overlay address. */
@@ -105,14 +104,15 @@ export class Syncing {
         membership: this.#membership,
         meter,
         now: systemClock.now,
-        send: (id, message) => this.#send(id, message),
+        send: this.#driver.send,
         changed: (records) => this.#changed(records),
       });
       this.#opened = { store, replica };
       this.#reason = "";
       log.info("records are here", { records: replica.size });
-      await this.#safely(this.#brokering?.start());
-      this.#timer = setInterval(() => void this.#tick(replica), TICK);
+      this.#driver.replica = replica;
+      this.#timer = setInterval(() => this.#tick(), TICK);
+      void this.#brokering?.start().catch((cause: unknown) => this.#sayBug(cause));
     } catch (thrown) {
       await store?.close();
       this.#sayWhyNot(thrown);
@@ -131,80 +131,22 @@ export class Syncing {
     this.#reason = reason;
   }
 
-  async #tick(replica: Replica): Promise<void> {
-    if (this.#ticking) return; // the store is slow: no second one waits
-    this.#ticking = true;
-    const now = systemClock.now();
-    if (now >= this.#looked + LOOK) this.#look(replica, now);
-    await this.#safely(replica.tick());
-    this.#ticking = false;
-  }
-
-  #look(replica: Replica, now: Ms): void {
-    this.#looked = now;
-    this.#membership.look();
+  #tick(): void {
+    void this.#driver.tick();
     this.#brokering?.look();
-    const over = this.#terms.peers().filter((p) => p.sessionId && p.endpoint && p.via === undefined);
-    const { up, down } = this.#neighbourhood.look(
-      over.map((p) => ({ id: toHex(p.id), kept: p.kept })),
-      now,
-    );
-    for (const id of down) void this.#safely(replica.neighbourDown(id));
-    for (const id of up) void this.#safely(replica.neighbourUp(id));
   }
 
-  #send(id: string, message: Uint8Array): void {
-    const member = this.#roster.byId(Uint8Array.fromHex(id));
-    if (member) this.#terms.post(member.address, message);
-  }
-
-  get #roster(): Roster {
-    return this.#terms.loaded.roster;
+  #sayBug(thrown: unknown): void {
+    this.#terms.log.error("records failed", { error: messageOf(thrown) });
   }
 
   /** A message that a peer posted. */
   hear(peer: string, data: Uint8Array): void {
-    const member = this.#roster.byAddress(peer);
-    const { replica } = this.#opened ?? {};
-    if (!member || !replica) return;
-    const id = toHex(member.id);
-    const waiting = (this.#waiting.get(peer) ?? 0) + data.length;
-    if (waiting > WAITING_MAX) {
-      this.#terms.meter.count("sync.overflow");
-      return;
-    }
-    this.#waiting.set(peer, waiting);
-    const now = systemClock.now();
-    this.#neighbourhood.spoke(id, now);
-    if (!this.#neighbourhood.current.has(id) && now >= this.#looked + TICK) this.#look(replica, now);
-    void this.#safely(replica.receive(id, data)).then(() => {
-      const left = (this.#waiting.get(peer) ?? 0) - data.length;
-      if (left > 0) this.#waiting.set(peer, left);
-      else this.#waiting.delete(peer);
-    });
+    void this.#driver.hear(peer, data);
   }
 
-  /** What the mesh says of sessions: what was on the way is lost with them. */
   notice(notice: MeshNotice): void {
-    const { replica } = this.#opened ?? {};
-    if (!replica) return;
-    const now = systemClock.now();
-    if (notice.kind === "sessionUp" || notice.kind === "revoked") this.#look(replica, now);
-    const isLoss = notice.kind === "streamReset" || (notice.kind === "undelivered" && notice.protocol === RECORDS);
-    if (!isLoss && notice.kind !== "sessionDown") return;
-    const id = this.#roster.byAddress(notice.peer)?.id;
-    if (!id) return; // revoked: the next look sees that it has no session
-    if (isLoss) this.#neighbourhood.lost(toHex(id), now);
-    else if (this.#neighbourhood.ended(toHex(id))) void this.#safely(replica.neighbourDown(toHex(id)));
-  }
-
-  /** What is thrown here is a bug of ours: told, and no reason to end. */
-  async #safely(work: Promise<void> | undefined): Promise<void> {
-    try {
-      await work;
-    } catch (thrown) {
-      this.#terms.log.error("records failed", { error: messageOf(thrown) });
-    }
+    this.#driver.notice(notice);
   }
 
   #changed(records: readonly Held[]): void {
@@ -217,6 +159,10 @@ export class Syncing {
         version: held.version,
         deleted: held.deleted,
       });
+  }
+
+  get #roster(): Roster {
+    return this.#terms.loaded.roster;
   }
 
   #nameOf = (id: Uint8Array): string => this.#roster.byId(id)?.name ?? toHex(id);
@@ -238,7 +184,7 @@ export class Syncing {
       pending: replica?.pending ?? 0,
       reason: this.#reason || null,
       mqtt: this.#brokering?.view() ?? null,
-      neighbours: [...this.#neighbourhood.current].map((id) => this.#nameOf(Uint8Array.fromHex(id))).sort(),
+      neighbours: [...this.#driver.neighbours].map((id) => this.#nameOf(Uint8Array.fromHex(id))).sort(),
     };
   }
 
@@ -259,6 +205,7 @@ export class Syncing {
     await this.#brokering?.close();
     const opened = this.#opened;
     this.#opened = undefined;
+    this.#driver.replica = undefined;
     this.#reason = "closed";
     await opened?.replica.settled();
     await opened?.store.close();

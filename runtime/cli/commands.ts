@@ -1,4 +1,5 @@
 /** Every command, in the order in which help lists them. */
+import { backup, restore } from "./backup.ts";
 import type { Command } from "./command.ts";
 import { completion } from "./completion.ts";
 import { config } from "./config.ts";
@@ -61,5 +62,7 @@ export const COMMANDS: readonly Command[] = [
   service,
   keys,
   store,
+  backup,
+  restore,
   down,
 ];

@@ -1,4 +1,4 @@
-/** Asking for the passphrase of a root file: at the terminal without showing it, or from a file. Never from the command line. */
+/** Asking for the passphrase of a root file or a backup: at the terminal without showing it, or from a file. Never from the command line. */
 import { closeSync, openSync, readFileSync, readSync } from "node:fs";
 import { TrellisError } from "../base/errors.ts";
 import { path } from "../config/parsers.ts";
@@ -17,8 +17,8 @@ export const passphraseFile = option<string>({
 });
 
 /** For a new file: asked twice, and no short one. */
-export async function newPassphrase(file: string): Promise<string> {
-  const given = file === "" ? await ask("passphrase for the root file: ") : firstLine(file);
+export async function newPassphrase(file: string, what = "the root file"): Promise<string> {
+  const given = file === "" ? await ask(`passphrase for ${what}: `) : firstLine(file);
   if (given.length < LENGTH_MIN)
     throw new TrellisError("usage/passphrase", `the passphrase is shorter than ${LENGTH_MIN} characters`, {
       hint: "four words drawn by dice are good, and can be remembered",
@@ -28,8 +28,8 @@ export async function newPassphrase(file: string): Promise<string> {
   return given;
 }
 
-export const knownPassphrase = async (file: string): Promise<string> =>
-  file === "" ? await ask("passphrase of the root file: ") : firstLine(file);
+export const knownPassphrase = async (file: string, what = "the root file"): Promise<string> =>
+  file === "" ? await ask(`passphrase of ${what}: `) : firstLine(file);
 
 function firstLine(file: string): string {
   try {

@@ -20,7 +20,7 @@ import { ROOT_KEYS_MAX } from "./genesis.ts";
 import { ROOT_SECRETS } from "./root.ts";
 
 /** 2^17 with r = 8 takes 128 MB and about a second: OWASP's figure for scrypt. */
-const COST = { log2: 17, min: 10, max: 18, r: 8, p: 1 };
+export const COST = { log2: 17, min: 10, max: 18, r: 8, p: 1 };
 const AAD = utf8("trellis/1 sealed-root");
 
 /** What the file carries. */
@@ -50,7 +50,7 @@ export async function sealRoot(
   const salt = random(16);
   const nonce = random(12);
   const plain = encodeAs(KEYS, keys);
-  const key = await keyOf(passphrase, salt, cost);
+  const key = await passphraseKey(passphrase, salt, cost);
   const sealed = crypto.aead["aes-256-gcm"].seal(key, nonce, AAD, plain);
   wipe(key, plain);
   return { cost, salt, nonce, sealed };
@@ -62,7 +62,7 @@ export async function openRoot(
   passphrase: string,
   file: SealedRoot,
 ): Promise<readonly SigningSecrets[]> {
-  const key = await keyOf(passphrase, file.salt, file.cost);
+  const key = await passphraseKey(passphrase, file.salt, file.cost);
   const plain = crypto.aead["aes-256-gcm"].open(key, file.nonce, AAD, file.sealed);
   wipe(key);
   const keys = plain && decodeAs(KEYS, plain);
@@ -72,5 +72,5 @@ export async function openRoot(
 }
 
 /** The passphrase in Unicode NFKC, so that it opens from every keyboard (RFC 8265 §4). */
-const keyOf = (passphrase: string, salt: Uint8Array, cost: number): Promise<Uint8Array> =>
+export const passphraseKey = (passphrase: string, salt: Uint8Array, cost: number): Promise<Uint8Array> =>
   scryptAsync(utf8(passphrase.normalize("NFKC")), salt, { N: 2 ** cost, r: COST.r, p: COST.p, dkLen: 32 });

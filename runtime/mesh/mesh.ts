@@ -540,11 +540,11 @@ export class Mesh {
   /** Chains only come when asked for; revocations are too urgent for that. */
   async #takeItem(peer: Peer, m: StreamMessage, now: Ms): Promise<void> {
     const asked = m.data !== undefined && this.#gossip?.expects(m.data);
-    if (!m.data || peer.gossip.isMuted(now) || (m.kind === "member" && !asked))
+    if (!m.data || peer.gossip.muting.isMuted(now) || (m.kind === "member" && !asked))
       return this.#deps.meter.count("gossip.drop.unasked");
     const hint = m.endpoint === undefined ? undefined : parseEndpoint(m.endpoint);
     const holds = await (m.kind === "member" ? this.#admit(m.data, hint, now) : this.#revoke(m.data, now));
-    if (!holds) peer.gossip.spoil(now);
+    if (!holds) peer.gossip.muting.spoil(now);
   }
 
   async #admit(chain: Uint8Array, hint: Endpoint | undefined, now: Ms): Promise<boolean> {

@@ -37,6 +37,9 @@ const NAME = {
   lock: "owner.lock",
 } as const;
 
+/** What makes the gateway. */
+const STATE: readonly string[] = Object.values(NAME).filter((name) => name !== NAME.lock);
+
 /** What the directory holds, for who only looks. It need not exist, and a daemon may own it. */
 export class Home {
   readonly path: string;
@@ -172,6 +175,19 @@ export class OwnHome extends Home {
   savePolicy(text: string | undefined): Promise<void> {
     if (text === undefined) return this.#files.remove(NAME.policy);
     return this.#files.write(NAME.policy, new TextEncoder().encode(text));
+  }
+
+  /** Every file as it lies there, for a backup. */
+  async *files(): AsyncGenerator<{ readonly name: string; readonly content: Uint8Array }> {
+    for (const name of STATE) {
+      const content = await this.#files.read(name);
+      if (content) yield { name, content };
+    }
+  }
+
+  /** Of a backup; one that this release does not know is left out. */
+  async restoreFile(name: string, content: Uint8Array): Promise<void> {
+    if (STATE.includes(name)) await this.#files.write(name, content);
   }
 
   saveInvites(book: InviteBook): Promise<void> {

@@ -68,6 +68,8 @@ export class Exchange {
   readonly #fetching = new Fetching();
   readonly #large = new Large();
   readonly #intake: Intake;
+  /** Of whom group keys were asked for last: not of everybody who has them. */
+  readonly #epochsAsked = new Recent<{ readonly of: string; readonly at: Ms }>(EPOCHS_PER_MESSAGE);
 
   constructor(deps: ExchangeDeps, holdings: Holdings, keyring: Keyring) {
     this.#deps = deps;
@@ -223,10 +225,15 @@ export class Exchange {
     }
   }
 
-  /** A store that took nothing, or a message that was not looked at: what is lacking is asked for again, some times. */
+  /** From one, and where it does not come from another. A store that took nothing, or a message that was not looked at: what is lacking is asked for again, some times. */
   #wantEpochs(neighbour: Neighbour, now: Ms): void {
-    const lacking = neighbour.epochs.filter((e) => !this.#keyring.get(e));
+    const isDue = (epoch: Uint8Array): boolean => {
+      const asked = this.#epochsAsked.get(toHex(epoch));
+      return !asked || now >= asked.at + (asked.of === neighbour.id ? 2 : 1) * EPOCHS_AGAIN;
+    };
+    const lacking = neighbour.epochs.filter((e) => !this.#keyring.get(e) && isDue(e));
     if (lacking.length === 0 || !neighbour.mayAskEpochs(now)) return;
+    for (const epoch of lacking) this.#epochsAsked.set(toHex(epoch), { of: neighbour.id, at: now });
     this.#send(neighbour.id, "wantEpochs", { ids: lacking });
   }
 

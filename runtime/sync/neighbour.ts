@@ -1,5 +1,6 @@
 /** What a replica keeps of one neighbour: bounded, whatever it does. */
-import { type Ms, minutes, seconds } from "../base/time.ts";
+import { Muting } from "../base/muting.ts";
+import { type Ms, seconds } from "../base/time.ts";
 import { Recent } from "./recent.ts";
 import type { Walk } from "./walk.ts";
 
@@ -9,9 +10,6 @@ const RATE = 100;
 /** Of them offers to it. */
 const OFFER_BURST = 20;
 const OFFER_RATE = 20;
-/** Things that did not hold before it is not listened to for a while. */
-const STRIKES = 16;
-const IGNORED: Ms = minutes(1);
 /** New ids that wait to be told; more are found by reconciliation. */
 const OFFERS_MAX = 8_192;
 const SENT_MAX = 1_024;
@@ -56,9 +54,8 @@ export class Neighbour {
     | undefined;
   /** Whether it was asked for chunks that have not come. */
   chunksAsked = false;
-  #strikes = 0;
+  readonly #muting = new Muting();
   #asks = 0;
-  #ignoredUntil: Ms = 0;
   #tokens = BURST;
   #offerTokens = OFFER_BURST;
   #offeredAt: Ms;
@@ -74,7 +71,7 @@ export class Neighbour {
 
   /** Whether a message of it is looked at. */
   admits(now: Ms): boolean {
-    if (now < this.#ignoredUntil) return false;
+    if (this.#muting.isMuted(now)) return false;
     this.#tokens = Math.min(BURST, this.#tokens + ((now - this.#filledAt) * RATE) / 1000);
     this.#filledAt = now;
     if (this.#tokens < 1) return false;
@@ -84,10 +81,8 @@ export class Neighbour {
 
   /** It sent what does not hold. */
   strike(now: Ms): void {
-    if (++this.#strikes < STRIKES) return;
-    this.#strikes = 0;
-    this.#ignoredUntil = now + IGNORED;
-    this.endWalk(now, false);
+    this.#muting.spoil(now);
+    if (this.#muting.isMuted(now)) this.endWalk(now, false);
   }
 
   /** Whether it tells the same as before. */

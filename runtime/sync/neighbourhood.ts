@@ -2,6 +2,7 @@
  * With whom records are exchanged: members that we have a session with over the underlay, and that we or they keep. So a session
  * through the mesh, or one that stands while something is to be sent, carries none, and those in between do.
  */
+import { toHex } from "../base/bytes.ts";
 import { type Ms, minutes, seconds } from "../base/time.ts";
 
 /** Who keeps us tells us something at least so often (`exchange.ts`). */
@@ -13,6 +14,19 @@ const AGAIN: Ms = seconds(10);
 export interface Session {
   /** Node id, hex. */
   readonly id: string;
+  readonly kept: boolean;
+}
+
+/** Of all peers those that are spoken to over the underlay. */
+export const sessionsOf = (peers: readonly PeerSession[]): readonly Session[] =>
+  peers.filter((p) => p.sessionId && p.endpoint && p.via === undefined).map((p) => ({ id: toHex(p.id), kept: p.kept }));
+
+/** What of a peer's view counts here. */
+interface PeerSession {
+  readonly id: Uint8Array;
+  readonly sessionId: Uint8Array | undefined;
+  readonly endpoint: unknown;
+  readonly via: string | undefined;
   readonly kept: boolean;
 }
 
