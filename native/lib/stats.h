@@ -24,12 +24,13 @@ enum class Drop : uint8_t {
   send_failed,  // the socket refused the datagram
   slowed,       // a segment of a bulk flow, so that it stops filling a queue that never runs empty
   control_full, // the runtime did not fetch its control frames
+  through_mesh, // came to our UDP port over the overlay, where the underlay never is
   count,
 };
 
 /** Names as `DataPlaneStats.drops` has them. */
 constexpr std::array<const char*, static_cast<size_t>(Drop::count)> DROP_NAMES = {
-    "malformed", "noSession", "auth", "replay", "source", "destination", "noRoute", "noEndpoint", "exhausted", "tunFull", "noDevice", "sendFailed", "slowed", "controlFull",
+    "malformed", "noSession", "auth", "replay", "source", "destination", "noRoute", "noEndpoint", "exhausted", "tunFull", "noDevice", "sendFailed", "slowed", "controlFull", "throughMesh",
 };
 
 /** A counter that one thread writes: a plain addition, yet readable from others. */

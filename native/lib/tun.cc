@@ -1,8 +1,8 @@
 #include "tun.h"
 
 #include <fcntl.h>
-#include <linux/if.h>
 #include <linux/if_tun.h>
+#include <net/if.h>
 #include <sys/ioctl.h>
 
 #include <cstring>
@@ -25,6 +25,7 @@ Status TunQueue::open(std::string& name, bool join) {
   request.ifr_flags = static_cast<short>(flags);
   if (ioctl(fd_.get(), TUNSETIFF, &request) != 0) return failed("TUNSETIFF");
   name = request.ifr_name;
+  device_ = if_nametoindex(name.c_str());
   int size = sizeof(VnetHeader);
   if (ioctl(fd_.get(), TUNSETVNETHDRSZ, &size) != 0) return failed("TUNSETVNETHDRSZ");
   constexpr unsigned TCP = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6;

@@ -20,6 +20,8 @@ class TunQueue {
 
   int descriptor() const { return fd_.get(); }
   bool is_open() const { return fd_.open(); }
+  /** Its interface's number; 0 when it is not open. */
+  uint32_t device() const { return device_; }
 
   /** Whether the device hands out and takes UDP superpackets (6.2 and later). */
   bool takes_udp() const { return takes_udp_; }
@@ -32,6 +34,7 @@ class TunQueue {
 
  private:
   Descriptor fd_;
+  uint32_t device_ = 0;
   bool takes_udp_ = false;
 };
 

@@ -260,7 +260,7 @@ bool UdpSocket::read(ReceiveRing& ring, int index, Received& message) const {
   msghdr& header = ring.headers_[index].msg_hdr;
   if ((header.msg_flags & MSG_TRUNC) != 0) return false;
   const size_t size = ring.headers_[index].msg_len;
-  message = {static_cast<uint8_t*>(ring.pieces_[index].iov_base), size, size, from_socket(ring.names_[index]), {}};
+  message = {static_cast<uint8_t*>(ring.pieces_[index].iov_base), size, size, from_socket(ring.names_[index]), {}, 0};
   for (cmsghdr* control = CMSG_FIRSTHDR(&header); control != nullptr; control = CMSG_NXTHDR(&header, control)) {
     if (control->cmsg_level == SOL_UDP && control->cmsg_type == UDP_GRO) {
       int segment;
@@ -268,9 +268,11 @@ bool UdpSocket::read(ReceiveRing& ring, int index, Received& message) const {
       if (segment > 0) message.segment = static_cast<size_t>(segment);
     } else if (control->cmsg_level == IPPROTO_IPV6 && control->cmsg_type == IPV6_PKTINFO) {
       std::memcpy(&message.to, CMSG_DATA(control) + offsetof(in6_pktinfo, ipi6_addr), sizeof message.to);
+      std::memcpy(&message.device, CMSG_DATA(control) + offsetof(in6_pktinfo, ipi6_ifindex), sizeof message.device);
     } else if (control->cmsg_level == IPPROTO_IP && control->cmsg_type == IP_PKTINFO) {
       message.to.s6_addr[10] = message.to.s6_addr[11] = 0xff;
       std::memcpy(message.to.s6_addr + 12, CMSG_DATA(control) + offsetof(in_pktinfo, ipi_addr), 4);
+      std::memcpy(&message.device, CMSG_DATA(control) + offsetof(in_pktinfo, ipi_ifindex), sizeof message.device);
     }
   }
   return true;

@@ -20,6 +20,7 @@ struct Received {
   size_t segment;
   Endpoint from;
   in6_addr to;  // ours; unspecified when it is not known
+  uint32_t device;  // that it came in by; 0 when it is not known
 };
 
 /** Buffers for one recvmmsg. */

@@ -133,6 +133,8 @@ bool Worker::receive_turn() {
 }
 
 void Worker::take(const Received& message) {
+  // From a peer at an overlay address, or one that sends to ours: the tunnel would end up in itself.
+  if (device_ && message.device != 0 && message.device == tun_.device()) return counters_.drop(Drop::through_mesh);
   if (message.size == 0) return inbound_.frame(message.data, 0, message.from, message.to);
   for (size_t offset = 0; offset < message.size; offset += message.segment) {
     inbound_.frame(message.data + offset, std::min(message.segment, message.size - offset), message.from, message.to);

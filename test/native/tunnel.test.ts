@@ -316,6 +316,13 @@ describe.skipIf(!here).each([
     });
   });
 
+  test("hears nothing on its own port that came through the tunnel", async () => {
+    const before = await b.ask({ call: "stats" });
+    const datagram = { address: INNER.b, port: PORT, payload: hex(Uint8Array.of(FRAME.handshake, 4, 5, 6)) };
+    await a.ask({ call: "send", datagrams: [datagram] });
+    await b.drops("throughMesh", before, 1);
+  });
+
   test("follows its peer to a new address, and says so", async () => {
     const roamed = new Peer("a", { port: 0, device: undefined });
     const { port } = await roamed.event("ready");
