@@ -157,6 +157,8 @@ async function ping(port: ControlPort, p: JsonObject): Promise<Json> {
     address: member.address,
     roundTripMs: roundTrip ?? null,
     path: view ? pathOf(port.loaded.roster, view) : null,
+    way: (port.wayTo(member.address)?.hops ?? []).map((hop) => nameAt(port.loaded.roster, hop)),
+    pathMtu: view?.pathMtu ?? null,
     handshakeAgeMs: view?.handshakeAge ?? null,
   };
 }

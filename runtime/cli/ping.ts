@@ -1,6 +1,6 @@
 import { call } from "../api/client.io.ts";
 import { TrellisError } from "../base/errors.ts";
-import { integer } from "../config/parsers.ts";
+import { flag, integer } from "../config/parsers.ts";
 import { command, option } from "./command.ts";
 import { print, socketOf } from "./context.ts";
 import { peerWord } from "./peer-word.ts";
@@ -10,6 +10,10 @@ interface Pong {
   readonly name: string;
   readonly roundTripMs: number | null;
   readonly path: string | null;
+  /** Gateways on the way, the last is the peer. */
+  readonly way: readonly string[];
+  /** Bytes of an IP packet of the underlay. */
+  readonly pathMtu: number | null;
   readonly handshakeAgeMs: number | null;
 }
 
@@ -27,8 +31,18 @@ export const ping = command({
       doc: "between two of them",
       parse: integer(0, 3600),
     }),
+    path: option({
+      key: "path",
+      fallback: false,
+      unit: "",
+      doc: "name every gateway on the way, and its MTU",
+      parse: flag,
+    }),
   },
-  examples: [["trellis ping b -c 1", "once"]],
+  examples: [
+    ["trellis ping b -c 1", "once"],
+    ["trellis ping b --path", "each time with the way that is taken now; trellis trace b asks each on it"],
+  ],
   async run(args) {
     let heard = 0;
     for (let i = 0; i < args.count; i++) {
@@ -37,7 +51,7 @@ export const ping = command({
       if (pong.roundTripMs !== null) heard++;
       const rtt = pong.roundTripMs === null ? "no answer" : `${pong.roundTripMs.toFixed(2)} ms`;
       print(args, pong, () => [
-        `${pong.name}: ${rtt}, ${pong.path ?? "no path"}, handshake ${age(pong.handshakeAgeMs)} ago`,
+        `${pong.name}: ${rtt}, ${args.path ? wayOf(pong) : (pong.path ?? "no path")}, handshake ${age(pong.handshakeAgeMs)} ago`,
       ]);
     }
     if (heard === 0) {
@@ -47,3 +61,8 @@ export const ping = command({
     }
   },
 });
+
+function wayOf({ way, path, pathMtu }: Pong): string {
+  const mtu = pathMtu === null ? "" : `, MTU ${pathMtu}`;
+  return way.length > 1 ? `over ${way.slice(0, -1).join(" > ")}${mtu}` : `${path ?? "no path"}${mtu}`;
+}

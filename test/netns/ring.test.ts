@@ -55,6 +55,8 @@ describe.skipIf(!ready)("a ring of four gateways", () => {
     const isVia = (via: string | null) => async () =>
       ((await viaOf("a", "b")) === via ? true : undefined) as true | undefined;
     await until("the way around", isVia("d"), 60_000);
+    const { stdout } = await net.at("a").trellis("ping", "b", "-c", "3", "--path");
+    expect(stdout).toMatch(/^b: [\d.]+ ms, over d > c, MTU \d+, handshake /m);
     await reaches("b", "a");
     await net.mend(1);
     await until("the direct way", isVia(null), 120_000);

@@ -6,6 +6,7 @@ import { type Host, Lan } from "../help/lan.ts";
 import { type TestGateway, TestNet, until } from "../help/netns.ts";
 import { able } from "../help/require.ts";
 import { must, type Result, run } from "../help/shell.ts";
+import { trellisLine } from "../help/trellis.ts";
 
 const NEEDS = ["root", "tun", "netns", "addon", "command:ip", "command:ping", "command:socat", "command:ss"] as const;
 const ready = able("test/netns/subnets.test.ts", ...NEEDS, "command:unshare");
@@ -283,19 +284,7 @@ describe.skipIf(!masquerades)("two gateways of one subnet that masquerade", () =
     const nft = (await must(["sh", "-c", "command -v nft || echo /usr/sbin/nft"])).trim();
     const hidden = (...command: readonly string[]): Promise<Result> =>
       run(b1.inside("unshare", "--mount", "sh", "-c", 'mount --bind /dev/null "$0" && exec "$@"', nft, ...command));
-    const main = join(import.meta.dir, "../../runtime/main.ts");
-    const refused = await hidden(
-      process.execPath,
-      main,
-      "--config",
-      "/dev/null",
-      "--state-dir",
-      b1.stateDir,
-      "run",
-      "--announce",
-      far.v4,
-      "--masquerade",
-    );
+    const refused = await hidden(...trellisLine(b1.stateDir, "run", "--announce", far.v4, "--masquerade"));
     expect(refused.code).toBe(1);
     expect(refused.stderr).toContain("there is no `nft` on this machine");
     expect(refused.stderr).toContain("apt-get install nftables");

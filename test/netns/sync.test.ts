@@ -7,6 +7,7 @@ import { call } from "../../runtime/api/client.io.ts";
 import { type TestGateway, TestNet, until } from "../help/netns.ts";
 import { able } from "../help/require.ts";
 import { must, run } from "../help/shell.ts";
+import { trellisLine } from "../help/trellis.ts";
 
 const FILE = "test/netns/sync.test.ts";
 const ready = able(FILE, "root", "netns", "command:ip");
@@ -153,14 +154,10 @@ describe.skipIf(!ready)("records of three gateways in a line", () => {
   });
 
   test("are watched as they come", async () => {
-    const child = Bun.spawn(
-      a.inside(
-        process.execPath,
-        join(import.meta.dir, "../../runtime/main.ts"),
-        ...["--config", "/dev/null", "--state-dir", a.stateDir, "--json", "sync", "watch"],
-      ),
-      { stdout: "pipe", stderr: "ignore" },
-    );
+    const child = Bun.spawn(a.inside(...trellisLine(a.stateDir, "--json", "sync", "watch")), {
+      stdout: "pipe",
+      stderr: "ignore",
+    });
     const reader = child.stdout.getReader();
     const heard = reader.read();
     let seen = false;
