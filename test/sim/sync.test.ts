@@ -2,6 +2,7 @@
 import { expect } from "bun:test";
 import { minutes, seconds } from "../../runtime/base/time.ts";
 import { revokeByMember } from "../../runtime/identity/revocation.ts";
+import type { Gateway } from "./gateway.ts";
 import { type Sim, scenario } from "./scenario.ts";
 import { alike, type Recorder, withRecords } from "./sync-gateway.ts";
 import type { World } from "./world.ts";
@@ -81,4 +82,24 @@ scenario("sync/idle", "nothing is posted while nothing changes, whatever is lost
   expect(posted()).toBe(before);
   await world.run(minutes(10) + seconds(1));
   expect(posted()).toBeGreaterThan(before); // whether all is well is asked once in a while
+});
+
+scenario("sync/large", "in a large mesh records go over sessions that are kept, and keep no other", 1, async (sim) => {
+  const world = await sim.world({ loss: 2, provider: "stand-in", disks: false });
+  for (let i = 0; i < 20; i++) await world.add(`g${i}`);
+  const [hub, ...others] = world.gateways as [Gateway, ...Gateway[]];
+  for (const g of others) await world.connect(g, hub);
+  const standing = (): number =>
+    world.gateways.reduce((sum, g) => sum + g.peers().filter((p) => p.state === "up").length, 0);
+  await world.run(minutes(8)); // sessions that were made at first and that nobody keeps have ended
+  const before = standing();
+  expect(before).toBeLessThan(20 * 15);
+  const all = await withRecords(world);
+  for (let i = 0; i < 20; i++) {
+    await all[i]?.write(`topic ${i % 10}`, `${i}`);
+    await world.run(seconds(10));
+  }
+  expect(await world.runUntil(() => alike(all), minutes(1))).toBe(true);
+  await expectRead(all, "topic 9", "19");
+  expect(standing()).toBeLessThanOrEqual(before + 8); // whom one keeps may change meanwhile
 });
