@@ -134,6 +134,7 @@ async function invite(port: ControlPort, p: JsonObject): Promise<Json> {
     lifetime: p.lifetime as number | undefined,
     name: p.name as string | undefined,
     subnets: p.subnets as readonly string[] | undefined,
+    roles: p.roles as readonly string[] | undefined,
   };
   const own = port.underlay().map((address) => ({ address, port: port.plane.port }));
   const named = endpoints.length > 0 ? endpoints : own;

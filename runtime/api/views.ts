@@ -15,6 +15,7 @@ export const showInvite = (i: Invite, now: number): JsonObject => ({
   expires: i.expires,
   uses: i.uses,
   subnets: i.subnets ?? [],
+  roles: [...i.roles],
   used: i.admitted.length,
   state: stateOf(i, now),
   admitted: i.admitted.map((a) => a.name),

@@ -15,7 +15,7 @@ import { writeRootFile } from "../provisioning/root-file.io.ts";
 import { systemRandom } from "../system.io.ts";
 import { command, NONE, option } from "./command.ts";
 import { ownHome, print } from "./context.ts";
-import { memberName, nameOption } from "./names.ts";
+import { memberName, nameOption, roleWords } from "./names.ts";
 import { newPassphrase, passphraseFile } from "./passphrase.ts";
 
 export const init = command({
@@ -41,6 +41,14 @@ export const init = command({
       unit: "",
       doc: "what this gateway may announce, and let others announce",
       parse: subnets(SUBNETS_MAX),
+    }),
+    roles: option<readonly string[]>({
+      key: "roles",
+      fallback: [],
+      shown: "none",
+      unit: "",
+      doc: "that this gateway has, and may give to others with `trellis invite --roles`",
+      parse: roleWords,
     }),
     passphraseFile,
   },
@@ -68,6 +76,7 @@ export const init = command({
       serial: 1,
       capabilities: ["admin", "issue"],
       subnets: args.subnets,
+      roles: args.roles,
       issuing: { firstSerial: 2, lastSerial: SERIAL_MAX, nameSpace: "", depth: 1 },
     });
     await home.saveMember({ genesis, chain });

@@ -7,7 +7,7 @@ import { DEFAULT_LIFETIME } from "../provisioning/invite-book.ts";
 import { USES_MAX } from "../provisioning/token.ts";
 import { command, type Globals, NONE, option } from "./command.ts";
 import { print, socketOf } from "./context.ts";
-import { memberName } from "./names.ts";
+import { memberName, roleWords } from "./names.ts";
 import { moment, table } from "./show.ts";
 
 const endpointText: Parser<string> = {
@@ -22,6 +22,7 @@ interface Shown {
   readonly uses: number;
   readonly used: number;
   readonly subnets: readonly string[];
+  readonly roles: readonly string[];
   readonly state: string;
 }
 
@@ -71,6 +72,14 @@ export const invite = command({
       doc: "what those that it admits may announce with `trellis run --announce`",
       parse: subnets(SUBNETS_MAX),
     }),
+    roles: option<readonly string[]>({
+      key: "roles",
+      fallback: [],
+      shown: "none",
+      unit: "",
+      doc: "of those that it admits, for policies and the MQTT broker; this gateway must have them itself",
+      parse: roleWords,
+    }),
     list: option({ key: "list", fallback: false, unit: "", doc: "list the invites of this gateway", parse: flag }),
     revoke: option<string | undefined>({
       key: "revoke",
@@ -85,6 +94,7 @@ export const invite = command({
     ["trellis invite --uses 10 --expires 7d", "one token for ten gateways, a week"],
     ["trellis invite --endpoint 203.0.113.5:51820", "behind a port forwarding: its outer address"],
     ["trellis invite --subnets 10.7.0.0/24", "for a gateway with a network of its own behind it"],
+    ["trellis invite --roles sensor", "a policy can then say `deny from role:sensor to self tcp 22`"],
     ["trellis invite --list", "which invites are open, and whom they admitted"],
   ],
   async run(args) {
@@ -99,11 +109,13 @@ export const invite = command({
       ...(args.name === undefined ? {} : { name: args.name }),
       endpoints: args.endpoint,
       subnets: args.subnets,
+      roles: args.roles,
     };
     const made = await call<Shown & { token: string; endpoints: readonly string[] }>(socketOf(args), "invite", params);
     print(args, made, () => [
       renderUnicodeCompact(made.token, { border: 2 }),
       `admits ${made.uses === 1 ? "one gateway" : `${made.uses} gateways`} until ${moment(made.expires)}`,
+      ...(made.roles.length === 0 ? [] : [`it has the roles ${made.roles.join(", ")}`]),
       ...(made.subnets.length === 0 ? [] : [`it may announce ${made.subnets.join(", ")}`]),
       `reaches this gateway at ${made.endpoints.join(", ")}`,
       "scan it, or on the other gateway:",

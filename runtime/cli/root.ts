@@ -12,6 +12,7 @@ import { writeRootFile } from "../provisioning/root-file.io.ts";
 import { systemRandom } from "../system.io.ts";
 import { command, type Globals, option } from "./command.ts";
 import { note, ownHome, print, viewHome } from "./context.ts";
+import { roleWords } from "./names.ts";
 import { newPassphrase, passphraseFile } from "./passphrase.ts";
 import { memberOf, rootKeysIn } from "./root-keys.ts";
 
@@ -40,6 +41,14 @@ export const root = command({
       unit: "",
       doc: "certify: what it may announce, and let others announce",
       parse: subnets(SUBNETS_MAX),
+    }),
+    roles: option<readonly string[] | undefined>({
+      key: "roles",
+      fallback: undefined,
+      shown: "those it has",
+      unit: "",
+      doc: "certify: that it has, and may give to others",
+      parse: roleWords,
     }),
     admin: option({ key: "admin", fallback: false, unit: "", doc: "certify: it may revoke members too", parse: flag }),
   },
@@ -98,6 +107,7 @@ async function certify(
     readonly nameSpace: string | undefined;
     readonly admin: boolean;
     readonly subnets: readonly string[] | undefined;
+    readonly roles: readonly string[] | undefined;
   },
 ): Promise<void> {
   const home = await ownHome(args);
@@ -111,15 +121,17 @@ async function certify(
     nameSpace,
     admin: args.admin,
     subnets: args.subnets,
+    roles: args.roles,
   });
   const result = await roster.accept(made);
   if ("refused" in result)
     throw new TrellisError("root/certificate", `the new certificate is refused: ${result.refused}`);
   await home.saveMember({ genesis: roster.mesh.encoded, chain: made });
   await home.saveRoster(roster);
-  const { serial, capabilities, subnets: allowed } = result.member.certificate;
-  print(args, { name: chain.leaf.name, capabilities, nameSpace, serial, subnets: allowed }, () => [
+  const { serial, capabilities, roles, subnets: allowed } = result.member.certificate;
+  print(args, { name: chain.leaf.name, capabilities, nameSpace, serial, roles, subnets: allowed }, () => [
     `${chain.leaf.name} may admit others now, under ${nameSpace === "" ? "any name" : `names that end in .${nameSpace}`}`,
+    ...(args.roles === undefined ? [] : [`with the roles ${roles.join(", ")}`]),
     ...(args.subnets === undefined ? [] : [`and may announce ${allowed.join(", ") || "no subnet"}`]),
     ...(args.admin ? ["and may revoke members that are no admins"] : []),
     "next: trellis run",

@@ -15,6 +15,8 @@ export interface IssuerTerms {
   readonly admin: boolean;
   /** In place of those that it has; undefined leaves them. */
   readonly subnets?: readonly string[] | undefined;
+  /** The same. */
+  readonly roles?: readonly string[] | undefined;
 }
 
 /**
@@ -26,7 +28,7 @@ export async function certifyIssuer(
   roster: Roster,
   roots: readonly RootKey[],
   { leaf }: VerifiedChain,
-  { nameSpace, admin, subnets }: IssuerTerms,
+  { nameSpace, admin, subnets, roles }: IssuerTerms,
 ): Promise<Uint8Array> {
   if (!isNameSpace(nameSpace)) throw new TrellisError("certify/name-space", `"${nameSpace}" is no name space`);
   const added: readonly Capability[] = admin ? ["issue", "admin"] : ["issue"];
@@ -35,6 +37,7 @@ export async function certifyIssuer(
     serial: 1 + Math.max(leaf.serial, ...roster.list().map((m) => m.certificate.serial)),
     capabilities: [...leaf.capabilities, ...added],
     subnets: subnets ?? leaf.subnets,
+    roles: roles ?? leaf.roles,
     issuing: { firstSerial: 1, lastSerial: SERIAL_MAX, nameSpace, depth: 1 },
   });
 }

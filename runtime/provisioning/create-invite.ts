@@ -22,7 +22,9 @@ export async function createInvite(
   const { leaf } = issuer.member.chain;
   const foreign = terms.roles?.find((role) => !leaf.roles.includes(role));
   if (foreign !== undefined)
-    throw new TrellisError("invite/exceeds-issuer", `"${leaf.name}" does not have the role "${foreign}" itself`);
+    throw new TrellisError("invite/exceeds-issuer", `"${leaf.name}" does not have the role "${foreign}" itself`, {
+      hint: `give it the role first: trellis init --roles, or trellis root certify FILE --roles ${foreign}`,
+    });
   const beyond = terms.subnets?.find((subnet) => !leaf.subnets.some((outer) => holds(outer, subnet)));
   if (beyond !== undefined)
     throw new TrellisError("invite/exceeds-issuer", `the certificate of "${leaf.name}" does not hold ${beyond}`, {

@@ -8,7 +8,7 @@ const net = new Loopback();
 const a = net.gateway("a");
 let port = 0;
 beforeAll(async () => {
-  await a.json("init", "--name", "a");
+  await a.json("init", "--name", "a", "--roles", "sensor,kiosk");
   await a.start();
   ({ port } = await a.json<{ port: number }>("status"));
 });
@@ -26,12 +26,24 @@ describe("join", () => {
     expect(stdout).toMatch(/^joined as b\noverlay address fd\S+\nnext: trellis run\n$/);
   });
 
+  test("gives the roles of the invite, which its issuer must have", async () => {
+    await net.gateway("r").json("join", await tokenFor("--roles", "sensor"), "--name", "r");
+    const { members } = await a.json<{ members: { name: string; roles: string[] }[] }>("members");
+    expect(members.map(({ name, roles }) => [name, roles]).sort()).toEqual([
+      ["a", ["kiosk", "sensor"]],
+      ["b", []],
+      ["r", ["sensor"]],
+    ]);
+    expect(await a.refusal("invite", "--roles", "guard")).toBe("invite/exceeds-issuer");
+    expect(await a.refusal("invite", "--roles", "a.b")).toBe("config/value");
+  });
+
   test("makes a peer whose name the shell completes", async () => {
     const complete = async (current: string): Promise<string> => {
       const [bun = "", main = "", ...words] = trellisLine(a.stateDir, "ping", current);
       return (await run([bun, main, "__complete", ...words])).stdout;
     };
-    expect(await complete("")).toMatch(/^b\tfd\S+\n$/);
+    expect(await complete("")).toMatch(/^b\tfd\S+\nr\tfd\S+\n$/);
     expect(await complete("x")).toBe("");
   });
 
