@@ -30,10 +30,13 @@
 #define HELLO_ANSWER 2
 #define HELLO_CONFIRM 3
 #define HELLO_TICK_SHIFT 10
-#define HELLO_TIME_BITS 36
+#define HELLO_TIME_BITS 34
+#define HELLO_TERMS_BITS 2
 #define HELLO_LINK_BITS 8
 #define HELLO_LOST_BITS 8
 #define HELLO_NUMBER_BITS 12
+#define HELLO_TERMS_METERED 1
+#define HELLO_TERMS_CAPPED 2
 #define INGRESS_PASS 0
 #define INGRESS_SHORT 1
 #define INGRESS_TYPE 2
@@ -339,7 +342,8 @@ struct relay_state {
 	__u64 lost;
 	__u64 smoothed;
 	__u64 jitter;
-	__u8 reserved[16];
+	__u64 terms;
+	__u64 capped;
 };
 LAYOUT_ASSERT(sizeof(struct relay_state) == 128, "relay_state");
 LAYOUT_ASSERT(offsetof(struct relay_state, until) == 0, "relay_state.until");
@@ -356,7 +360,8 @@ LAYOUT_ASSERT(offsetof(struct relay_state, received) == 80, "relay_state.receive
 LAYOUT_ASSERT(offsetof(struct relay_state, lost) == 88, "relay_state.lost");
 LAYOUT_ASSERT(offsetof(struct relay_state, smoothed) == 96, "relay_state.smoothed");
 LAYOUT_ASSERT(offsetof(struct relay_state, jitter) == 104, "relay_state.jitter");
-LAYOUT_ASSERT(offsetof(struct relay_state, reserved) == 112, "relay_state.reserved");
+LAYOUT_ASSERT(offsetof(struct relay_state, terms) == 112, "relay_state.terms");
+LAYOUT_ASSERT(offsetof(struct relay_state, capped) == 120, "relay_state.capped");
 
 struct relay_destination {
 	__u32 primary;

@@ -50,17 +50,19 @@ RELAY_RULE void relay_address(struct relay_words *words, __u8 ttl, const struct 
 
 #define RELAY_SHARED(field) (*(volatile __u64 *)&(field)) /* others read and write it meanwhile */
 #define RELAY_SILENT (1ULL << 32)                         /* above every rank */
+#define RELAY_CAPPED (1ULL << 33)                         /* nothing but control may go there */
+#define RELAY_NOWHERE (1ULL << 34)
 
-/** How a path stands among those of its neighbour, lowest first: from RELAY_SILENT on it has not been answered over for longer than it may. */
+/** How a path stands among those of its neighbour, lowest first: from RELAY_SILENT on it has not been answered over for longer than it may, or it is capped. */
 RELAY_RULE __u64 relay_standing(const struct relay_tables *tables, const struct relay_path *path, __u64 now)
 {
 	struct relay_state *state = relay_find_state(tables, path->state);
 	__u64 until;
 
 	if (!state)
-		return 2 * RELAY_SILENT;
+		return RELAY_NOWHERE;
 	until = RELAY_SHARED(state->until);
-	return (__u32)RELAY_SHARED(state->rank) + (until != 0 && now > until ? RELAY_SILENT : 0);
+	return (__u32)RELAY_SHARED(state->rank) + (until != 0 && now > until ? RELAY_SILENT : 0) + (RELAY_SHARED(state->capped) ? RELAY_CAPPED : 0);
 }
 
 /** The path to a neighbour that carries now, and how it stands: the best of those that are not silent, or of all. */
@@ -87,6 +89,8 @@ struct relay_hop {
 	const struct relay_neighbour *to;
 	__u32 number;
 	__u32 path; /* of its paths */
+	__u32 backup; /* the neighbour that stands behind it; 0: none */
+	__u64 standing; /* of the path */
 };
 
 /** The path of a hop. */
@@ -94,7 +98,7 @@ RELAY_RULE const struct relay_path *relay_path_of(const struct relay_hop *hop) {
 
 /**
  * The neighbour that frames for this label go to: the primary; the backup while the primary is silent or gone. When both are
- * silent the primary, since a hop that may be alive is better than none. False when there is none at all.
+ * silent the primary, unless its cap is reached, since a hop that may be alive is better than none. False when there is none at all.
  */
 RELAY_RULE int relay_route(const struct relay_tables *tables, __u64 label, __u64 now, struct relay_hop *hop)
 {
@@ -105,16 +109,48 @@ RELAY_RULE int relay_route(const struct relay_tables *tables, __u64 label, __u64
 	if (!route)
 		return 0;
 	hop->number = route->primary;
+	hop->backup = route->backup;
 	hop->to = relay_find_neighbour(tables, hop->number);
-	if (hop->to && relay_choose(tables, hop->to, now, &hop->path) < RELAY_SILENT)
+	hop->standing = hop->to ? relay_choose(tables, hop->to, now, &hop->path) : RELAY_NOWHERE;
+	if (hop->standing < RELAY_SILENT)
 		return 1;
 	other = relay_find_neighbour(tables, route->backup);
-	if (other && (relay_choose(tables, other, now, &path) < RELAY_SILENT || !hop->to)) {
-		hop->number = route->backup;
-		hop->to = other;
-		hop->path = path;
+	if (other) {
+		__u64 standing = relay_choose(tables, other, now, &path);
+
+		if (standing < RELAY_SILENT || !hop->to || (hop->standing >= RELAY_CAPPED && standing < RELAY_CAPPED)) {
+			hop->number = route->backup;
+			hop->backup = 0;
+			hop->to = other;
+			hop->path = path;
+			hop->standing = standing;
+		}
 	}
 	return hop->to != 0;
+}
+
+/**
+ * What becomes of a frame from the neighbour `from` that `hop` leads on. When nobody there lives it goes back, by which the neighbour may
+ * take another way before anybody has told it; and what the primary gives back goes over the backup, or nowhere.
+ */
+RELAY_RULE __u32 relay_turn(const struct relay_tables *tables, __u32 from, __u64 now, struct relay_hop *hop)
+{
+	const struct relay_neighbour *to;
+	__u32 number, path;
+
+	if (hop->number == from)
+		number = hop->backup;
+	else if (hop->standing >= RELAY_SILENT)
+		number = from;
+	else
+		return RELAY_VERDICT_FORWARD;
+	to = relay_find_neighbour(tables, number);
+	if (!to || relay_choose(tables, to, now, &path) >= RELAY_SILENT)
+		return hop->number == from ? RELAY_VERDICT_LOOP : hop->standing >= RELAY_CAPPED ? RELAY_VERDICT_NO_ROUTE : RELAY_VERDICT_FORWARD;
+	hop->number = number;
+	hop->to = to;
+	hop->path = path;
+	return RELAY_VERDICT_FORWARD;
 }
 
 /** What becomes of a frame with these words; `hop` is where to, when the verdict is RELAY_VERDICT_FORWARD. `now` in ns. */
@@ -136,16 +172,17 @@ RELAY_RULE __u32 relay_decide(const struct relay_tables *tables, const struct re
 		return RELAY_VERDICT_EXPIRED;
 	if (!relay_route(tables, words->destination, now, hop))
 		return RELAY_VERDICT_NO_ROUTE;
-	return hop->number == session->neighbour ? RELAY_VERDICT_LOOP : RELAY_VERDICT_FORWARD;
+	return relay_turn(tables, session->neighbour, now, hop);
 }
 
 RELAY_RULE __u8 hello_kind(const struct relay_words *words) { return (__u8)(words->head >> 8); }
 RELAY_RULE __u16 hello_patience(const struct relay_words *words) { return (__u16)(words->head >> 16); }
 
-/* The parts of a question, from the lowest bits up: its number, the share of lost ones, the link, the time. */
+/* The parts of a question, from the lowest bits up: its number, the share of lost ones, the link, its terms, the time. */
 #define HELLO_LOST_AT HELLO_NUMBER_BITS
 #define HELLO_LINK_AT (HELLO_LOST_AT + HELLO_LOST_BITS)
-#define HELLO_TIME_AT (HELLO_LINK_AT + HELLO_LINK_BITS)
+#define HELLO_TERMS_AT (HELLO_LINK_AT + HELLO_LINK_BITS)
+#define HELLO_TIME_AT (HELLO_TERMS_AT + HELLO_TERMS_BITS)
 #define HELLO_PART(question, name) ((question) >> HELLO_##name##_AT & ((1ULL << HELLO_##name##_BITS) - 1))
 #define HELLO_NUMBER_AT 0
 #define HELLO_TIMES (1ULL << HELLO_TIME_BITS)
@@ -160,14 +197,15 @@ RELAY_RULE __u64 hello_ticks(__u64 from, __u64 to) { return ((to >> HELLO_TIME_A
 RELAY_RULE __u64 hello_question(const struct relay_tables *tables, const struct relay_path *path, __u64 now)
 {
 	struct relay_state *state = relay_find_state(tables, path->state);
-	__u64 number, lost;
+	__u64 number, lost, terms;
 
 	if (!state)
 		return 0;
 	number = RELAY_SHARED(state->sequence) + 1;
 	lost = RELAY_SHARED(state->lost);
+	terms = RELAY_SHARED(state->terms);
 	RELAY_SHARED(state->sequence) = number;
-	return ((now >> HELLO_TICK_SHIFT) + relay_own_clock(tables)) << HELLO_TIME_AT |
+	return ((now >> HELLO_TICK_SHIFT) + relay_own_clock(tables)) << HELLO_TIME_AT | (terms & ((1ULL << HELLO_TERMS_BITS) - 1)) << HELLO_TERMS_AT |
 	       (path->state & ((1ULL << HELLO_LINK_BITS) - 1)) << HELLO_LINK_AT | (lost & ((1ULL << HELLO_LOST_BITS) - 1)) << HELLO_LOST_AT |
 	       (number & ((1ULL << HELLO_NUMBER_BITS) - 1));
 }

@@ -17,7 +17,7 @@ import {
   relayObjects,
   steeringObject,
 } from "./dataplane/addon.io.ts";
-import { Carried, Measured } from "./dataplane/carried.ts";
+import { Carried } from "./dataplane/carried.ts";
 import { type NativeDataPlane, openNative, wireRates } from "./dataplane/native.io.ts";
 import { PeerTraffic } from "./dataplane/peer-traffic.ts";
 import type { DataPlane, DataPlaneHandlers, DataPlaneOptions } from "./dataplane/port.ts";
@@ -26,6 +26,7 @@ import { interfaces, underlayAddresses, watchUnderlay } from "./dataplane/underl
 import { openUserspace } from "./dataplane/userspace.io.ts";
 import { Discovering, type DiscoveringOptions } from "./discovering.io.ts";
 import { OVERLAY_PREFIX_LENGTH, overlayAddress } from "./identity/address.ts";
+import { Linking } from "./linking.io.ts";
 import { type Loaded, loadMembership } from "./membership.ts";
 import { Mesh } from "./mesh/mesh.ts";
 import { MESH_SETTINGS } from "./mesh/ports.ts";
@@ -58,6 +59,7 @@ export interface NodeOptions {
   readonly policy: PolicyMode;
   readonly discovery: DiscoveringOptions;
   readonly names: NamesMode;
+  readonly links: readonly string[];
   readonly log: Log;
 }
 
@@ -69,7 +71,6 @@ export class Node {
   readonly #options: NodeOptions;
   readonly #log: Log;
   readonly #meter = new Meter();
-  readonly #measured = new Measured();
   readonly #events = new EventLog(Date.now);
   readonly #traffic = new PeerTraffic();
   readonly #issuer: Issuer;
@@ -78,6 +79,7 @@ export class Node {
   readonly #pings = new Map<number, (n: Extract<MeshNotice, { kind: "pong" }>) => void>();
   #policing: Policing | undefined;
   #naming: Naming | undefined;
+  #linking: Linking | undefined;
   #plane: DataPlane | undefined;
   #mesh: Mesh | undefined;
   #control: ControlServer | undefined;
@@ -135,9 +137,10 @@ export class Node {
   async #open(): Promise<void> {
     const { keys, membership, roster, book } = this.#loaded;
     const { addon } = loadAddon();
-    const { policy, log } = this.#options;
+    const { policy, log, links } = this.#options;
     this.#policing = await Policing.open(this.#home, roster, this.#address, policy, log.part("policy"));
     this.#plane = await this.#openPlane(this.#policing);
+    this.#linking = await Linking.open(this.#home, this.#plane, links, addon, log.part("links"));
     const { provider } = this.#choice;
     const local = { keys, rates: this.#plane.rates, membership };
     this.#mesh = new Mesh(
@@ -216,7 +219,7 @@ export class Node {
   #noteCarried(carried: Carried): void {
     const plane = this.#plane as DataPlane;
     const sessions = carried.look(plane.stats().sessions);
-    const links = this.#measured.look(plane.links());
+    const links = this.#linking?.look() ?? [];
     if (links.length > 0) void this.#feed({ type: "dataPlane", event: { type: "measured", links } });
     if (sessions.length > 0) void this.#feed({ type: "dataPlane", event: { type: "carried", sessions } });
   }
@@ -402,7 +405,8 @@ export class Node {
       setTimeout(() => void this.stop(), 10); // after the answer is out
       return {};
     };
-    return { ...own, ...policing.methods(), ...naming.methods(), ...this.#transferApi.methods, down };
+    const links = this.#linking?.methods((address) => this.#nameAt(address));
+    return { ...own, ...links, ...policing.methods(), ...naming.methods(), ...this.#transferApi.methods, down };
   }
 
   /** Milliseconds until the peer's daemon answered; undefined when it does not. */
@@ -435,6 +439,7 @@ export class Node {
     this.#control?.close();
     this.#mesh = undefined;
     await this.#naming?.close();
+    await this.#linking?.close();
     await this.#plane?.close();
     this.#policing?.close();
     await this.#storing.save();

@@ -10,6 +10,7 @@ import { init } from "./init.ts";
 import { invite } from "./invite.ts";
 import { join } from "./join.ts";
 import { keys } from "./keys.ts";
+import { links } from "./links.ts";
 import { names } from "./mesh-names.ts";
 import { peers } from "./peers.ts";
 import { ping } from "./ping.ts";
@@ -35,6 +36,7 @@ export const COMMANDS: readonly Command[] = [
   join,
   status,
   peers,
+  links,
   routes,
   graph,
   trace,

@@ -12,6 +12,7 @@ export const run = command({
     ["trellis run", "on UDP port 51820 with the device mesh0"],
     ["trellis run --interface eth1 --port 4500", "on one interface, on another port"],
     ["trellis run --quiet-on wwan0", "no beacons on one interface; --no-discovery: on none"],
+    ["trellis run --links wwan0.metered,wwan0.cap=500000000", "one interface as a last resort, 500 MB a day"],
     ["trellis run --no-device", "control traffic only: no IP traffic of other programs"],
   ],
   async run(args) {
@@ -26,6 +27,7 @@ export const run = command({
       policy: args.policy,
       discovery: { enabled: args.discovery, interface: args.interface, except: args.quietOn },
       names: args.names,
+      links: args.links,
       log: consoleLog(args),
     });
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => void node.stop());

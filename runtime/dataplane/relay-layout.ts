@@ -116,8 +116,9 @@ export const RelayState = struct("relay_state", {
   lost: "u64le", //       88 1/256: share of the neighbour's questions that we miss, to be told to it
   smoothed: "u64le", //   96 round trip, ns, as RFC 6298 smooths it
   jitter: "u64le", //    104 of the round trip, ns, as RFC 3550 smooths it
-  reserved: reserved(16), // two cache lines each
-}); //                  128 bytes
+  terms: "u64le", //     112 HELLO_TERMS of its interface here, to be told to the neighbour
+  capped: "u64le", //    120 not 0 where nothing but control may go over it, by either end's terms
+}); //                  128 bytes: two cache lines each
 
 /** Added to `rank` when a path that was silent is answered over again: it comes behind the others until it has proven itself. */
 export const RELAY_RETURNED = 256;

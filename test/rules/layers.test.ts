@@ -13,7 +13,7 @@ const LAYERS = [
   ["api"],
   ["system.io.ts", "membership.ts"],
   ["methods.ts"],
-  ["policing.io.ts", "naming.io.ts", "discovering.io.ts", "storing.io.ts"],
+  ["policing.io.ts", "naming.io.ts", "discovering.io.ts", "storing.io.ts", "linking.io.ts"],
   ["node.ts"],
   ["joining.io.ts"],
   ["cli"],

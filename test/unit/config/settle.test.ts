@@ -45,6 +45,7 @@ describe("precedence", () => {
       relay: "auto",
       discovery: true,
       quietOn: [],
+      links: [],
       policy: "enforce",
       names: "auto",
     });
@@ -85,7 +86,7 @@ describe("what is wrong is refused with its place and what was expected", () => 
     ["prot", "did you mean port?"],
     [
       "colour",
-      "the settings are json, state-dir, log-level, port, interface, device, mtu, workers, relay, discovery, quiet-on, policy, names",
+      "the settings are json, state-dir, log-level, port, interface, device, mtu, workers, relay, discovery, quiet-on, links, policy, names",
     ],
   ])("the unknown key %s", (key, hint) => {
     expect(() => fromFile(FILE, { [key]: 1 }, SETTINGS)).toThrow(
