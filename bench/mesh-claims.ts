@@ -31,6 +31,27 @@ export const MESH_CLAIMS: readonly Claim[] = [
     atMost: 50,
   },
   {
+    id: "subnet/kill",
+    says: "longest time without an answer from a subnet, pinged 100 times a second, when its gateway is killed and another announces it too, median",
+    file: "bench/subnet.bench.ts",
+    unit: "ms",
+    atMost: 1000,
+  },
+  {
+    id: "subnet/freeze",
+    says: "the same when the gateway's daemon is stopped",
+    file: "bench/subnet.bench.ts",
+    unit: "ms",
+    atMost: 1000,
+  },
+  {
+    id: "subnet/cut",
+    says: "the same when the gateway's wire to the underlay falls silent",
+    file: "bench/subnet.bench.ts",
+    unit: "ms",
+    atMost: 1000,
+  },
+  {
     id: "mesh-start/pair/known",
     says: "second gateway up to first overlay answer, it knows the first and where it was, median",
     file: "bench/mesh-start.bench.ts",

@@ -29,6 +29,7 @@
 #define HELLO_ASK 1
 #define HELLO_ANSWER 2
 #define HELLO_CONFIRM 3
+#define HELLO_STILL 128
 #define HELLO_TICK_SHIFT 10
 #define HELLO_TIME_BITS 34
 #define HELLO_TERMS_BITS 2
@@ -103,6 +104,7 @@
 #define RELAY_MAX_DESTINATIONS 16384
 #define RELAY_MAX_DEVICES 256
 #define RELAY_RETURNED 256
+#define RELAY_CLOSED 256
 #define RELAY_DEVICE_TC 1
 #define RELAY_DEVICE_XDP 2
 #define MESH_IN 0
@@ -124,12 +126,14 @@
 #define MESH_STATE_CLOSING 2
 #define POLICY_FLAG_ENFORCE 1
 #define POLICY_FLAG_DEFAULT_ALLOW 2
+#define POLICY_FLAG_SUBNETS 4
 #define POLICY_PROBES_MAX 8
 #define POLICY_ROW_WORDS 16
 #define POLICY_ROWS_MAX 65536
 #define POLICY_LEAF 2147483648u
 #define POLICY_LEAF_ALLOWS 1073741824u
 #define POLICY_LEAF_NUMBER 1073741823u
+#define POLICY_OWN_LEAF 4294967295u
 
 struct sealed_header {
 	__u8 type;
@@ -342,8 +346,8 @@ struct relay_state {
 	__u64 lost;
 	__u64 smoothed;
 	__u64 jitter;
+	__u64 still;
 	__u64 terms;
-	__u64 capped;
 };
 LAYOUT_ASSERT(sizeof(struct relay_state) == 128, "relay_state");
 LAYOUT_ASSERT(offsetof(struct relay_state, until) == 0, "relay_state.until");
@@ -360,8 +364,8 @@ LAYOUT_ASSERT(offsetof(struct relay_state, received) == 80, "relay_state.receive
 LAYOUT_ASSERT(offsetof(struct relay_state, lost) == 88, "relay_state.lost");
 LAYOUT_ASSERT(offsetof(struct relay_state, smoothed) == 96, "relay_state.smoothed");
 LAYOUT_ASSERT(offsetof(struct relay_state, jitter) == 104, "relay_state.jitter");
-LAYOUT_ASSERT(offsetof(struct relay_state, terms) == 112, "relay_state.terms");
-LAYOUT_ASSERT(offsetof(struct relay_state, capped) == 120, "relay_state.capped");
+LAYOUT_ASSERT(offsetof(struct relay_state, still) == 112, "relay_state.still");
+LAYOUT_ASSERT(offsetof(struct relay_state, terms) == 120, "relay_state.terms");
 
 struct relay_destination {
 	__u32 primary;
@@ -402,6 +406,14 @@ LAYOUT_ASSERT(offsetof(struct policy_header, udp_ms) == 36, "policy_header.udp_m
 LAYOUT_ASSERT(offsetof(struct policy_header, other_ms) == 40, "policy_header.other_ms");
 LAYOUT_ASSERT(offsetof(struct policy_header, members) == 44, "policy_header.members");
 LAYOUT_ASSERT(offsetof(struct policy_header, own) == 48, "policy_header.own");
+
+struct policy_subnets {
+	__u32 root;
+	__u8 reserved[60];
+};
+LAYOUT_ASSERT(sizeof(struct policy_subnets) == 64, "policy_subnets");
+LAYOUT_ASSERT(offsetof(struct policy_subnets, root) == 0, "policy_subnets.root");
+LAYOUT_ASSERT(offsetof(struct policy_subnets, reserved) == 4, "policy_subnets.reserved");
 
 struct policy_member {
 	__u8 address[16];

@@ -156,37 +156,34 @@ static __always_inline int follow_first(const struct policy_header *policy, cons
 	return PASS;
 }
 
-/* A new policy judges the flow as its first packet would be judged now. Returns whether it may go on. */
-static __always_inline int judge_again(void *table, const struct policy_header *policy, const struct mesh_packet *packet,
-				       struct mesh_flow *flow, struct judged *judged)
+/* What the rules are asked about: the packet, or the first packet of the flow that it belongs to, which a new policy judges again. */
+static __always_inline __u32 asked(const struct mesh_packet *packet, const struct mesh_flow *flow)
 {
 	const struct mesh_flow_key *key = &packet->key;
-	__u32 port = has_ports(key->protocol) ? (flow->opener == MESH_IN ? key->local_port : key->remote_port) : 0;
 
-	judged->leaf = decide(table, policy, flow->opener, key, (__u32)key->protocol << 16 | port, &judged->drop);
-	if (judged->drop)
-		return 0;
-	flow->leaf = judged->leaf;
-	flow->generation = policy->generation;
-	return 1;
+	if (!flow)
+		return packet->rule_key;
+	return (__u32)key->protocol << 16 | (!has_ports(key->protocol) ? 0 : flow->opener == MESH_IN ? key->local_port : key->remote_port);
 }
 
-static __always_inline int go_on(void *table, const struct policy_header *policy, const struct mesh_packet *packet, struct mesh_flow *flow,
-				 struct judged *judged)
+static __always_inline void go_on(const struct mesh_packet *packet, struct mesh_flow *flow, struct judged *judged)
 {
-	if (flow->generation != policy->generation && !judge_again(table, policy, packet, flow, judged)) {
-		bpf_map_delete_elem(&mesh_flows, &packet->key);
-		return deny(policy, packet, judged);
-	}
 	judged->leaf = flow->leaf;
-	if (packet->kind != MESH_ERROR) {
-		add(flow, judged);
-		if (judged->direction != flow->opener && !(flow->state & MESH_STATE_ANSWERED))
-			flow->state |= MESH_STATE_ANSWERED;
-		if (packet->tcp_flags & (TCP_FIN | TCP_RST))
-			flow->state |= MESH_STATE_CLOSING;
-	}
-	return allow(policy, packet, judged);
+	if (packet->kind == MESH_ERROR)
+		return;
+	add(flow, judged);
+	if (judged->direction != flow->opener && !(flow->state & MESH_STATE_ANSWERED))
+		flow->state |= MESH_STATE_ANSWERED;
+	if (packet->tcp_flags & (TCP_FIN | TCP_RST))
+		flow->state |= MESH_STATE_CLOSING;
+}
+
+static __always_inline const struct policy_header *policy_in_force(void)
+{
+	__u32 zero = 0;
+	void *table = bpf_map_lookup_elem(&mesh_policy, &zero);
+
+	return table ? (const void *)policy_row(table, 0) : 0;
 }
 
 static __always_inline int filter(struct __sk_buff *skb, __u32 direction)
@@ -195,13 +192,10 @@ static __always_inline int filter(struct __sk_buff *skb, __u32 direction)
 	struct judged judged = { .direction = direction };
 	const struct policy_header *policy;
 	struct mesh_flow *flow;
-	__u32 zero = 0, problem;
-	void *table;
+	__u32 problem;
+	__u64 verdict;
 
-	table = bpf_map_lookup_elem(&mesh_policy, &zero);
-	if (!table)
-		return DROP;
-	policy = bpf_map_lookup_elem(table, &zero);
+	policy = policy_in_force();
 	if (!policy)
 		return DROP;
 	packet.link = policy->link;
@@ -213,15 +207,37 @@ static __always_inline int filter(struct __sk_buff *skb, __u32 direction)
 	if (packet.part == MESH_LATER)
 		return follow_first(policy, &packet, &judged);
 	flow = packet.kind == MESH_SINGLE ? 0 : bpf_map_lookup_elem(&mesh_flows, &packet.key);
-	if (flow && is_part_of(policy, &packet, flow, &judged))
-		return go_on(table, policy, &packet, flow, &judged);
-	if (packet.kind == MESH_ERROR)
+	if (flow && !is_part_of(policy, &packet, flow, &judged))
+		flow = 0;
+	if (!flow && packet.kind == MESH_ERROR)
 		packet.kind = MESH_SINGLE; /* about no flow of ours */
-	judged.leaf = decide(table, policy, direction, &packet.key, packet.rule_key, &judged.drop);
-	if (judged.drop)
-		return deny(policy, &packet, &judged);
-	if (packet.kind == MESH_OPENS)
+	if (!flow || flow->generation != policy->generation) {
+		verdict = decide(policy->generation, flow ? flow->opener : direction, &packet.key, asked(&packet, flow));
+		if (verdict == VERDICT_REPLACED) {
+			policy = policy_in_force();
+			if (!policy)
+				return DROP;
+			verdict = decide(policy->generation, flow ? flow->opener : direction, &packet.key, asked(&packet, flow));
+		}
+		if (verdict == VERDICT_REPLACED)
+			verdict = VERDICT(POLICY_LEAF, MESH_DROP_STRANGER); /* once more: nobody replaces so often */
+		judged.leaf = VERDICT_LEAF(verdict);
+		judged.drop = VERDICT_DROP(verdict);
+		if (judged.drop) {
+			if (flow)
+				bpf_map_delete_elem(&mesh_flows, &packet.key);
+			return deny(policy, &packet, &judged);
+		}
+	}
+	if (flow) {
+		if (flow->generation != policy->generation) {
+			flow->leaf = judged.leaf;
+			flow->generation = policy->generation;
+		}
+		go_on(&packet, flow, &judged);
+	} else if (packet.kind == MESH_OPENS) {
 		remember(&mesh_flows, policy, &packet.key, &judged);
+	}
 	return allow(policy, &packet, &judged);
 }
 

@@ -131,21 +131,10 @@ static __always_inline int has_local(const struct relay_path *to)
 	return (local->at[0] | local->at[1] | local->at[2] | local->at[3]) != 0;
 }
 
-/*
- * Finds interface and Ethernet addresses of the next hop for packets of `length` bytes from IP on. False when the kernel has none yet,
- * and for a path that must leave by a certain device, which routes do not lead to: then the IP addresses alone are filled in.
- */
-static __always_inline int resolve(void *context, const struct relay_config *own, const struct relay_path *to, __u32 length,
-				   struct bpf_fib_lookup *fib)
+static __always_inline void fill_addresses(struct bpf_fib_lookup *fib, const struct relay_path *to)
 {
 	const struct words32 *local = (const void *)to->local, *remote = (const void *)to->address;
 
-	__builtin_memset(fib, 0, sizeof(*fib));
-	fib->l4_protocol = IPPROTO_UDP;
-	fib->sport = own->port;
-	fib->dport = to->port;
-	fib->tot_len = length;
-	fib->ifindex = LOOPBACK; /* routed as what we send ourselves would be */
 	if (to->family == 4) {
 		fib->family = FAMILY_V4;
 		fib->ipv4_src = local->at[3];
@@ -155,7 +144,29 @@ static __always_inline int resolve(void *context, const struct relay_config *own
 		__builtin_memcpy(fib->ipv6_src, local, sizeof(fib->ipv6_src));
 		__builtin_memcpy(fib->ipv6_dst, remote, sizeof(fib->ipv6_dst));
 	}
-	return !to->device && has_local(to) && bpf_fib_lookup(context, fib, sizeof(*fib), 0) == BPF_FIB_LKUP_RET_SUCCESS;
+}
+
+/*
+ * Finds interface and Ethernet addresses of the next hop for packets of `length` bytes from IP on. False when the kernel has none yet,
+ * and for a path that must leave by a certain device, which routes do not lead to: then the IP addresses alone are filled in.
+ */
+static __always_inline int resolve(void *context, const struct relay_config *own, const struct relay_path *to, __u32 length,
+				   struct bpf_fib_lookup *fib)
+{
+	int found;
+
+	__builtin_memset(fib, 0, sizeof(*fib));
+	fib->l4_protocol = IPPROTO_UDP;
+	fib->sport = own->port;
+	fib->dport = to->port;
+	fib->tot_len = length;
+	fib->ifindex = LOOPBACK; /* routed as what we send ourselves would be */
+	fill_addresses(fib, to);
+	if (to->device || !has_local(to))
+		return 0;
+	found = bpf_fib_lookup(context, fib, sizeof(*fib), 0) == BPF_FIB_LKUP_RET_SUCCESS;
+	fill_addresses(fib, to); /* the lookup leaves the router's there when one is between */
+	return found;
 }
 
 /* One's complement sums of what changed, new minus old: addresses count in the pseudo-header too, the rest does not. */

@@ -62,7 +62,7 @@ RELAY_RULE __u64 relay_standing(const struct relay_tables *tables, const struct 
 	if (!state)
 		return RELAY_NOWHERE;
 	until = RELAY_SHARED(state->until);
-	return (__u32)RELAY_SHARED(state->rank) + (until != 0 && now > until ? RELAY_SILENT : 0) + (RELAY_SHARED(state->capped) ? RELAY_CAPPED : 0);
+	return (__u32)RELAY_SHARED(state->rank) + (until != 0 && now > until ? RELAY_SILENT : 0) + (RELAY_SHARED(state->terms) & RELAY_CLOSED) * (RELAY_CAPPED / RELAY_CLOSED) /* no branch: the verifier follows each */;
 }
 
 /** The path to a neighbour that carries now, and how it stands: the best of those that are not silent, or of all. */
@@ -89,7 +89,7 @@ struct relay_hop {
 	const struct relay_neighbour *to;
 	__u32 number;
 	__u32 path; /* of its paths */
-	__u32 backup; /* the neighbour that stands behind it; 0: none */
+	__u32 turned; /* the neighbour that the frame came from was to be the next */
 	__u64 standing; /* of the path */
 };
 
@@ -99,58 +99,45 @@ RELAY_RULE const struct relay_path *relay_path_of(const struct relay_hop *hop) {
 /**
  * The neighbour that frames for this label go to: the primary; the backup while the primary is silent or gone. When both are
  * silent the primary, unless its cap is reached, since a hop that may be alive is better than none. False when there is none at all.
+ *
+ * What came from the neighbour `from` (0: from us) and knows no backup goes back there while the primary is silent, by which that neighbour may
+ * take another way before anybody has told it; and what the primary itself gives back goes over the backup.
  */
-RELAY_RULE int relay_route(const struct relay_tables *tables, __u64 label, __u64 now, struct relay_hop *hop)
+RELAY_RULE int relay_route(const struct relay_tables *tables, __u64 label, __u32 from, __u64 now, struct relay_hop *hop)
 {
 	const struct relay_destination *route = relay_find_destination(tables, label);
 	const struct relay_neighbour *other;
-	__u32 path;
+	__u64 standing;
+	__u32 path, second;
 
+	hop->turned = 0;
 	if (!route)
 		return 0;
 	hop->number = route->primary;
-	hop->backup = route->backup;
+	second = route->backup;
+	if (from && hop->number == from) {
+		hop->turned = 1;
+		hop->number = second;
+		second = 0;
+	}
 	hop->to = relay_find_neighbour(tables, hop->number);
+	if (!second && !hop->turned && hop->to)
+		second = from;
 	hop->standing = hop->to ? relay_choose(tables, hop->to, now, &hop->path) : RELAY_NOWHERE;
 	if (hop->standing < RELAY_SILENT)
 		return 1;
-	other = relay_find_neighbour(tables, route->backup);
+	other = relay_find_neighbour(tables, second);
 	if (other) {
-		__u64 standing = relay_choose(tables, other, now, &path);
-
+		standing = relay_choose(tables, other, now, &path);
 		if (standing < RELAY_SILENT || !hop->to || (hop->standing >= RELAY_CAPPED && standing < RELAY_CAPPED)) {
-			hop->number = route->backup;
-			hop->backup = 0;
+			hop->turned = from && route->backup == from;
+			hop->number = second;
 			hop->to = other;
 			hop->path = path;
 			hop->standing = standing;
 		}
 	}
 	return hop->to != 0;
-}
-
-/**
- * What becomes of a frame from the neighbour `from` that `hop` leads on. When nobody there lives it goes back, by which the neighbour may
- * take another way before anybody has told it; and what the primary gives back goes over the backup, or nowhere.
- */
-RELAY_RULE __u32 relay_turn(const struct relay_tables *tables, __u32 from, __u64 now, struct relay_hop *hop)
-{
-	const struct relay_neighbour *to;
-	__u32 number, path;
-
-	if (hop->number == from)
-		number = hop->backup;
-	else if (hop->standing >= RELAY_SILENT)
-		number = from;
-	else
-		return RELAY_VERDICT_FORWARD;
-	to = relay_find_neighbour(tables, number);
-	if (!to || relay_choose(tables, to, now, &path) >= RELAY_SILENT)
-		return hop->number == from ? RELAY_VERDICT_LOOP : hop->standing >= RELAY_CAPPED ? RELAY_VERDICT_NO_ROUTE : RELAY_VERDICT_FORWARD;
-	hop->number = number;
-	hop->to = to;
-	hop->path = path;
-	return RELAY_VERDICT_FORWARD;
 }
 
 /** What becomes of a frame with these words; `hop` is where to, when the verdict is RELAY_VERDICT_FORWARD. `now` in ns. */
@@ -170,12 +157,23 @@ RELAY_RULE __u32 relay_decide(const struct relay_tables *tables, const struct re
 		return RELAY_VERDICT_DELIVER;
 	if (ttl == 1)
 		return RELAY_VERDICT_EXPIRED;
-	if (!relay_route(tables, words->destination, now, hop))
+#ifdef RELAY_STRAIGHT /* the verifier does not follow all of it within its limits */
+	if (!relay_route(tables, words->destination, 0, now, hop))
 		return RELAY_VERDICT_NO_ROUTE;
-	return relay_turn(tables, session->neighbour, now, hop);
+	if (hop->number == session->neighbour)
+		return RELAY_VERDICT_LOOP;
+	return hop->standing >= RELAY_CAPPED ? RELAY_VERDICT_NO_ROUTE : RELAY_VERDICT_FORWARD;
+#endif
+	if (!relay_route(tables, words->destination, session->neighbour, now, hop))
+		return hop->turned ? RELAY_VERDICT_LOOP : RELAY_VERDICT_NO_ROUTE;
+	if (hop->turned && (hop->number == session->neighbour || hop->standing >= RELAY_SILENT))
+		return RELAY_VERDICT_LOOP;
+	return hop->standing >= RELAY_CAPPED ? RELAY_VERDICT_NO_ROUTE : RELAY_VERDICT_FORWARD;
 }
 
-RELAY_RULE __u8 hello_kind(const struct relay_words *words) { return (__u8)(words->head >> 8); }
+RELAY_RULE __u8 hello_kind(const struct relay_words *words) { return (__u8)(words->head >> 8) & (HELLO_STILL - 1); }
+/** Whether who sends it says that its daemon stands still. */
+RELAY_RULE int hello_is_still(const struct relay_words *words) { return ((__u8)(words->head >> 8) & HELLO_STILL) != 0; }
 RELAY_RULE __u16 hello_patience(const struct relay_words *words) { return (__u16)(words->head >> 16); }
 
 /* The parts of a question, from the lowest bits up: its number, the share of lost ones, the link, its terms, the time. */
@@ -185,6 +183,7 @@ RELAY_RULE __u16 hello_patience(const struct relay_words *words) { return (__u16
 #define HELLO_TIME_AT (HELLO_TERMS_AT + HELLO_TERMS_BITS)
 #define HELLO_PART(question, name) ((question) >> HELLO_##name##_AT & ((1ULL << HELLO_##name##_BITS) - 1))
 #define HELLO_NUMBER_AT 0
+#define HELLO_STILL_AFTER 500000000ULL /* ns without a sign of our own threads; they give one every 100 ms */
 #define HELLO_TIMES (1ULL << HELLO_TIME_BITS)
 #define HELLO_REMEMBERED (2ULL << (30 - HELLO_TICK_SHIFT)) /* ticks, about 2 s: a question that is older than another by this is none from a new place */
 
@@ -365,6 +364,14 @@ RELAY_RULE int hello_heard(const struct relay_tables *tables, struct relay_state
 	return 1;
 }
 
+/** Whether our own threads have given no sign for so long that what is for us is lost. `own` is state 0. */
+RELAY_RULE int relay_stands_still(const struct relay_state *own, __u64 now)
+{
+	__u64 sign = RELAY_SHARED(own->asked);
+
+	return sign != 0 && now > sign && now - sign > HELLO_STILL_AFTER;
+}
+
 /** What becomes of a neighbour's hello; `reply` is what it is sent when the verdict is RELAY_VERDICT_REPLY. `now` in ns. */
 RELAY_RULE __u32 hello_take(const struct relay_tables *tables, const struct relay_words *words, __u64 now, const struct relay_hop *hop,
 			    struct relay_words *reply)
@@ -372,20 +379,25 @@ RELAY_RULE __u32 hello_take(const struct relay_tables *tables, const struct rela
 	const struct relay_path *path = relay_path_of(hop);
 	struct relay_state *own = relay_find_state(tables, 0), *state = relay_find_state(tables, path->state);
 	__u16 patience = hello_patience(words);
-	__u8 kind = hello_kind(words);
+	__u8 kind = hello_kind(words), still;
 
 	if (!own || !state)
 		return RELAY_VERDICT_NO_ROUTE;
+	if (kind != HELLO_CONFIRM)
+		hello_count(state, kind == HELLO_ASK ? words->destination : words->source);
+	if (kind != HELLO_ASK) {
+		if (!hello_heard(tables, state, kind == HELLO_ANSWER ? words->destination : words->source, patience, now))
+			return RELAY_VERDICT_STALE;
+		RELAY_SHARED(state->still) = hello_is_still(words);
+	}
 	if (kind == HELLO_CONFIRM)
-		return hello_heard(tables, state, words->source, patience, now) ? RELAY_VERDICT_HEARD : RELAY_VERDICT_STALE;
-	hello_count(state, kind == HELLO_ASK ? words->destination : words->source);
-	if (kind == HELLO_ANSWER && !hello_heard(tables, state, words->destination, patience, now))
-		return RELAY_VERDICT_STALE;
+		return RELAY_VERDICT_HEARD;
 	if (now > RELAY_SHARED(own->until))
 		return RELAY_VERDICT_LEASE_OVER;
+	still = relay_stands_still(own, now) ? HELLO_STILL : 0;
 	if (kind == HELLO_ASK)
-		hello_write(reply, HELLO_ANSWER, patience, words->destination, hello_question(tables, path, now), hop->to);
+		hello_write(reply, HELLO_ANSWER | still, patience, words->destination, hello_question(tables, path, now), hop->to);
 	else
-		hello_write(reply, HELLO_CONFIRM, patience, words->destination, words->source, hop->to);
+		hello_write(reply, HELLO_CONFIRM | still, patience, words->destination, words->source, hop->to);
 	return RELAY_VERDICT_REPLY;
 }

@@ -30,6 +30,7 @@ import {
   MeshFlowKey,
 } from "../runtime/dataplane/mesh-layout.ts";
 import {
+  RELAY_CLOSED,
   RELAY_DEVICE,
   RELAY_LIMITS,
   RELAY_RETURNED,
@@ -46,6 +47,7 @@ import {
   FragmentHeader,
   HELLO,
   HELLO_BITS,
+  HELLO_STILL,
   HELLO_TERMS,
   HelloFrame,
   MAX_DATAGRAM,
@@ -56,7 +58,14 @@ import {
   WIRE_VERSION,
 } from "../runtime/mesh/frame.ts";
 import { Acknowledge, CookieReply, MESSAGE } from "../runtime/mesh/handshake/message.ts";
-import { PolicyHeader, PolicyMember, PROBES_MAX, TABLE_FLAG } from "../runtime/policy/table.ts";
+import {
+  OWN_LEAF,
+  PolicyHeader,
+  PolicyMember,
+  PolicySubnets,
+  PROBES_MAX,
+  TABLE_FLAG,
+} from "../runtime/policy/table.ts";
 import { LEAF, LEAF_ALLOWS, LEAF_NUMBER, ROW_WORDS, ROWS_MAX } from "../runtime/policy/trie.ts";
 
 export const LAYOUT_PATH = join(import.meta.dir, "../bpf/layout.gen.h");
@@ -126,7 +135,7 @@ export function layoutHeader(): string {
     `#define MESSAGE_F1 ${MESSAGE.f1}`,
     ...constants("FRAME_", FRAME),
     ...constants("SEALED_FLAG_", SEALED_FLAG),
-    ...constants("HELLO_", HELLO),
+    ...constants("HELLO_", { ...HELLO, still: HELLO_STILL }),
     ...constants("HELLO_", HELLO_BITS),
     ...constants("HELLO_TERMS_", HELLO_TERMS),
     ...INGRESS_VERDICTS.map((name, at) => `#define INGRESS_${upper(name)} ${at}`),
@@ -138,7 +147,7 @@ export function layoutHeader(): string {
     `#define TAG_BYTES_LEAST ${TAG_BYTES_LEAST}`,
     ...RELAY_VERDICTS.map((name, at) => `#define RELAY_VERDICT_${upper(name)} ${at}`),
     `#define RELAY_VERDICTS ${RELAY_VERDICTS.length}`,
-    ...constants("RELAY_", { ...RELAY_LIMITS, returned: RELAY_RETURNED }),
+    ...constants("RELAY_", { ...RELAY_LIMITS, returned: RELAY_RETURNED, closed: RELAY_CLOSED }),
     ...constants("RELAY_DEVICE_", RELAY_DEVICE),
     ...MESH_DIRECTIONS.map((name, at) => `#define MESH_${upper(name)} ${at}`),
     ...MESH_DROPS.map((name, at) => `#define MESH_DROP_${upper(name)} ${at + 1}`),
@@ -147,7 +156,9 @@ export function layoutHeader(): string {
     ...constants("MESH_STATE_", MESH_STATE),
     ...constants("POLICY_FLAG_", TABLE_FLAG),
     ...constants("POLICY_", { probesMax: PROBES_MAX, rowWords: ROW_WORDS, rowsMax: ROWS_MAX }),
-    ...Object.entries({ LEAF, LEAF_ALLOWS, LEAF_NUMBER }).map(([name, value]) => `#define POLICY_${name} ${value}u`),
+    ...Object.entries({ LEAF, LEAF_ALLOWS, LEAF_NUMBER, OWN_LEAF }).map(
+      ([name, value]) => `#define POLICY_${name} ${value}u`,
+    ),
     "",
     structText(SealedHeader),
     "",
@@ -178,6 +189,8 @@ export function layoutHeader(): string {
     structText(RelayDestination),
     "",
     structText(PolicyHeader),
+    "",
+    structText(PolicySubnets),
     "",
     structText(PolicyMember),
     "",

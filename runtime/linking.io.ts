@@ -6,9 +6,10 @@ import type { Log } from "./base/log.ts";
 import { minutes } from "./base/time.ts";
 import { type LinkTerms, linkTermsOf } from "./config/link-terms.ts";
 import type { Addon } from "./dataplane/addon.io.ts";
-import { Measured } from "./dataplane/carried.ts";
+import { Carried, Measured } from "./dataplane/carried.ts";
 import { counted, type DayCount, limitOf } from "./dataplane/day-count.ts";
 import type { DataPlane, LinkView } from "./dataplane/port.ts";
+import type { DataPlaneEvent } from "./mesh/types.ts";
 import type { OwnHome } from "./provisioning/home.io.ts";
 import { systemClock } from "./system.io.ts";
 
@@ -24,6 +25,7 @@ export class Linking {
   readonly #meter: Meter | undefined;
   readonly #log: Log;
   readonly #counts: Map<string, DayCount>;
+  readonly #carried = new Carried();
   readonly #measured = new Measured();
   #set = "";
   #saveAt = systemClock.now() + KEPT;
@@ -54,11 +56,16 @@ export class Linking {
     return new Linking(home, plane, terms, meter, log, new Map(counts.map((c) => [c.interface, c])));
   }
 
-  /** From time to time: what has changed of links, for the core. */
-  look(): ReturnType<Measured["look"]> {
+  /** From time to time: what has changed of links and sessions, for the core. */
+  look(): DataPlaneEvent[] {
     this.#count();
     if (systemClock.now() >= this.#saveAt) void this.#save();
-    return this.#measured.look(this.#plane.links());
+    const links = this.#measured.look(this.#plane.links());
+    const sessions = this.#carried.look(this.#plane.stats().sessions);
+    return [
+      ...(links.length > 0 ? [{ type: "measured", links } as const] : []),
+      ...(sessions.length > 0 ? [{ type: "carried", sessions } as const] : []),
+    ];
   }
 
   methods(nameAt: (address: string) => string): Readonly<Record<string, Handler>> {

@@ -5,7 +5,8 @@ import { type VerifiedChain, verifyChain } from "./identity/chain.ts";
 import type { NodeKeys } from "./identity/keys.ts";
 import type { Roster } from "./identity/roster.ts";
 import type { Membership } from "./mesh/handshake/ports.ts";
-import type { Home } from "./provisioning/home.io.ts";
+import type { Issuer } from "./provisioning/admission.ts";
+import type { Home, OwnHome } from "./provisioning/home.io.ts";
 import type { InviteBook } from "./provisioning/invite-book.ts";
 
 /** What a membership is when it is loaded and verified. */
@@ -37,3 +38,21 @@ export async function loadMembership(home: Home, provider: CryptoProvider): Prom
   const membership = { meshId: roster.meshId, ...member, certificateHash: provider.sha256(chain.leaf.encoded) };
   return { keys, membership, chain, roster, book: await home.invites(), epoch: await home.epoch() };
 }
+
+/** This gateway as one that admits others. */
+export const issuerOf = (
+  home: OwnHome,
+  crypto: CryptoProvider,
+  { keys, chain, roster, book }: Loaded,
+  unix: () => number,
+): Issuer => ({
+  crypto,
+  member: { keys, chain },
+  roster,
+  book,
+  now: () => Math.max(unix(), roster.time.now),
+  persist: async () => {
+    await home.saveInvites(book);
+    await home.saveRoster(roster);
+  },
+});

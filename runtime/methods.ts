@@ -1,4 +1,6 @@
 /** What the control socket answers: the methods that the command line calls, over the parts that the node has built. */
+import { showMembers } from "./api/members.ts";
+import { showNetcheck } from "./api/netcheck.ts";
 import type { Json, JsonObject } from "./api/protocol.ts";
 import { type RoutesPort, showGraph, showRoutes } from "./api/routes.ts";
 import type { Handler } from "./api/server.io.ts";
@@ -15,7 +17,7 @@ import { overlayPrefix } from "./identity/address.ts";
 import { revokeByMember } from "./identity/revocation.ts";
 import type { Member, Roster } from "./identity/roster.ts";
 import type { Loaded } from "./membership.ts";
-import type { Edge, MeshCommand, PeerView, Way } from "./mesh/types.ts";
+import type { Edge, MeshCommand, PeerView, Reachability, Way } from "./mesh/types.ts";
 import type { Issuer } from "./provisioning/admission.ts";
 import { createInvite } from "./provisioning/create-invite.ts";
 
@@ -40,6 +42,8 @@ export interface ControlPort {
   discovery(): { readonly on: readonly string[]; readonly reason: string };
   /** Who answers for the names of members. */
   readonly naming: { view(): JsonObject };
+  /** Records. */
+  readonly syncing: { view(): JsonObject };
   /** Whether a service manager watches over us. */
   readonly supervised: boolean;
   /** Why this gateway is no member any more, as far as it was told. */
@@ -47,6 +51,7 @@ export interface ControlPort {
   readonly random: RandomBytes;
   wayTo(address: string): Way | undefined;
   links(): readonly Edge[];
+  reachability(): Reachability | undefined;
   /** What happened since the event of that number. */
   events(after: number | undefined): Json;
   command(command: MeshCommand): Promise<void>;
@@ -64,12 +69,14 @@ export const controlMethods = (port: ControlPort): Readonly<Record<string, Handl
     const show = (p: PeerView): JsonObject => showPeer(p, totals.get(p.address) ?? NO_TRAFFIC, links.get(p.address));
     return { peers: port.peers().map((p) => ({ ...show(p), via: via(p) })) };
   },
+  members: async () => showMembers(port.loaded.roster, port.address, port.peers()),
   invite: (p) => invite(port, p),
   invites: async () => ({ invites: port.loaded.book.list().map((i) => showInvite(i, port.issuer.now())) }),
   "revoke-invite": (p) => revokeInvite(port, p),
   routes: async () => showRoutes(routesPort(port)),
   events: async ({ after }) => port.events(typeof after === "number" ? after : undefined),
   graph: async () => showGraph(routesPort(port)),
+  netcheck: async () => netcheck(port),
   ping: (p) => ping(port, p),
   rekey: (p) => rekey(port, p),
   member: async (p) => showMember(memberNamed(port.loaded.roster, String(p.peer))),
@@ -81,8 +88,14 @@ function routesPort({ loaded, address, peers, wayTo, links }: ControlPort): Rout
   return { self, peers, wayTo, links, nameAt: (at) => (at === address ? self.name : nameAt(loaded.roster, at)) };
 }
 
+function netcheck({ plane, peers, discovery, reachability }: ControlPort): Json {
+  const reached = reachability() ?? { own: [], nat: [], observed: [] };
+  return showNetcheck({ port: plane.port, peers: peers(), discovery: discovery(), reachability: reached });
+}
+
 function status(port: ControlPort): Json {
-  const { loaded, plane, provider, address, uptime, peers, counters, policing, naming, expelled, supervised } = port;
+  const { loaded, plane, provider, address, uptime, peers, counters, policing, naming, syncing, expelled, supervised } =
+    port;
   const { chain, roster, membership, keys } = loaded;
   const { sent, received, drops } = plane.stats();
   const prefix = overlayPrefix(membership.meshId);
@@ -104,6 +117,7 @@ function status(port: ControlPort): Json {
     traffic: { sent, received, drops: { ...drops, ...policing.drops() } },
     policy: policing.view(),
     names: naming.view(),
+    sync: syncing.view(),
     admission: { ...plane.admission },
     discovery: { ...port.discovery() },
     counters: counters(),
@@ -119,6 +133,7 @@ async function invite(port: ControlPort, p: JsonObject): Promise<Json> {
     uses: p.uses as number | undefined,
     lifetime: p.lifetime as number | undefined,
     name: p.name as string | undefined,
+    subnets: p.subnets as readonly string[] | undefined,
   };
   const own = port.underlay().map((address) => ({ address, port: port.plane.port }));
   const named = endpoints.length > 0 ? endpoints : own;

@@ -1,5 +1,7 @@
 /** Composition root: builds the parts of a running gateway, joins their ports, and feeds the core one event at a time. */
+import { join } from "node:path";
 import { EventLog } from "./api/event-log.ts";
+import { Pings } from "./api/pings.io.ts";
 import { type ControlServer, type Handler, serveControl } from "./api/server.io.ts";
 import { type TransferApi, transferApi } from "./api/transfer.io.ts";
 import { feedWatchdog, watchdogPeriod } from "./api/watchdog.io.ts";
@@ -8,35 +10,30 @@ import { EventQueue } from "./base/event-queue.ts";
 import type { Log } from "./base/log.ts";
 import { Meter } from "./base/meter.ts";
 import { seconds } from "./base/time.ts";
+import type { MqttOptions } from "./brokering.io.ts";
 import { type CryptoChoice, chooseProvider } from "./crypto/choose.ts";
-import {
-  type InterfaceWatch,
-  ingressObject,
-  loadAddon,
-  meshObject,
-  relayObjects,
-  steeringObject,
-} from "./dataplane/addon.io.ts";
-import { Carried } from "./dataplane/carried.ts";
-import { type NativeDataPlane, openNative, wireRates } from "./dataplane/native.io.ts";
+import { openDataPlane } from "./data-path.io.ts";
+import { type InterfaceWatch, loadAddon } from "./dataplane/addon.io.ts";
 import { PeerTraffic } from "./dataplane/peer-traffic.ts";
 import type { DataPlane, DataPlaneHandlers, DataPlaneOptions } from "./dataplane/port.ts";
-import { HOOKS, type RelayMode } from "./dataplane/relay-attach.ts";
+import type { RelayMode } from "./dataplane/relay-attach.ts";
 import { interfaces, underlayAddresses, watchUnderlay } from "./dataplane/underlay.io.ts";
-import { openUserspace } from "./dataplane/userspace.io.ts";
 import { Discovering, type DiscoveringOptions } from "./discovering.io.ts";
 import { OVERLAY_PREFIX_LENGTH, overlayAddress } from "./identity/address.ts";
 import { Linking } from "./linking.io.ts";
-import { type Loaded, loadMembership } from "./membership.ts";
+import { issuerOf, type Loaded, loadMembership } from "./membership.ts";
 import { Mesh } from "./mesh/mesh.ts";
 import { MESH_SETTINGS } from "./mesh/ports.ts";
-import type { MeshAction, MeshEvent, MeshNotice } from "./mesh/types.ts";
+import type { MeshAction, MeshCommand, MeshEvent, MeshNotice } from "./mesh/types.ts";
 import { controlMethods, memberNamed } from "./methods.ts";
 import { type NamesMode, Naming } from "./naming.io.ts";
 import { Policing, type PolicyMode } from "./policing.io.ts";
 import { createAdmission, type Issuer } from "./provisioning/admission.ts";
 import type { OwnHome } from "./provisioning/home.io.ts";
 import { Storing } from "./storing.io.ts";
+import { Subnetting } from "./subnetting.io.ts";
+import { RECORDS } from "./sync/driver.ts";
+import { Syncing } from "./syncing.io.ts";
 import { systemClock, systemRandom } from "./system.io.ts";
 import { Transfers } from "./transfer/transfers.ts";
 
@@ -47,7 +44,6 @@ const CARRIED_AGAIN = seconds(1);
 const LOOK_AT_LEAST = seconds(30);
 
 const TRANSFER = "transfer";
-const PING_PATIENCE = seconds(2);
 
 export interface NodeOptions {
   readonly port: number;
@@ -60,6 +56,9 @@ export interface NodeOptions {
   readonly discovery: DiscoveringOptions;
   readonly names: NamesMode;
   readonly links: readonly string[];
+  readonly announce: readonly string[];
+  readonly masquerade: boolean;
+  readonly mqtt: MqttOptions;
   readonly log: Log;
 }
 
@@ -76,10 +75,11 @@ export class Node {
   readonly #issuer: Issuer;
   readonly #address: string;
   readonly #started = systemClock.now();
-  readonly #pings = new Map<number, (n: Extract<MeshNotice, { kind: "pong" }>) => void>();
+  readonly #pings = new Pings((peer, token) => this.#command({ type: "ping", peer, token }));
   #policing: Policing | undefined;
   #naming: Naming | undefined;
   #linking: Linking | undefined;
+  #subnets: Subnetting | undefined;
   #plane: DataPlane | undefined;
   #mesh: Mesh | undefined;
   #control: ControlServer | undefined;
@@ -87,11 +87,11 @@ export class Node {
   #starve: () => void = () => {};
   #timer: Timer | undefined;
   readonly #storing: Storing;
+  readonly #syncing: Syncing;
   #carried: Timer | undefined;
   #watch: InterfaceWatch | undefined;
   #discovering: Discovering | undefined;
   #stopping: Promise<void> | undefined;
-  #nextPing = 1;
   #expelled: string | undefined;
   readonly #stopped = Promise.withResolvers<void>();
   readonly #transfers = new Transfers(systemRandom, (peer, data) => this.#post(peer, TRANSFER, data));
@@ -107,18 +107,19 @@ export class Node {
     this.#options = options;
     this.#log = options.log;
     this.#storing = new Storing(home, loaded.roster, options.log, (write) => this.#queue.push(write));
-    this.#address = overlayAddress(choice.provider, loaded.membership.meshId, loaded.keys.id);
-    this.#issuer = {
+    this.#syncing = new Syncing({
+      path: home.store,
+      loaded,
+      address: overlayAddress(choice.provider, loaded.membership.meshId, loaded.keys.id),
+      mqtt: options.mqtt,
       crypto: choice.provider,
-      member: { keys: loaded.keys, chain: loaded.chain },
-      roster: loaded.roster,
-      book: loaded.book,
-      now: () => Math.max(systemClock.unix(), loaded.roster.time.now),
-      persist: async () => {
-        await home.saveInvites(loaded.book);
-        await home.saveRoster(loaded.roster);
-      },
-    };
+      meter: this.#meter,
+      log: options.log.part("sync"),
+      peers: () => this.#mesh?.peers(systemClock.now()) ?? [],
+      post: (peer, data) => this.#post(peer, RECORDS, data),
+    });
+    this.#address = overlayAddress(choice.provider, loaded.membership.meshId, loaded.keys.id);
+    this.#issuer = issuerOf(home, choice.provider, loaded, systemClock.unix);
   }
 
   static async start(home: OwnHome, options: NodeOptions): Promise<Node> {
@@ -159,14 +160,16 @@ export class Node {
       systemClock.now(),
     );
     this.#naming = await this.#openNames(this.#plane);
+    this.#subnets = await this.#openSubnets(this.#plane);
+    this.#policing.behind(this.#subnets);
     const uidOf = (fd: number): number | undefined => addon?.peerCredentials(fd).uid;
     this.#control = serveControl(this.#home.socket, this.#methods(), uidOf, this.#log.part("api"));
     await this.#feed({ type: "tick" });
+    this.#syncing.start(this.#plane.device !== undefined);
     this.#discovering = this.#discover(this.#plane.port);
     this.#watch = watchUnderlay(() => void this.#announce());
     await this.#announce(); // after it listens, so that nothing is missed between
-    const carried = new Carried();
-    this.#carried = setInterval(() => this.#noteCarried(carried), CARRIED_AGAIN);
+    this.#carried = setInterval(() => this.#noteCarried(), CARRIED_AGAIN);
     this.#log.info("gateway is up", {
       name: this.#loaded.chain.leaf.name,
       address: this.#address,
@@ -187,11 +190,23 @@ export class Node {
     return Naming.open({ mode: this.#options.names, roster, self, device, meter: this.#meter, log });
   }
 
+  #openSubnets(plane: DataPlane): Promise<Subnetting> {
+    const { announce, masquerade, log } = this.#options;
+    return Subnetting.open({
+      ...{ announce, masquerade, plane, self: this.#address, roster: this.#loaded.roster, addon: loadAddon().addon },
+      memory: join(this.#home.path, "forwarding.json"),
+      wayTo: (gateway) => this.#mesh?.wayTo(gateway),
+      tell: (subnets) => this.#command({ type: "announce", subnets }),
+      log: log.part("subnets"),
+    });
+  }
+
   /** Tells the others where we can be reached: interfaces and addresses come and go. */
   #announce(): Promise<void> {
     const plane = this.#plane as DataPlane;
     const { port } = plane;
     plane.interfacesChanged();
+    void this.#queue.push(async () => await this.#subnets?.changed());
     const all = interfaces();
     this.#discovering?.changed(all);
     const endpoints = underlayAddresses(this.#options.interface, all)
@@ -216,12 +231,8 @@ export class Node {
     });
   }
 
-  #noteCarried(carried: Carried): void {
-    const plane = this.#plane as DataPlane;
-    const sessions = carried.look(plane.stats().sessions);
-    const links = this.#linking?.look() ?? [];
-    if (links.length > 0) void this.#feed({ type: "dataPlane", event: { type: "measured", links } });
-    if (sessions.length > 0) void this.#feed({ type: "dataPlane", event: { type: "carried", sessions } });
+  #noteCarried(): void {
+    for (const event of this.#linking?.look() ?? []) void this.#feed({ type: "dataPlane", event });
   }
 
   /** The service manager, where there is one. */
@@ -253,26 +264,7 @@ export class Node {
         void this.#feed({ type: "dataPlane", event });
       },
     };
-    if (options.device === undefined) return await openUserspace(options, handlers);
-    const { addon, reason } = loadAddon();
-    if (!addon) {
-      this.#log.warn("no tunnel: the native addon is not there; control traffic only", { reason });
-      return await openUserspace({ ...options, device: undefined }, handlers);
-    }
-    const relay = { hooks: HOOKS[this.#options.relay], objects: relayObjects() };
-    const objects = { ingress: ingressObject(), steering: steeringObject() };
-    const rates = wireRates(addon.measureAead());
-    const guard = (device: string): void => policing.guard(addon, meshObject(), device);
-    const plane = await openNative(addon, options, handlers, rates, objects, relay, guard);
-    if (!plane.sparse.steered) this.#log.warn("sparse flows wait behind bulk flows", { reason: plane.sparse.reason });
-    this.#sayWhoRelays(plane.kernelRelay);
-    return plane;
-  }
-
-  #sayWhoRelays({ reason, attached }: NativeDataPlane["kernelRelay"]): void {
-    if (reason === "") this.#log.info("the kernel relays frames of others", { on: Object.keys(attached).join(" ") });
-    else if (this.#options.relay !== "userspace")
-      this.#log.warn("the daemon itself relays frames of others", { reason });
+    return await openDataPlane(options, handlers, this.#options.relay, policing, this.#log);
   }
 
   /** Events run one after the other: the core never sees two interleaved. */
@@ -290,6 +282,8 @@ export class Node {
     const mesh = this.#mesh;
     if (!mesh) return;
     const actions = await mesh.handle(event, systemClock.now());
+    for (const action of actions) this.#subnets?.note(action);
+    this.#subnets?.update();
     this.#policing?.update();
     for (const action of actions) await this.#perform(action);
     clearTimeout(this.#timer);
@@ -332,6 +326,7 @@ export class Node {
       case "notice":
         return this.#notice(action.notice);
       case "message":
+        if (action.protocol === RECORDS) return this.#syncing.hear(action.peer, action.data);
         if (action.protocol === TRANSFER) this.#transfers.hear(action.peer, action.data, systemClock.now());
         return this.#transferApi.changed();
     }
@@ -347,14 +342,19 @@ export class Node {
   }
 
   #post(peer: string, protocol: string, data: Uint8Array): void {
-    void this.#feed({ type: "command", command: { type: "post", peer, protocol, data } });
+    this.#command({ type: "post", peer, protocol, data });
+  }
+
+  #command(command: MeshCommand): void {
+    void this.#feed({ type: "command", command });
   }
 
   #notice(notice: MeshNotice): void {
     if (notice.kind === "pong") {
-      this.#pings.get(notice.token)?.(notice);
+      this.#pings.answered(notice);
       return;
     }
+    this.#syncing.notice(notice);
     if (notice.kind === "sessionDown" || notice.kind === "streamReset" || notice.kind === "undelivered") {
       this.#transfers.lost(notice.peer);
       this.#transferApi.changed();
@@ -387,17 +387,19 @@ export class Node {
       peers: () => this.#mesh?.peers(systemClock.now()) ?? [],
       wayTo: (address) => this.#mesh?.wayTo(address),
       links: () => this.#mesh?.links() ?? [],
+      reachability: () => this.#mesh?.reachability(systemClock.now()),
       events: (after) => this.#events.after(after),
       traffic: () => this.#traffic.totals(plane.stats().sessions),
       counters: () => this.#meter.snapshot(),
       policing,
       discovery: () => this.#discovering?.view ?? { on: [], reason: "not started" },
       naming,
+      syncing: this.#syncing,
       supervised: (process.env.NOTIFY_SOCKET ?? "") !== "",
       expelled: () => this.#expelled,
       random: systemRandom,
       command: (command) => this.#feed({ type: "command", command }),
-      ping: (peer) => this.#ping(peer),
+      ping: (peer) => this.#pings.ping(peer),
       saveInvites: () => this.#home.saveInvites(book),
       saveRoster: () => this.#home.saveRoster(roster),
     });
@@ -405,21 +407,13 @@ export class Node {
       setTimeout(() => void this.stop(), 10); // after the answer is out
       return {};
     };
-    const links = this.#linking?.methods((address) => this.#nameAt(address));
-    return { ...own, ...links, ...policing.methods(), ...naming.methods(), ...this.#transferApi.methods, down };
-  }
-
-  /** Milliseconds until the peer's daemon answered; undefined when it does not. */
-  async #ping(peer: string): Promise<number | undefined> {
-    const token = this.#nextPing++;
-    const { promise, resolve } = Promise.withResolvers<number | undefined>();
-    this.#pings.set(token, (pong) => resolve(pong.roundTrip));
-    const timer = setTimeout(() => resolve(undefined), PING_PATIENCE);
-    void this.#feed({ type: "command", command: { type: "ping", peer, token } });
-    const roundTrip = await promise;
-    clearTimeout(timer);
-    this.#pings.delete(token);
-    return roundTrip;
+    const others = {
+      ...naming.methods(),
+      ...this.#subnets?.methods(),
+      ...this.#linking?.methods((a) => this.#nameAt(a)),
+      ...this.#transferApi.methods,
+    };
+    return { ...own, ...policing.methods(), ...others, ...this.#syncing.methods(), down };
   }
 
   /** Says goodbye, closes the data path and everything it put into the kernel. */
@@ -438,8 +432,10 @@ export class Node {
     this.#starve();
     this.#control?.close();
     this.#mesh = undefined;
+    await this.#syncing.close();
     await this.#naming?.close();
     await this.#linking?.close();
+    await this.#subnets?.close();
     await this.#plane?.close();
     this.#policing?.close();
     await this.#storing.save();

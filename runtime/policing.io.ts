@@ -3,7 +3,7 @@ import type { Json, JsonObject } from "./api/protocol.ts";
 import type { Handler } from "./api/server.io.ts";
 import { compare } from "./base/bytes.ts";
 import { messageOf, TrellisError } from "./base/errors.ts";
-import { formatIp, parseIp } from "./base/ip.ts";
+import { formatIp, type Prefix, parseIp } from "./base/ip.ts";
 import type { Log } from "./base/log.ts";
 import { seconds } from "./base/time.ts";
 import type { Addon } from "./dataplane/addon.io.ts";
@@ -12,8 +12,8 @@ import { MeshGuard } from "./dataplane/mesh-guard.io.ts";
 import type { Member, Roster } from "./identity/roster.ts";
 import { memberNamed } from "./methods.ts";
 import { parsePolicy, summaryOf } from "./policy/document.ts";
-import { explain, unknownIn } from "./policy/evaluate.ts";
-import { type Identity, type Policy, protocolName } from "./policy/policy.ts";
+import { evaluate, explain, unknownIn } from "./policy/evaluate.ts";
+import { type Attempt, type Identity, type Policy, type PolicySubnet, protocolName } from "./policy/policy.ts";
 import type { OwnHome } from "./provisioning/home.io.ts";
 
 /** `ignore` starts without what cannot be, or shall not be, enforced. */
@@ -55,6 +55,14 @@ export function identitiesOf(roster: Roster): Identity[] {
 const isBefore = (a: Member, b: Member): boolean =>
   (a.certificate.serial - b.certificate.serial || compare(a.id, b.id)) < 0;
 
+/** What counts as behind gateways: `revision` changes with it. */
+export interface Behind {
+  readonly revision: number;
+  readonly known: readonly { readonly prefix: Prefix; readonly own: boolean; readonly gateways: readonly string[] }[];
+  holding(address: Uint8Array): { readonly own: boolean; readonly gateways: readonly string[] } | undefined;
+}
+const NOTHING: Behind = { revision: 0, known: [], holding: () => undefined };
+
 /** How often new flows are taken from the kernel, and how many are kept for who asks. */
 const EVENTS_EVERY = seconds(1);
 const EVENTS_KEPT = 2_000;
@@ -72,6 +80,7 @@ export class Policing {
   #guard: MeshGuard | undefined;
   /** Why nothing is enforced here. */
   #reason = "there is no overlay device: this gateway carries no IP traffic";
+  #behind = NOTHING;
   #seen = "";
   #timer: Timer | undefined;
   readonly #events: { readonly number: number; readonly event: FlowEvent }[] = [];
@@ -91,6 +100,11 @@ export class Policing {
     const text = await home.policy();
     if (text !== undefined) policing.#stored = readPolicy(text);
     return policing;
+  }
+
+  /** Subnets are judged from the next `update` on. */
+  behind(behind: Behind): void {
+    this.#behind = behind;
   }
 
   /** For the device, before it is up. Throws `policy/unenforceable` when there is a policy that the kernel does not take. */
@@ -114,7 +128,7 @@ export class Policing {
     if ("reason" in guard) return guard;
     let reason: string | undefined;
     try {
-      guard.enforce(this.#wanted, identitiesOf(this.#roster));
+      guard.enforce(this.#wanted, ...this.#around());
       reason = guard.attach(device);
     } catch (thrown) {
       reason = messageOf(thrown);
@@ -149,9 +163,20 @@ export class Policing {
     return policy ? summaryOf(policy.rules.length, policy.fallback) : "none";
   }
 
-  /** Changes whenever another member counts. */
+  /** Whom rules are about: members, and what is behind them. */
+  #around(): readonly [readonly Identity[], readonly PolicySubnet[]] {
+    const members = identitiesOf(this.#roster);
+    const subnets = this.#behind.known.map(({ prefix, own, gateways }) => ({
+      prefix,
+      own,
+      gateways: own ? [] : members.filter((m) => gateways.includes(m.address)),
+    }));
+    return [members, subnets.filter((s) => s.own || s.gateways.length > 0)];
+  }
+
+  /** Changes whenever another member or subnet counts. */
   get #state(): string {
-    return `${this.#roster.revision} ${this.#roster.time.now}`;
+    return `${this.#roster.revision} ${this.#roster.time.now} ${this.#behind.revision}`;
   }
 
   /** After whatever may have changed the roster: who is no member any more is a stranger from the next packet on. */
@@ -159,7 +184,7 @@ export class Policing {
     if (!this.#guard || this.#seen === this.#state) return;
     this.#seen = this.#state;
     try {
-      this.#guard.enforce(this.#wanted, identitiesOf(this.#roster));
+      this.#guard.enforce(this.#wanted, ...this.#around());
     } catch (thrown) {
       this.#seen = "";
       this.#log.error("the policy does not know of a change of members", { error: messageOf(thrown) });
@@ -213,13 +238,14 @@ export class Policing {
   async #set(text: string): Promise<Json> {
     const next = readPolicy(text);
     const guard = this.#guardOrThrow();
-    const members = identitiesOf(this.#roster);
+    const around = this.#around();
+    const [members] = around;
     const before = this.#stored;
-    guard.enforce(next.policy, members);
+    guard.enforce(next.policy, ...around);
     try {
       await this.#home.savePolicy(text);
     } catch (thrown) {
-      guard.enforce(before?.policy, members);
+      guard.enforce(before?.policy, ...around);
       throw thrown;
     }
     this.#stored = next;
@@ -240,7 +266,7 @@ export class Policing {
     const was = this.#stored !== undefined;
     this.#stored = undefined;
     if (this.#guard) {
-      this.#guard.enforce(undefined, identitiesOf(this.#roster));
+      this.#guard.enforce(undefined, ...this.#around());
       this.#reason = "";
     }
     this.#log.info("there is no policy any more: everything is allowed");
@@ -268,13 +294,13 @@ export class Policing {
   #test(p: JsonObject): Json {
     const stored = typeof p.text === "string" ? readPolicy(p.text) : this.#stored;
     const members = identitiesOf(this.#roster);
-    const who = (word: string): Identity => identityOf(this.#roster, members, this.#self, word);
-    const attempt = {
-      from: who(String(p.from)),
-      to: who(String(p.to)),
-      protocol: Number(p.protocol),
-      port: Number(p.port),
-    };
+    const [froms, tos] = [p.from, p.to].map((word) => this.#who(members, String(word))) as [Identity[], Identity[]];
+    const carried = { protocol: Number(p.protocol), port: Number(p.port) };
+    const attempts = froms.flatMap((from) => tos.map((to) => ({ from, to, ...carried })));
+    // Of a subnet's gateways each must be allowed: the one that is not explains it.
+    const policy = stored?.policy;
+    const denied = attempts.find((a) => policy && evaluate(policy, this.#self, a).action === "deny");
+    const attempt = denied ?? (attempts[0] as Attempt);
     const ends = {
       from: shown(attempt.from),
       to: shown(attempt.to),
@@ -300,6 +326,20 @@ export class Policing {
     return { ...ends, here, ...verdict, rule, nearest };
   }
 
+  /** `self`, what `memberNamed` takes, or an address in a subnet: its gateways. Throws `policy/stranger` for an address that nobody has. */
+  #who(members: readonly Identity[], word: string): Identity[] {
+    const ip = parseIp(word);
+    const address = word === "self" ? this.#self : ip ? formatIp(ip) : memberNamed(this.#roster, word).address;
+    const subnet = ip && this.#behind.holding(ip);
+    const behind = subnet?.own ? [this.#self] : (subnet?.gateways ?? []);
+    const own = members.filter((m) => m.address === address);
+    const found = own.length > 0 ? own : members.filter((m) => behind.includes(m.address));
+    if (found.length > 0) return found;
+    throw new TrellisError("policy/stranger", `${word} is no member's address: a policy drops its packets`, {
+      hint: "trellis peers lists the members, trellis routes what is behind them",
+    });
+  }
+
   #flows(): Json {
     const guard = this.#guard;
     if (!guard)
@@ -320,10 +360,18 @@ export class Policing {
   }
 
   #showIds({ remote, local, protocol, localPort, remotePort, echoId, opener, rule, drop }: FlowIds): JsonObject {
-    const peer = this.#roster.byAddress(remote)?.name ?? remote;
+    const peer = this.#nameOf(remote);
     const ports = { localPort: localPort ?? null, remotePort: remotePort ?? null, echoId: echoId ?? null };
     const decided = { rule: rule ?? null, verdict: drop === undefined ? "allowed" : "denied", reason: drop ?? null };
     return { peer, remote, local, protocol: protocolName(protocol), ...ports, opener, ...decided };
+  }
+
+  /** Of a member, or of the gateway that an address is behind. */
+  #nameOf(remote: string): string {
+    const member = this.#roster.byAddress(remote);
+    if (member) return member.name;
+    const [gateway] = this.#behind.holding(parseIp(remote) ?? new Uint8Array(0))?.gateways ?? [];
+    return (gateway && this.#roster.byAddress(gateway)?.name) ?? remote;
   }
 
   #showFlow(flow: Flow): Json {
@@ -341,14 +389,3 @@ export class Policing {
 }
 
 const shown = (who: Identity): string => who.name || who.address;
-
-/** `self`, or what `memberNamed` takes. Throws `policy/stranger` for an address that nobody has. */
-function identityOf(roster: Roster, members: readonly Identity[], self: string, word: string): Identity {
-  const ip = parseIp(word);
-  const address = word === "self" ? self : ip ? formatIp(ip) : memberNamed(roster, word).address;
-  const found = members.find((m) => m.address === address);
-  if (found) return found;
-  throw new TrellisError("policy/stranger", `${word} is no member's address: a policy drops its packets`, {
-    hint: "trellis peers lists the members",
-  });
-}

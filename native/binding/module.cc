@@ -5,6 +5,7 @@ NAPI_MODULE_INIT() {
   trellis::register_tunnel(env, exports);
   trellis::register_system(env, exports);
   trellis::register_interfaces(env, exports);
+  trellis::register_kernel_routes(env, exports);
   trellis::register_multicast(env, exports);
   trellis::register_bpf(env, exports);
   trellis::register_relay(env, exports);

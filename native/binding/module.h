@@ -15,6 +15,8 @@ void register_bpf(napi_env env, napi_value exports);
 /** Interfaces and their changes (interfaces.cc). */
 void register_interfaces(napi_env env, napi_value exports);
 
+/** Routes of the kernel (kernel_routes.cc). */
+void register_kernel_routes(napi_env env, napi_value exports);
 /** Datagrams to everybody on a link (multicast.cc). */
 void register_multicast(napi_env env, napi_value exports);
 

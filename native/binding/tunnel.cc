@@ -121,6 +121,7 @@ napi_value link_object(napi_env env, const LinkCount& link) {
   convert::set(env, object, "cost", double(link.cost));
   convert::set(env, object, "metered", link.metered);
   convert::set(env, object, "capped", link.capped);
+  convert::set(env, object, "still", link.still);
   convert::set(env, object, "lastRoundTripMs", ms(link.round_trip));
   convert::set(env, object, "roundTripMs", ms(link.smoothed));
   convert::set(env, object, "jitterMs", ms(link.jitter));
@@ -412,6 +413,30 @@ napi_value allow(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+/** setSubnet(prefix, gateways) */
+napi_value set_subnet(napi_env env, napi_callback_info info) {
+  const Arguments<2> arguments(env, info);
+  Tunnel* tunnel = tunnel_of(env, arguments.self);
+  if (tunnel == nullptr) return nullptr;
+  const auto prefix = convert::string(env, arguments[0], "prefix");
+  if (!prefix) return nullptr;
+  uint32_t count = 0;
+  if (napi_get_array_length(env, arguments[1], &count) != napi_ok) {
+    convert::refuse(env, "gateways", "an array of overlay addresses");
+    return nullptr;
+  }
+  std::vector<std::string> gateways;
+  for (uint32_t i = 0; i < count; i++) {
+    napi_value item;
+    napi_get_element(env, arguments[1], i, &item);
+    const auto gateway = convert::string(env, item, "gateway");
+    if (!gateway) return nullptr;
+    gateways.push_back(*gateway);
+  }
+  if (!tunnel->set_subnet(*prefix, gateways)) convert::refuse(env, "prefix", "an address and a length, such as 10.1.0.0/16");
+  return nullptr;
+}
+
 /** setRoute(destination, primary, backup): either neighbour may be undefined, both take the route away */
 napi_value set_route(napi_env env, napi_callback_info info) {
   const Arguments<3> arguments(env, info);
@@ -579,6 +604,7 @@ napi_value tunnel_object(napi_env env, const Shared& handle) {
   convert::method(env, object, "removePeer", remove_peer);
   convert::method(env, object, "limitFrames", limit_frames);
   convert::method(env, object, "allow", allow);
+  convert::method(env, object, "setSubnet", set_subnet);
   convert::method(env, object, "setRoute", set_route);
   convert::method(env, object, "renewLease", renew_lease);
   convert::method(env, object, "steer", steer);

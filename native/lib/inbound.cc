@@ -138,7 +138,9 @@ void Inbound::follow(const Endpoint& from) {
 
 void Inbound::deliver(uint8_t* packet, size_t size, bool partial) {
   if (!valid_ip(packet, size)) return counters_.drop(Drop::malformed);
-  if (tables_->routes->find_source(packet) != session_->peer.get()) return counters_.drop(Drop::source);
+  const Owners* source = tables_->routes->find_source(packet);
+  if (source == nullptr || !source->has(session_->peer.get())) return counters_.drop(Drop::source);
+  if (!tables_->routes->takes(packet)) return counters_.drop(Drop::destination);
   if (!device_) return counters_.drop(Drop::no_device);
   if (is_bulk(packet, size) && queue_.should_drop(now_)) return counters_.drop(Drop::slowed);
   if (!coalescer_.add(packet, size, partial)) counters_.drop(Drop::malformed);

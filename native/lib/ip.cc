@@ -12,11 +12,6 @@ constexpr size_t V6_HEADER = 40;
 
 size_t v4_header(const uint8_t* packet) { return size_t{packet[0] & 0xfu} * 4; }
 
-Key load_key(const uint8_t* at, size_t size) {
-  Key key = 0;
-  for (size_t i = 0; i < size; i += 4) key |= Key{load32(at + i)} << (96 - 8 * i);
-  return key;
-}
 
 /** Hop-by-hop and destination options may stand before TCP; anything else hides the transport from us. */
 bool skip_options(const uint8_t* packet, size_t size, uint8_t& next, size_t& offset) {
@@ -31,6 +26,12 @@ bool skip_options(const uint8_t* packet, size_t size, uint8_t& next, size_t& off
 }
 
 }  // namespace
+
+Key load_key(const uint8_t* at, size_t size) {
+  Key key = 0;
+  for (size_t i = 0; i < size; i += 4) key |= Key{load32(at + i)} << (96 - 8 * i);
+  return key;
+}
 
 bool valid_ip(const uint8_t* packet, size_t size) {
   if (size < V4_HEADER) return false;

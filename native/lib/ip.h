@@ -28,6 +28,9 @@ inline bool is_v4(const uint8_t* packet) { return packet[0] >> 4 == 4; }
 /** Whether `packet` is exactly one IPv4 or IPv6 packet: version, header length and total length agree with `size`. */
 bool valid_ip(const uint8_t* packet, size_t size);
 
+/** An address of 4 or 16 bytes. */
+Key load_key(const uint8_t* address, size_t size);
+
 /** Source and destination of a packet for which `valid_ip` holds. */
 Key source_of(const uint8_t* packet);
 Key destination_of(const uint8_t* packet);

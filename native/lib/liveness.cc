@@ -27,6 +27,7 @@ constexpr uint64_t NEVER = 1;              // `until` of a link that was never a
 uint64_t Liveness::turn(const Tables& tables, uint64_t now) {
   const RelayTables& relay = *tables.relay;
   if (relay.states == nullptr) return now + LOOK;
+  std::atomic_ref(relay.states[0].asked).store(now, std::memory_order_relaxed);  // who is answered in our name learns that we run
   if (now >= next_look_) look(tables, now);
   const bool leased = now <= state_field(relay.states[0].until);
   uint64_t next = next_look_;
@@ -54,6 +55,7 @@ void Liveness::look(const Tables& tables, uint64_t now) {
   meet(tables);
   for (auto& [number, watch] : watches_) watch.rate *= RATE_KEPT;
   count_sessions(tables);
+  count_subnets(tables);
   count_relayed(relay);
   read_meters(relay);
   for (auto& [number, watch] : watches_) {
@@ -129,6 +131,24 @@ void Liveness::count_sessions(const Tables& tables) {
   packets_ = std::move(total);
 }
 
+void Liveness::count_subnets(const Tables& tables) {
+  const auto watch_of = [&](const Peer& peer) {
+    return peer.endpoint().direct() ? watches_.find(peer.relay_number.load(std::memory_order_relaxed)) : watches_.end();
+  };
+  for (const auto& owners : tables.routes->owners) {
+    if (owners->peers.size() < 2) continue;
+    double rate = 0;
+    for (const auto& peer : owners->peers) {
+      if (const auto found = watch_of(*peer); found != watches_.end()) rate = std::max(rate, found->second.rate);
+    }
+    for (const auto& peer : owners->peers) {
+      const auto found = watch_of(*peer);
+      if (found == watches_.end()) continue;
+      found->second.rate = rate;
+    }
+  }
+}
+
 uint64_t Liveness::frames_to(const RelayTables& relay, const Watch& watch) {
   uint64_t frames = 0;
   for (const Way& way : watch.ways) frames += state_field(relay.states[way.state].frames);
@@ -179,11 +199,10 @@ LinkTerms Liveness::terms_of(const RelayTables& relay, const Way& way) const {
     if (own->second.metered) said |= HELLO_TERMS_METERED;
     if (capped != capped_.end() && capped->second) said |= HELLO_TERMS_CAPPED;
   }
-  std::atomic_ref(state.terms).store(said, std::memory_order_relaxed);
-  said |= HELLO_PART(state_field(state.newest), TERMS);
-  terms.metered = (said & HELLO_TERMS_METERED) != 0;
-  terms.spent = (said & HELLO_TERMS_CAPPED) != 0;
-  std::atomic_ref(state.capped).store(terms.spent ? 1 : 0, std::memory_order_relaxed);
+  const uint64_t both = said | HELLO_PART(state_field(state.newest), TERMS);
+  terms.metered = (both & HELLO_TERMS_METERED) != 0;
+  terms.spent = (both & HELLO_TERMS_CAPPED) != 0;
+  std::atomic_ref(state.terms).store(said | (terms.spent ? RELAY_CLOSED : 0), std::memory_order_relaxed);
   return terms;
 }
 

@@ -68,6 +68,8 @@ class Liveness {
   void meet(const Tables& tables);
   static void follow(Watch& watch, const relay_neighbour& neighbour);
   void count_sessions(const Tables& tables);
+  /** The gateways of a subnet that several announce stand in for each other. */
+  void count_subnets(const Tables& tables);
   void count_relayed(const RelayTables& relay);
   void add(const RelayTables& relay, uint32_t number, double rate);
   static uint64_t frames_to(const RelayTables& relay, const Watch& watch);

@@ -46,6 +46,7 @@ void Outbound::begin(const Tables& tables, uint64_t releases, int64_t now) {
   tables_ = &tables;
   releases_ = releases;
   now_ = now;
+  owners_ = nullptr;
 }
 
 void Outbound::resume() {
@@ -84,9 +85,22 @@ void Outbound::flush() {
   batch_.clear();
 }
 
+/** Whom the packet goes to: chosen among the gateways of a subnet once in a turn and run. */
+const Peer* Outbound::owner_of(const uint8_t* packet) {
+  const Owners* owners = tables_->routes->find_destination(packet);
+  if (owners == nullptr) return nullptr;
+  if (owners == owners_) return owner_;
+  owners_ = owners;
+  owner_ = first_reached(*tables_->relay, *owners, static_cast<uint64_t>(now_) * 1'000'000);
+  // The first would be used if it had a session: the runtime may make one.
+  if (!owners->peers.empty() && owner_ != owners->peers.front().get() && owners->peers.front()->target().session == nullptr)
+    mailbox_.wanted(owners->peers.front()->id, now_);
+  return owner_;
+}
+
 /** Points `target_` at the session that leads to the packet's destination; false when there is none, or nowhere to send to. */
 bool Outbound::find_target(const uint8_t* packet) {
-  const Peer* peer = tables_->routes->find_destination(packet);
+  const Peer* peer = owner_of(packet);
   if (peer == nullptr || peer != peer_) {
     leave_target();
     if (peer != nullptr) target_ = peer->target();

@@ -45,6 +45,7 @@ class Outbound {
  private:
   void handle(const VnetHeader& vnet, uint8_t* packet, size_t size, int64_t since);
   bool find_target(const uint8_t* packet);
+  const Peer* owner_of(const uint8_t* packet);
   void keep(const VnetHeader& vnet, const uint8_t* packet, size_t size, int64_t since);
   bool take_counters(size_t count, uint64_t& first);
   void seal_single(const VnetHeader& vnet, uint8_t* packet, size_t size);
@@ -74,6 +75,8 @@ class Outbound {
   uint64_t releases_ = 0;
   int64_t now_ = 0;
   int64_t next_answer_ = 0;     // ms
+  const Owners* owners_ = nullptr;  // of the last destination in this turn
+  const Peer* owner_ = nullptr;     // the one of them to send to
   const Peer* peer_ = nullptr;  // whom `target_` belongs to, within this turn
   Target target_;
   Way way_;                     // to its endpoint

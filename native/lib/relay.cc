@@ -70,7 +70,7 @@ bool find_way(const RelayTables& tables, const Receiver& wanted, Load load, uint
     const in6_addr& address = wanted.endpoint.address;
     const uint64_t label = load64(address.s6_addr + 8);
     const bool ours = tables.label != 0 && std::memcmp(&address, tables.prefix.data(), tables.prefix.size()) == 0;
-    if (!ours || !relay_route(&tables, label, now, &hop) || !may_go(hop.standing)) return false;
+    if (!ours || !relay_route(&tables, label, 0, now, &hop) || !may_go(hop.standing)) return false;
     go_through(tables, hop, label, way);
     return true;
   }
@@ -82,7 +82,7 @@ bool find_way(const RelayTables& tables, const Receiver& wanted, Load load, uint
     return true;
   }
   relay_hop other{};
-  if (relay_route(&tables, wanted.label, now, &other) && other.number != wanted.number && is_alive(tables, other, now)) {
+  if (relay_route(&tables, wanted.label, 0, now, &other) && other.number != wanted.number && is_alive(tables, other, now)) {
     go_through(tables, other, wanted.label, way);
     return true;
   }

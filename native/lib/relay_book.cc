@@ -147,12 +147,13 @@ std::vector<LinkCount> RelayBook::links(uint64_t now) const {
     for (const Link& link : links) {
       const relay_state& state = links_.states()[link.state];
       const bool silent = is_silent(state, now);
-      const bool capped = state_field(state.capped) != 0;
+      const bool capped = (state_field(state.terms) & RELAY_CLOSED) != 0;
       const uint64_t standing = static_cast<uint32_t>(state_field(state.rank)) + (silent ? RELAY_SILENT : 0) + (capped ? RELAY_CAPPED : 0);
       const auto cost = costs_.find(link.via);
       const uint64_t terms = state_field(state.terms) | HELLO_PART(state_field(state.newest), TERMS);
       if (standing < best) best = standing, chosen = out.size();
-      out.push_back({peer, link.to, link.via, false, cost == costs_.end() ? 0 : cost->second, (terms & HELLO_TERMS_METERED) != 0, capped, silent, state_field(state.round_trip), state_field(state.smoothed), state_field(state.jitter),
+      out.push_back({peer, link.to, link.via, false, cost == costs_.end() ? 0 : cost->second, (terms & HELLO_TERMS_METERED) != 0, capped, silent,
+                     state_field(state.still) != 0, state_field(state.round_trip), state_field(state.smoothed), state_field(state.jitter),
                      static_cast<uint32_t>(HELLO_PART(state_field(state.newest), LOST)), static_cast<uint32_t>(state_field(state.lost)),
                      state_field(state.frames), state_field(state.bytes)});
     }

@@ -30,6 +30,7 @@ struct LinkCount {
   uint32_t cost;        // of its interface, ms
   bool metered, capped; // by either end's terms
   bool silent;          // nobody answers, or none has yet but at the peer's own endpoint
+  bool still;           // the peer's daemon stands still, by the latest answer; its kernel answers
   uint64_t round_trip;  // ns, of its latest answer; 0 before the first
   uint64_t smoothed, jitter;          // ns
   uint32_t lost_there, lost_here;     // 1/256 of the questions that either end asked lately

@@ -4,7 +4,6 @@
 #include <linux/if_link.h>
 #include <net/if.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 
 #include "endpoint.h"
 
@@ -15,41 +14,9 @@
 namespace trellis {
 namespace {
 
-constexpr uint32_t TCX_INGRESS = 46;  // BPF_TCX_INGRESS: newer than the headers of Debian 12
-constexpr uint32_t FILTER_HANDLE = 1, FILTER_PRIORITY = 0x7472;
-
 /** In the order in which the second object takes them over. */
 constexpr const char* MAPS[] = {"relay_config",  "relay_sessions", "relay_neighbours", "relay_states",
                                 "relay_targets", "relay_devices",  "relay_counters"};
-
-/** BPF_LINK_CREATE by hand: libbpf 1.1 does not know tcx. The link goes with its descriptor. */
-Status create_link(int program, int device, uint32_t type, uint32_t flags, Descriptor& link) {
-  bpf_attr attributes{};
-  attributes.link_create.prog_fd = static_cast<uint32_t>(program);
-  attributes.link_create.target_ifindex = static_cast<uint32_t>(device);
-  attributes.link_create.attach_type = type;
-  attributes.link_create.flags = flags;
-  const long fd = syscall(SYS_bpf, BPF_LINK_CREATE, &attributes, sizeof(attributes));
-  if (fd < 0) return failed("BPF_LINK_CREATE");
-  link = Descriptor(static_cast<int>(fd));
-  return {};
-}
-
-bpf_tc_hook hook_of(int index) {
-  bpf_tc_hook hook{};
-  hook.sz = sizeof(hook);
-  hook.ifindex = index;
-  hook.attach_point = BPF_TC_INGRESS;
-  return hook;
-}
-
-bpf_tc_opts filter_options() {
-  bpf_tc_opts options{};
-  options.sz = sizeof(options);
-  options.handle = FILTER_HANDLE;
-  options.priority = FILTER_PRIORITY;
-  return options;
-}
 
 }  // namespace
 
@@ -86,18 +53,18 @@ Status KernelRelay::map_states() {
   return {};
 }
 
-Status KernelRelay::attach(const std::string& device, RelayHook hook) {
-  Attachment made;
-  made.device = static_cast<int>(if_nametoindex(device.c_str()));
-  if (made.device == 0) return failed("if_nametoindex");
+Status KernelRelay::attach(const std::string& name, RelayHook hook) {
+  const int device = static_cast<int>(if_nametoindex(name.c_str()));
+  if (device == 0) return failed("if_nametoindex");
   if (tc_ == nullptr) return {EBADF, "closed"};
   if (hook == RelayHook::xdp && xdp_ == nullptr) return {ENOTSUP, "relay_xdp"};
-  Status status = hook == RelayHook::tcx   ? create_link(tc_->program(), made.device, TCX_INGRESS, 0, made.link)
-                  : hook == RelayHook::xdp ? create_link(xdp_->program(), made.device, BPF_XDP, XDP_FLAGS_DRV_MODE, made.link)
-                                           : attach_filter(made);
-  if (status.ok()) status = permit(made.device, hook);
+  Attachment made;
+  Status status = hook == RelayHook::tcx   ? TcHook::attach_tcx(tc_->program(), device, TcDirection::in, made.tc)
+                  : hook == RelayHook::xdp ? create_link(xdp_->program(), device, BPF_XDP, XDP_FLAGS_DRV_MODE, made.xdp)
+                                           : TcHook::attach_clsact(tc_->program(), device, TcDirection::in, made.tc);
+  if (status.ok()) status = permit(device, hook);
   if (status.ok()) attachments_.push_back(std::move(made));
-  else detach(made);
+  else made.tc.detach();
   return status;
 }
 
@@ -109,33 +76,8 @@ Status KernelRelay::permit(int device, RelayHook hook) const {
   return error == 0 || error == -EEXIST ? Status{} : Status{-error, "bpf_map_update_elem"};
 }
 
-Status KernelRelay::attach_filter(Attachment& attachment) const {
-  const LibBpf* library = LibBpf::get();
-  bpf_tc_hook hook = hook_of(attachment.device);
-  const int made = library->tc_hook_create(&hook);
-  if (made != 0 && made != -EEXIST) return {-made, "bpf_tc_hook_create"};
-  attachment.made_qdisc = made == 0;
-  bpf_tc_opts options = filter_options();
-  options.prog_fd = tc_->program();
-  options.flags = BPF_TC_F_REPLACE;
-  const int error = library->tc_attach(&hook, &options);
-  attachment.filter = error == 0;
-  return error == 0 ? Status{} : Status{-error, "bpf_tc_attach"};
-}
-
-/** Links go with their descriptors. The queueing discipline goes if we made it. */
-void KernelRelay::detach(const Attachment& attachment) const {
-  const LibBpf* library = LibBpf::get();
-  bpf_tc_hook hook = hook_of(attachment.device);
-  const bpf_tc_opts options = filter_options();
-  if (attachment.filter) library->tc_detach(&hook, &options);
-  if (!attachment.made_qdisc) return;
-  hook.attach_point = static_cast<bpf_tc_attach_point>(BPF_TC_INGRESS | BPF_TC_EGRESS);
-  library->tc_hook_destroy(&hook);
-}
-
 void KernelRelay::detach_all() {
-  for (const Attachment& attachment : attachments_) detach(attachment);
+  for (Attachment& attachment : attachments_) attachment.tc.detach();
   attachments_.clear();
 }
 

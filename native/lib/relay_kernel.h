@@ -8,6 +8,7 @@
 #include "bpf.h"
 #include "descriptor.h"
 #include "relay_book.h"
+#include "tc_hook.h"
 
 namespace trellis {
 
@@ -57,16 +58,12 @@ class KernelRelay final : public RelayMirror {
  private:
   KernelRelay() = default;
   struct Attachment {
-    int device = 0;
-    Descriptor link;      // tcx, XDP
-    bool filter = false;  // clsact
-    bool made_qdisc = false;
+    TcHook tc;
+    Descriptor xdp;
   };
 
   Status map_states();
-  Status attach_filter(Attachment& attachment) const;
   Status permit(int device, RelayHook hook) const;
-  void detach(const Attachment& attachment) const;
   void detach_all();
   int map(const char* name) const { return tc_->map(name); }
   template <typename Table>

@@ -15,6 +15,7 @@ enum class Drop : uint8_t {
   auth,         // the tag is wrong
   replay,       // seen before or too old
   source,       // inner source address that does not belong to the peer
+  destination,  // inner destination that is neither ours nor in a subnet that we announce
   no_route,     // inner destination that belongs to no peer
   no_endpoint,  // the peer's underlay address is not known yet
   exhausted,    // the key has sealed 2^28 packets
@@ -29,7 +30,7 @@ enum class Drop : uint8_t {
 
 /** Names as `DataPlaneStats.drops` has them. */
 constexpr std::array<const char*, static_cast<size_t>(Drop::count)> DROP_NAMES = {
-    "malformed", "noSession", "auth", "replay", "source", "noRoute", "noEndpoint", "exhausted", "tunFull", "noDevice", "sendFailed", "slowed", "overCap", "controlFull",
+    "malformed", "noSession", "auth", "replay", "source", "destination", "noRoute", "noEndpoint", "exhausted", "tunFull", "noDevice", "sendFailed", "slowed", "overCap", "controlFull",
 };
 
 /** A counter that one thread writes: a plain addition, yet readable from others. */

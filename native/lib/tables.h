@@ -9,22 +9,33 @@
 #include "homes.h"
 #include "ip.h"
 #include "lpm.h"
+#include "owners.h"
 #include "relay_tables.h"
 #include "session.h"
 
 namespace trellis {
 
-/** Cryptokey routing: which peer an inner address belongs to. */
+/** Cryptokey routing: to whom an inner address belongs. */
 struct Routes {
-  Lpm<Peer> v4, v6;
-  std::vector<std::shared_ptr<Peer>> owners;  // keeps the tries' pointers alive
+  Lpm<const Owners> v4, v6;
+  std::vector<std::shared_ptr<const Owners>> owners;  // keeps the tries' pointers alive
+  Key own = 0;                                        // our overlay address; without one everything is taken
 
-  void insert(Key prefix, unsigned length, bool is_v4, std::shared_ptr<Peer> owner) {
+  void insert(Key prefix, unsigned length, bool is_v4, std::shared_ptr<const Owners> owner) {
     (is_v4 ? v4 : v6).insert(prefix, length, owner.get());
     owners.push_back(std::move(owner));
   }
-  Peer* find_source(const uint8_t* packet) const { return (is_v4(packet) ? v4 : v6).find(source_of(packet)); }
-  Peer* find_destination(const uint8_t* packet) const { return (is_v4(packet) ? v4 : v6).find(destination_of(packet)); }
+  void insert(Key prefix, unsigned length, bool is_v4, std::shared_ptr<Peer> owner) {
+    insert(prefix, length, is_v4, std::make_shared<const Owners>(Owners{{std::move(owner)}}));
+  }
+  const Owners* find_source(const uint8_t* packet) const { return (is_v4(packet) ? v4 : v6).find(source_of(packet)); }
+  const Owners* find_destination(const uint8_t* packet) const { return (is_v4(packet) ? v4 : v6).find(destination_of(packet)); }
+  /** Whether the packet is for us or for a subnet of ours: the kernel may forward others, and a peer is not to use it for that. */
+  bool takes(const uint8_t* packet) const {
+    if (own == 0 || (!is_v4(packet) && destination_of(packet) == own)) return true;
+    const Owners* owners = find_destination(packet);
+    return owners != nullptr && owners->ours;
+  }
 };
 
 using Sessions = std::unordered_map<uint32_t, std::shared_ptr<Session>>;

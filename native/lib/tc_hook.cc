@@ -26,53 +26,60 @@ bpf_tc_opts filter_options() {
   return options;
 }
 
-/** BPF_LINK_CREATE by hand: libbpf 1.1 does not know tcx. */
-Status attach_tcx(int program, int device, TcDirection direction, Descriptor& link) {
+}  // namespace
+
+Status create_link(int program, int device, uint32_t type, uint32_t flags, Descriptor& link) {
   bpf_attr attributes{};
   attributes.link_create.prog_fd = static_cast<uint32_t>(program);
   attributes.link_create.target_ifindex = static_cast<uint32_t>(device);
-  attributes.link_create.attach_type = direction == TcDirection::in ? TCX_INGRESS : TCX_EGRESS;
+  attributes.link_create.attach_type = type;
+  attributes.link_create.flags = flags;
   const long fd = syscall(SYS_bpf, BPF_LINK_CREATE, &attributes, sizeof(attributes));
   if (fd < 0) return failed("BPF_LINK_CREATE");
   link = Descriptor(static_cast<int>(fd));
   return {};
 }
 
-Status attach_clsact(int program, int device, TcDirection direction) {
+Status TcHook::attach_tcx(int program, int device, TcDirection direction, TcHook& hook) {
+  return create_link(program, device, direction == TcDirection::in ? TCX_INGRESS : TCX_EGRESS, 0, hook.link_);
+}
+
+Status TcHook::attach_clsact(int program, int device, TcDirection direction, TcHook& hook) {
   const LibBpf* library = LibBpf::get();
-  bpf_tc_hook hook = hook_of(device, direction);
-  const int made = library->tc_hook_create(&hook);
+  bpf_tc_hook at = hook_of(device, direction);
+  const int made = library->tc_hook_create(&at);
   if (made != 0 && made != -EEXIST) return {-made, "bpf_tc_hook_create"};
+  hook.device_ = device;
+  hook.direction_ = direction;
+  hook.made_qdisc_ = made == 0;
   bpf_tc_opts options = filter_options();
   options.prog_fd = program;
   options.flags = BPF_TC_F_REPLACE;
-  const int error = library->tc_attach(&hook, &options);
-  return error == 0 ? Status{} : Status{-error, "bpf_tc_attach"};
+  const int error = library->tc_attach(&at, &options);
+  if (error == 0) return {};
+  hook.detach();
+  return {-error, "bpf_tc_attach"};
 }
 
-}  // namespace
-
 Status TcHook::attach(int program, int device, TcDirection direction, bool clsact, TcHook& hook) {
-  TcHook made;
   if (!clsact) {
-    const Status status = attach_tcx(program, device, direction, made.link_);
-    if (status.ok()) hook = std::move(made);
+    const Status status = attach_tcx(program, device, direction, hook);
     if (status.ok() || status.number != EINVAL) return status;
   }
-  if (const Status status = attach_clsact(program, device, direction); !status.ok()) return status;
-  made.device_ = device;
-  made.direction_ = direction;
-  hook = std::move(made);
-  return {};
+  return attach_clsact(program, device, direction, hook);
 }
 
 void TcHook::detach() {
   link_ = Descriptor();
   if (device_ == 0) return;
-  const bpf_tc_hook hook = hook_of(device_, direction_);
+  const LibBpf* library = LibBpf::get();
+  bpf_tc_hook hook = hook_of(device_, direction_);
   const bpf_tc_opts options = filter_options();
-  LibBpf::get()->tc_detach(&hook, &options);
+  library->tc_detach(&hook, &options);
   device_ = 0;
+  if (!made_qdisc_) return;
+  hook.attach_point = static_cast<bpf_tc_attach_point>(BPF_TC_INGRESS | BPF_TC_EGRESS);
+  library->tc_hook_destroy(&hook);
 }
 
 }  // namespace trellis

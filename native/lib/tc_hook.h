@@ -9,15 +9,25 @@ namespace trellis {
 
 enum class TcDirection : uint8_t { in, out };
 
+/** BPF_LINK_CREATE by hand: libbpf 1.1 does not know tcx. The link goes with its descriptor. */
+Status create_link(int program, int device, uint32_t type, uint32_t flags, Descriptor& link);
+
 class TcHook {
  public:
   TcHook() = default;
   TcHook(TcHook&& other) noexcept = default;
   TcHook& operator=(TcHook&& other) noexcept = default;
 
-  /** With `clsact` the older way is taken at once. What is attached so outlives the process, not the device. */
+  /** EINVAL means that the kernel does not know it. */
+  static Status attach_tcx(int program, int device, TcDirection direction, TcHook& hook);
+
+  /** What is attached so outlives the process, until it is detached, replaced by the next start, or the device goes. */
+  static Status attach_clsact(int program, int device, TcDirection direction, TcHook& hook);
+
+  /** By tcx where the kernel knows it, unless `clsact` is wanted. */
   static Status attach(int program, int device, TcDirection direction, bool clsact, TcHook& hook);
 
+  /** The queueing discipline goes as well if we made it. */
   void detach();
   bool is_tcx() const { return link_.open(); }
 
@@ -25,6 +35,7 @@ class TcHook {
   Descriptor link_;  // tcx: attached as long as it is open
   int device_ = 0;   // clsact
   TcDirection direction_ = TcDirection::in;
+  bool made_qdisc_ = false;
 };
 
 }  // namespace trellis

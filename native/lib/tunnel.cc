@@ -34,8 +34,12 @@ Status Tunnel::open(const TunnelOptions& options) {
   in6_addr address;
   if (!options.address.empty()) {
     if (inet_pton(AF_INET6, options.address.c_str(), &address) != 1) return {EINVAL, "overlay address"};
+    own_ = options.address;
     relay_.own(address);
     rebuild_relay();
+    auto routes = std::make_shared<Routes>();
+    routes->own = load_key(address.s6_addr, 16);
+    tables_.routes = std::move(routes);
   }
   const size_t count = worker_count(options.workers);
   for (size_t i = 0; i < count; i++) {
@@ -52,7 +56,7 @@ Status Tunnel::open(const TunnelOptions& options) {
   }
   if (options.address.empty()) return {};
   // Where route netlink is not to be had, links leave as the machine chooses, and carriers are not heard of.
-  auto uplinks = std::make_shared<Uplinks>(interface_, device_);
+  auto uplinks = std::make_shared<Uplinks>(interface_, device_, port_);
   if (!uplinks->open().ok()) uplinks = nullptr;
   relay_.reach(uplinks);
   pulse_ = std::make_unique<Pulse>(published_, mailbox_, workers_[0]->socket(), std::move(uplinks));
@@ -194,7 +198,13 @@ void Tunnel::remove_peer(const std::string& id) {
   auto sessions = std::make_shared<Sessions>(*tables_.sessions);
   std::erase_if(*sessions, [&](const auto& entry) { return entry.second->peer == gone; });
   tables_.sessions = std::move(sessions);
-  std::erase_if(prefixes_, [&](const auto& entry) { return entry.second == gone; });
+  for (auto& [prefix, owners] : prefixes_) {
+    if (!owners->has(gone.get())) continue;
+    Owners left = *owners;
+    std::erase(left.peers, gone);
+    owners = std::make_shared<const Owners>(std::move(left));
+  }
+  std::erase_if(prefixes_, [](const auto& entry) { return entry.second->peers.empty() && !entry.second->ours; });
   rebuild_relay();
   rebuild_routes();
 }
@@ -202,12 +212,33 @@ void Tunnel::remove_peer(const std::string& id) {
 bool Tunnel::allow(const std::string& id, const std::string& text) {
   Prefix prefix;
   if (!parse_prefix(text, prefix)) return false;
+  set_owners(prefix, std::make_shared<const Owners>(Owners{{peer(id)}}));
+  return true;
+}
+
+bool Tunnel::set_subnet(const std::string& text, const std::vector<std::string>& gateways) {
+  Prefix prefix;
+  if (!parse_prefix(text, prefix)) return false;
+  if (gateways.empty()) {
+    prefixes_.erase(prefix);
+    rebuild_routes();
+    return true;
+  }
+  Owners owners;
+  for (const std::string& id : gateways) {
+    if (id == own_) owners.ours = true;
+    else owners.peers.push_back(peer(id));
+  }
+  set_owners(prefix, std::make_shared<const Owners>(std::move(owners)));
+  return true;
+}
+
+void Tunnel::set_owners(const Prefix& prefix, std::shared_ptr<const Owners> owners) {
   auto routes = std::make_shared<Routes>(*tables_.routes);
-  const std::shared_ptr<Peer> owner = prefixes_[prefix] = peer(id);
-  routes->insert(prefix.address, prefix.length, prefix.v4, owner);
+  prefixes_[prefix] = owners;
+  routes->insert(prefix.address, prefix.length, prefix.v4, std::move(owners));
   tables_.routes = std::move(routes);
   publish();
-  return true;
 }
 
 bool Tunnel::parse_prefix(const std::string& text, Prefix& prefix) {
@@ -223,9 +254,7 @@ bool Tunnel::parse_prefix(const std::string& text, Prefix& prefix) {
     const auto [stop, error] = std::from_chars(text.data() + slash + 1, end, prefix.length);
     if (error != std::errc{} || stop != end || prefix.length > longest) return false;
   }
-  prefix.address = 0;
-  for (int i = 0; i < 4; i++) prefix.address |= Key{load32(bytes + 4 * i)} << (96 - 32 * i);
-  prefix.address = masked(prefix.address, prefix.length);
+  prefix.address = masked(load_key(bytes, 16), prefix.length);
   return true;
 }
 
@@ -238,7 +267,8 @@ std::shared_ptr<Peer> Tunnel::peer(const std::string& id) {
 /** A trie cannot forget a prefix: what is left makes a new one. */
 void Tunnel::rebuild_routes() {
   auto routes = std::make_shared<Routes>();
-  for (const auto& [prefix, owner] : prefixes_) routes->insert(prefix.address, prefix.length, prefix.v4, owner);
+  routes->own = tables_.routes->own;
+  for (const auto& [prefix, owners] : prefixes_) routes->insert(prefix.address, prefix.length, prefix.v4, owners);
   tables_.routes = std::move(routes);
   publish();
 }

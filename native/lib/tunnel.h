@@ -89,6 +89,12 @@ class Tunnel {
   /** `prefix` is an address with an optional length, e.g. `fd00::1/128` or `10.1.0.0/16`; the last owner wins. False if it is neither. */
   bool allow(const std::string& peer, const std::string& prefix);
 
+  /**
+   * The same for a subnet that several gateways announce: packets to it go to the first that is reached, and may come from any. With our own
+   * address among them they end here too. None of them: it is nobody's.
+   */
+  bool set_subnet(const std::string& prefix, const std::vector<std::string>& gateways);
+
   /** What goes through the mesh to the overlay address `destination` goes to the peer `primary` or `backup`; see RelayBook. */
   Status set_route(const std::string& destination, const std::string& primary, const std::string& backup);
   /** Neighbours are answered in our name for so long, also while this process stands still. Before the first lease nobody is. */
@@ -117,6 +123,7 @@ class Tunnel {
   static bool parse_prefix(const std::string& text, Prefix& prefix);
   std::shared_ptr<Peer> peer(const std::string& id);
   Status open_worker(size_t index, bool sparse);
+  void set_owners(const Prefix& prefix, std::shared_ptr<const Owners> owners);
   void rebuild_routes();
   void rebuild_relay();
   void publish();
@@ -131,7 +138,8 @@ class Tunnel {
   Counter control_failed_;
 
   std::map<std::string, std::shared_ptr<Peer>> peers_;
-  std::map<Prefix, std::shared_ptr<Peer>> prefixes_;
+  std::map<Prefix, std::shared_ptr<const Owners>> prefixes_;
+  std::string own_;
   RelayBook relay_;
   Tables tables_;
 };

@@ -1,5 +1,6 @@
 #include "uplinks.h"
 
+#include <arpa/inet.h>
 #include <linux/if_link.h>
 #include <net/if.h>
 #include <sys/socket.h>
@@ -128,6 +129,11 @@ std::optional<Reach::Way> Uplinks::ask(const Endpoint& to, uint32_t device, uint
   NetlinkRequest request(RTM_GETROUTE, NLM_F_ACK);
   request.body(route);
   request.attribute(RTA_DST, to.address.s6_addr + (to.is_v4() ? 12 : 0), to.is_v4() ? 4 : 16);
+  // As what leaves from our sockets: routes into the mesh are for the others (kernel_routes.h).
+  const uint8_t protocol = IPPROTO_UDP;
+  const uint16_t from = htons(port_);
+  request.attribute(RTA_IP_PROTO, &protocol, sizeof protocol);
+  request.attribute(RTA_SPORT, &from, sizeof from);
   if (device != 0) request.attribute(RTA_OIF, &device, sizeof device);
   std::optional<Way> way;
   const Status status = routes_.run(request, "RTM_GETROUTE", [&](const nlmsghdr* message) {

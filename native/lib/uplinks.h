@@ -18,8 +18,8 @@ std::optional<uint64_t> interface_bytes(uint32_t device);
 
 class Uplinks final : public Reach {
  public:
-  /** `only`: the tunnel uses this interface alone; empty: any but `overlay`, which is its own. */
-  Uplinks(std::string only, std::string overlay) : only_(std::move(only)), overlay_(std::move(overlay)) {}
+  /** `only`: the tunnel uses this interface alone; empty: any but `overlay`, which is its own. `port`: of its UDP sockets. */
+  Uplinks(std::string only, std::string overlay, uint16_t port) : only_(std::move(only)), overlay_(std::move(overlay)), port_(port) {}
 
   Status open();
   /** Readable when there is something to hear. */
@@ -37,6 +37,7 @@ class Uplinks final : public Reach {
   std::optional<Way> ask(const Endpoint& to, uint32_t device, uint32_t flags);
 
   const std::string only_, overlay_;
+  const uint16_t port_;
   Descriptor events_;
   NetlinkSocket routes_;
   std::atomic<uint64_t> version_{1};

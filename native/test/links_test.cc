@@ -85,11 +85,11 @@ TEST("where a peer was met counts as silent once its interface has lost the carr
 
 TEST("over links whose caps are reached goes control alone, and data through the mesh or nowhere") {
   Pair pair;
-  pair.a.state('b').capped = 1;
+  pair.a.state('b').terms = RELAY_CLOSED;
   CHECK(pair.next() == second('b'));
-  pair.a.state('b', 1).capped = 1;
+  pair.a.state('b', 1).terms = RELAY_CLOSED;
   CHECK(pair.next() == underlay('c'));
-  pair.a.state('c').capped = 1;
+  pair.a.state('c').terms = RELAY_CLOSED;
   CHECK(pair.a.seal(packet_between('a', 'b', 100)).empty() && pair.a.drops(Drop::over_cap) == 1);
   const Receiver to{underlay('b'), pair.a.peer('b').relay_number, pair.a.peer('b').label};
   Way way;

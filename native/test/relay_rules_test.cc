@@ -284,6 +284,22 @@ TEST("nobody is answered in the name of a daemon that has not said for long that
   CHECK(a.take(b.reply, late) == RELAY_VERDICT_LEASE_OVER && a.other().until == late + 40 * MS);
 }
 
+TEST("who is answered for a daemon that gives no sign of itself learns that it stands still, and when it goes on") {
+  Side a(true), b(false);
+  b.tables.states[0].asked = TIME;
+  CHECK(b.take(a.ask(TIME), TIME) == RELAY_VERDICT_REPLY && a.take(b.reply, TIME + MS) == RELAY_VERDICT_REPLY && a.other().still == 0);
+  const uint64_t later = TIME + 600'000 * TICK, again = later + 10'000 * TICK;
+  a.tables.states[0].until = b.tables.states[0].until = TIME + 60'000 * MS;
+  CHECK(b.take(a.ask(later), later) == RELAY_VERDICT_REPLY);
+  const relay_words still = b.reply;
+  CHECK(a.take(still, later + MS) == RELAY_VERDICT_REPLY && a.other().still == 1 && a.other().until == later + 40 * MS);
+  b.tables.states[0].asked = again;
+  CHECK(b.take(a.ask(again), again) == RELAY_VERDICT_REPLY);
+  CHECK(a.take(b.reply, again + MS) == RELAY_VERDICT_REPLY && a.other().still == 0);
+  CHECK(a.take(still, again + 2 * MS) == RELAY_VERDICT_STALE && a.other().still == 0);  // recorded
+  CHECK(b.take(a.reply, again + 2 * MS) == RELAY_VERDICT_HEARD && b.other().still == 0);
+}
+
 TEST("each link is asked for itself: an answer over one says nothing of another, wherever it comes from") {
   Side a(true), b(false);
   CHECK(b.take(a.ask(TIME, 40, 1), TIME, 1) == RELAY_VERDICT_REPLY);

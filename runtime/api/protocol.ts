@@ -1,8 +1,8 @@
 /** The control socket's protocol: a JSON object per line. {id, method, params} is answered by {id, result} or {id, error}. */
 import { messageOf, TrellisError } from "../base/errors.ts";
 
-/** Characters of a request. */
-export const LINE_MAX = 1 << 20;
+/** Characters of a request: the largest value of a record, in base64. */
+export const LINE_MAX = 1 << 21;
 /** Of a reply: the peers of the largest mesh take some megabytes. */
 export const REPLY_MAX = 64 << 20;
 

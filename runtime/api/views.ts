@@ -14,6 +14,7 @@ export const showInvite = (i: Invite, now: number): JsonObject => ({
   inviteId: toHex(i.id),
   expires: i.expires,
   uses: i.uses,
+  subnets: i.subnets ?? [],
   used: i.admitted.length,
   state: stateOf(i, now),
   admitted: i.admitted.map((a) => a.name),

@@ -84,6 +84,12 @@ export function parsePrefix(text: string): Prefix | undefined {
   return { address, length };
 }
 
+/** `10.1.0.0/16` as `formatPrefix` writes it. */
+export const isCanonicalPrefix = (text: string): boolean => {
+  const prefix = parsePrefix(text);
+  return prefix !== undefined && formatPrefix(prefix) === text;
+};
+
 export const formatPrefix = (prefix: Prefix): string => `${formatIp(prefix.address)}/${prefix.length}`;
 
 /** Whether every address of `inner` lies in `outer`. The families never mix. */

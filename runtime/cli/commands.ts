@@ -11,7 +11,9 @@ import { invite } from "./invite.ts";
 import { join } from "./join.ts";
 import { keys } from "./keys.ts";
 import { links } from "./links.ts";
+import { members } from "./members.ts";
 import { names } from "./mesh-names.ts";
+import { netcheck } from "./netcheck.ts";
 import { peers } from "./peers.ts";
 import { ping } from "./ping.ts";
 import { policy } from "./policy.ts";
@@ -25,6 +27,7 @@ import { send } from "./send.ts";
 import { service } from "./service.ts";
 import { status } from "./status.ts";
 import { store } from "./store.ts";
+import { sync } from "./sync.ts";
 import { top } from "./top.ts";
 import { trace } from "./trace.ts";
 import { watch } from "./watch.ts";
@@ -36,8 +39,10 @@ export const COMMANDS: readonly Command[] = [
   join,
   status,
   peers,
+  members,
   links,
   routes,
+  netcheck,
   graph,
   trace,
   watch,
@@ -45,6 +50,7 @@ export const COMMANDS: readonly Command[] = [
   names,
   send,
   receive,
+  sync,
   rekey,
   revoke,
   policy,

@@ -1,11 +1,11 @@
 import { toHex } from "../base/bytes.ts";
 import { TrellisError } from "../base/errors.ts";
 import { VERSION } from "../base/version.ts";
-import { path } from "../config/parsers.ts";
+import { path, subnets } from "../config/parsers.ts";
 import { chooseProvider } from "../crypto/choose.ts";
 import type { CryptoProvider } from "../crypto/provider.ts";
 import { overlayAddress } from "../identity/address.ts";
-import { SERIAL_MAX } from "../identity/certificate.ts";
+import { SERIAL_MAX, SUBNETS_MAX } from "../identity/certificate.ts";
 import { openMesh } from "../identity/chain.ts";
 import { encodeGenesis } from "../identity/genesis.ts";
 import { issueByRoot } from "../identity/issue.ts";
@@ -33,6 +33,15 @@ export const init = command({
       doc: "a file for the mesh's root, sealed by a passphrase",
       parse: path,
     }),
+    subnets: option<readonly string[]>({
+      key: "subnets",
+      many: true,
+      fallback: ["0.0.0.0/0", "::/0"],
+      shown: "all",
+      unit: "",
+      doc: "what this gateway may announce, and let others announce",
+      parse: subnets(SUBNETS_MAX),
+    }),
     passphraseFile,
   },
   examples: [
@@ -58,6 +67,7 @@ export const init = command({
       name: args.name,
       serial: 1,
       capabilities: ["admin", "issue"],
+      subnets: args.subnets,
       issuing: { firstSerial: 2, lastSerial: SERIAL_MAX, nameSpace: "", depth: 1 },
     });
     await home.saveMember({ genesis, chain });

@@ -1,7 +1,8 @@
 import { renderUnicodeCompact } from "uqr";
 import { call } from "../api/client.io.ts";
 import { parseEndpoint } from "../base/endpoint.ts";
-import { duration, flag, integer, list as listOf, type Parser, text } from "../config/parsers.ts";
+import { duration, flag, integer, list as listOf, type Parser, subnets, text } from "../config/parsers.ts";
+import { SUBNETS_MAX } from "../identity/certificate.ts";
 import { DEFAULT_LIFETIME } from "../provisioning/invite-book.ts";
 import { USES_MAX } from "../provisioning/token.ts";
 import { command, type Globals, NONE, option } from "./command.ts";
@@ -20,6 +21,7 @@ interface Shown {
   readonly expires: number;
   readonly uses: number;
   readonly used: number;
+  readonly subnets: readonly string[];
   readonly state: string;
 }
 
@@ -60,6 +62,15 @@ export const invite = command({
       doc: "where joiners reach this gateway, at most four",
       parse: listOf(endpointText),
     }),
+    subnets: option<readonly string[]>({
+      key: "subnets",
+      many: true,
+      fallback: [],
+      shown: "none",
+      unit: "",
+      doc: "what those that it admits may announce with `trellis run --announce`",
+      parse: subnets(SUBNETS_MAX),
+    }),
     list: option({ key: "list", fallback: false, unit: "", doc: "list the invites of this gateway", parse: flag }),
     revoke: option<string | undefined>({
       key: "revoke",
@@ -73,6 +84,7 @@ export const invite = command({
   examples: [
     ["trellis invite --uses 10 --expires 7d", "one token for ten gateways, a week"],
     ["trellis invite --endpoint 203.0.113.5:51820", "behind a port forwarding: its outer address"],
+    ["trellis invite --subnets 10.7.0.0/24", "for a gateway with a network of its own behind it"],
     ["trellis invite --list", "which invites are open, and whom they admitted"],
   ],
   async run(args) {
@@ -86,11 +98,13 @@ export const invite = command({
       lifetime: args.expires,
       ...(args.name === undefined ? {} : { name: args.name }),
       endpoints: args.endpoint,
+      subnets: args.subnets,
     };
     const made = await call<Shown & { token: string; endpoints: readonly string[] }>(socketOf(args), "invite", params);
     print(args, made, () => [
       renderUnicodeCompact(made.token, { border: 2 }),
       `admits ${made.uses === 1 ? "one gateway" : `${made.uses} gateways`} until ${moment(made.expires)}`,
+      ...(made.subnets.length === 0 ? [] : [`it may announce ${made.subnets.join(", ")}`]),
       `reaches this gateway at ${made.endpoints.join(", ")}`,
       "scan it, or on the other gateway:",
       "",

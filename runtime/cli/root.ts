@@ -1,8 +1,9 @@
 import { statSync } from "node:fs";
 import { toHex } from "../base/bytes.ts";
 import { TrellisError } from "../base/errors.ts";
-import { flag, text } from "../config/parsers.ts";
+import { flag, subnets, text } from "../config/parsers.ts";
 import { chooseProvider } from "../crypto/choose.ts";
+import { SUBNETS_MAX } from "../identity/certificate.ts";
 import { isNameSpace } from "../identity/names.ts";
 import { rootSigners } from "../identity/root.ts";
 import { loadMembership } from "../membership.ts";
@@ -30,6 +31,15 @@ export const root = command({
       unit: "",
       doc: 'certify: the names it may give end so; "" lets it give any',
       parse: { ...text, sign: "NAME" },
+    }),
+    subnets: option<readonly string[] | undefined>({
+      key: "subnets",
+      many: true,
+      fallback: undefined,
+      shown: "those it has",
+      unit: "",
+      doc: "certify: what it may announce, and let others announce",
+      parse: subnets(SUBNETS_MAX),
     }),
     admin: option({ key: "admin", fallback: false, unit: "", doc: "certify: it may revoke members too", parse: flag }),
   },
@@ -84,7 +94,11 @@ async function check(args: Args): Promise<void> {
 }
 
 async function certify(
-  args: Args & { readonly nameSpace: string | undefined; readonly admin: boolean },
+  args: Args & {
+    readonly nameSpace: string | undefined;
+    readonly admin: boolean;
+    readonly subnets: readonly string[] | undefined;
+  },
 ): Promise<void> {
   const home = await ownHome(args);
   const { provider } = await chooseProvider();
@@ -93,15 +107,20 @@ async function certify(
   if (!isNameSpace(nameSpace))
     throw new TrellisError("usage/name-space", `"${nameSpace}" is no name space`, { hint: "a name, or nothing" });
   const keys = await rootKeysIn(provider, args.file, args.passphraseFile);
-  const made = await certifyIssuer(provider, roster, keys, chain, { nameSpace, admin: args.admin });
+  const made = await certifyIssuer(provider, roster, keys, chain, {
+    nameSpace,
+    admin: args.admin,
+    subnets: args.subnets,
+  });
   const result = await roster.accept(made);
   if ("refused" in result)
     throw new TrellisError("root/certificate", `the new certificate is refused: ${result.refused}`);
   await home.saveMember({ genesis: roster.mesh.encoded, chain: made });
   await home.saveRoster(roster);
-  const { serial, capabilities } = result.member.certificate;
-  print(args, { name: chain.leaf.name, capabilities, nameSpace, serial }, () => [
+  const { serial, capabilities, subnets: allowed } = result.member.certificate;
+  print(args, { name: chain.leaf.name, capabilities, nameSpace, serial, subnets: allowed }, () => [
     `${chain.leaf.name} may admit others now, under ${nameSpace === "" ? "any name" : `names that end in .${nameSpace}`}`,
+    ...(args.subnets === undefined ? [] : [`and may announce ${allowed.join(", ") || "no subnet"}`]),
     ...(args.admin ? ["and may revoke members that are no admins"] : []),
     "next: trellis run",
   ]);

@@ -4,6 +4,7 @@ import { command, NONE } from "./command.ts";
 import { print, socketOf } from "./context.ts";
 import { peerWord } from "./peer-word.ts";
 import { facts, shorten, table } from "./show.ts";
+import { behind, type Subnets, storyOf, subnetTable } from "./subnet-view.ts";
 
 interface Route {
   readonly name: string;
@@ -16,32 +17,49 @@ interface Route {
   readonly why: string;
 }
 
-interface Routes {
+interface Routes extends Subnets {
   readonly self: string;
   readonly routes: readonly Route[];
 }
 
 export const routes = command({
   name: "routes",
-  doc: "the way to each gateway, and what takes over",
-  positionals: { peer: { ...peerWord, optional: true } },
+  doc: "the way to each gateway and subnet, and what takes over",
+  positionals: { peer: { ...peerWord, doc: "a gateway, or an address or subnet behind one", optional: true } },
   options: NONE,
   examples: [
     ["trellis routes", "a line per gateway"],
     ["trellis routes b", "one of them, explained"],
+    ["trellis routes 10.2.0.7", "through whom that is reached, who would take over, who was refused and why"],
     ["trellis routes --json", "hops, costs and backups, for scripts"],
   ],
   async run(args) {
-    const answer = await call<Routes>(socketOf(args), "routes");
-    if (args.peer === undefined) return print(args, answer, () => overview(answer));
-    const one = answer.routes.find((r) => r.name === args.peer || r.address === args.peer);
-    if (!one) {
-      const hint = "trellis routes lists them";
-      throw new TrellisError("peer/unknown", `no other gateway is called "${args.peer}"`, { hint });
-    }
-    print(args, one, () => explain(answer.self, one));
+    const [ways, subnets] = await Promise.all([
+      call<Pick<Routes, "self" | "routes">>(socketOf(args), "routes"),
+      call<Subnets>(socketOf(args), "subnets"),
+    ]);
+    const answer: Routes = { ...ways, ...subnets };
+    const { peer: word } = args;
+    if (word === undefined)
+      return print(args, answer, () => [...overview(answer), ...subnetTable(answer, (name) => wayTo(answer, name))]);
+    const one = answer.routes.find((r) => r.name === word || r.address === word);
+    if (one) return print(args, { ...one, subnets: behind(answer, one.name) }, () => explain(answer, one));
+    const story = storyOf(answer, word, (name) => wayTo(answer, name));
+    if (story) return print(args, story.value, () => story.lines);
+    const hint = "trellis routes lists gateways and subnets";
+    throw new TrellisError(
+      "peer/unknown",
+      `no other gateway is called "${word}", and nobody announces a subnet that holds it`,
+      { hint },
+    );
   },
 });
+
+/** In words, for the gateway of a subnet. */
+function wayTo({ self, routes: all }: Routes, name: string): string {
+  const route = all.find((r) => r.name === name);
+  return route ? wayOf(self, route) : "here";
+}
 
 const WAY_MAX = 40;
 
@@ -61,12 +79,13 @@ function wayOf(self: string, r: Route): string {
 }
 
 /** Told as a story: an installer asks why, not what. */
-const explain = (self: string, r: Route): string[] =>
+const explain = (answer: Routes, r: Route): string[] =>
   facts([
     ["to", `${r.name}, ${r.address}`],
-    ["way", way(self, r)],
+    ["way", way(answer.self, r)],
     ["why", reason(r)],
     ["if it fails", fallback(r)],
+    ["behind it", behind(answer, r.name).join(", ") || "no subnet"],
   ]);
 
 function way(self: string, r: Route): string {

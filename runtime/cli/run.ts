@@ -13,6 +13,7 @@ export const run = command({
     ["trellis run --interface eth1 --port 4500", "on one interface, on another port"],
     ["trellis run --quiet-on wwan0", "no beacons on one interface; --no-discovery: on none"],
     ["trellis run --links wwan0.metered,wwan0.cap=500000000", "one interface as a last resort, 500 MB a day"],
+    ["trellis run --mqtt mesh", "an MQTT broker for other members as well; their roles say what they may"],
     ["trellis run --no-device", "control traffic only: no IP traffic of other programs"],
   ],
   async run(args) {
@@ -28,6 +29,9 @@ export const run = command({
       discovery: { enabled: args.discovery, interface: args.interface, except: args.quietOn },
       names: args.names,
       links: args.links,
+      announce: args.announce,
+      masquerade: args.masquerade,
+      mqtt: { mode: args.mqtt, port: args.mqttPort, rules: args.mqttAllow },
       log: consoleLog(args),
     });
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => void node.stop());

@@ -25,6 +25,12 @@ interface Status {
   readonly pid: number;
   readonly policy: { readonly summary: string; readonly enforced: boolean; readonly reason: string | null };
   readonly names: { readonly domain: string; readonly server: string | null; readonly reason: string | null };
+  readonly sync: {
+    readonly records: number | null;
+    readonly reason: string | null;
+    readonly neighbours: readonly string[];
+    readonly mqtt: { readonly on: readonly string[]; readonly reason: string | null } | null;
+  };
   readonly admission: { readonly enforced: readonly string[]; readonly reason: string; readonly answered: number };
   readonly discovery: { readonly on: readonly string[]; readonly reason: string };
   readonly traffic: {
@@ -57,6 +63,8 @@ export const status = command({
         ],
         ["policy", policyText(s.policy)],
         ["names", s.names.server === null ? `not answered: ${s.names.reason}` : `NAME.${s.names.domain}`],
+        ["records", recordsText(s.sync)],
+        ["MQTT", mqttText(s.sync.mqtt)],
         ["underlay", `UDP port ${s.port}`],
         ["beacons", s.discovery.on.length > 0 ? `on ${s.discovery.on.join(", ")}` : `none: ${s.discovery.reason}`],
         ["crypto", s.provider],
@@ -76,6 +84,17 @@ function policyText({ summary, enforced, reason }: Status["policy"]): string {
   if (summary === "none" || enforced) return summary;
   return `${summary}, NOT enforced: ${reason}`;
 }
+const recordsText = ({ records, reason, neighbours }: Status["sync"]): string =>
+  records === null ? `none: ${reason}` : `${records}, exchanged with ${neighbours.length} neighbours`;
+
+function mqttText(mqtt: Status["sync"]["mqtt"]): string {
+  const { on = [], reason = "starting" } = mqtt ?? {};
+  return [
+    ...(on.length > 0 ? [`at ${on.join(", ")}`] : []),
+    ...(reason === null ? [] : [`not served: ${reason}`]),
+  ].join("; ");
+}
+
 const strangers = ({ enforced, reason, answered }: Status["admission"]): string =>
   enforced.length === 0
     ? `looked at by the daemon: ${reason}`

@@ -1,4 +1,6 @@
 /** How a setting's value is read: from text (command line, environment), or from a file's text, number or boolean. */
+import { formatPrefix, parsePrefix } from "../base/ip.ts";
+
 export type Given = string | number | boolean;
 
 export interface Parser<T> {
@@ -92,6 +94,27 @@ export const list = <T>(item: Parser<T>): Parser<readonly T[]> => ({
       .split(",")
       .map((part) => item.parse(part));
     return parts.every((part) => part !== undefined) ? { value: parts.map((part) => part.value) } : undefined;
+  },
+});
+
+/** As it was meant: the text that everybody writes for it. */
+const subnet: Parser<string> = {
+  expects: "a subnet such as 10.1.0.0/16 or 2001:db8:1::/48, with no bit set behind its length",
+  sign: "SUBNET",
+  parse(given) {
+    const prefix = typeof given === "string" ? parsePrefix(given) : undefined;
+    return prefix && { value: formatPrefix(prefix) };
+  },
+};
+
+/** Subnets between commas, or `none`. */
+export const subnets = (most: number): Parser<readonly string[]> => ({
+  expects: `${list(subnet).expects}, at most ${most}; or none`,
+  sign: "SUBNETS",
+  parse(given) {
+    if (given === "none" || given === "" || given === false) return { value: [] };
+    const parsed = list(subnet).parse(given);
+    return parsed && parsed.value.length <= most ? parsed : undefined;
   },
 });
 

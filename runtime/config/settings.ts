@@ -4,7 +4,18 @@
  */
 import { LEVELS, type Level } from "../base/log.ts";
 import { linkTerms } from "./link-terms.ts";
-import { deviceName, flag, integer, interfaceName, interfaceNames, oneOf, type Parser, path } from "./parsers.ts";
+import {
+  deviceName,
+  flag,
+  integer,
+  interfaceName,
+  interfaceNames,
+  oneOf,
+  type Parser,
+  path,
+  subnets,
+} from "./parsers.ts";
+import { topicRules } from "./topic-rules.ts";
 
 export interface Setting<T> {
   /** The same word in all three places. */
@@ -121,6 +132,43 @@ export const RUN = {
     unit: "",
     doc: "NAME.MESH.internal: answered on the overlay address, and systemd-resolved told to ask there; local: answered only; off: neither",
     parse: oneOf("auto", "local", "off"),
+  }),
+  announce: setting<readonly string[]>({
+    key: "announce",
+    fallback: [],
+    shown: "none",
+    unit: "",
+    doc: "subnets behind this gateway that others shall reach through it, as far as its certificate allows it; this machine then forwards",
+    parse: subnets(16),
+  }),
+  masquerade: setting({
+    key: "masquerade",
+    fallback: false,
+    unit: "",
+    doc: "hosts in the announced subnets see this gateway's address in place of those in the mesh, and need no routes back; takes nftables",
+    parse: flag,
+  }),
+  mqtt: setting<"off" | "local" | "mesh">({
+    key: "mqtt",
+    fallback: "local",
+    unit: "",
+    doc: "an MQTT broker for programs of this machine on 127.0.0.1 (local), for other members on the overlay address too (mesh), or for nobody (off)",
+    parse: oneOf("off", "local", "mesh"),
+  }),
+  mqttPort: setting({
+    key: "mqtt-port",
+    fallback: 1883,
+    unit: "",
+    doc: "TCP port of the broker",
+    parse: integer(1, 65_535),
+  }),
+  mqttAllow: setting<readonly string[]>({
+    key: "mqtt-allow",
+    fallback: [],
+    shown: "local all, members read mesh/#",
+    unit: "",
+    doc: 'what else callers may do, with commas between: "role:sensor publish readings/+, member subscribe alarms/#"',
+    parse: topicRules,
   }),
 };
 

@@ -69,7 +69,8 @@ export function settle<R extends Rows>(
 }
 
 function parsed(row: Setting<unknown>, source: Source): unknown {
-  const given = source.values[row.key];
+  const said = source.values[row.key];
+  const given = isListOfTexts(said) ? said.join(",") : said;
   const result = isGiven(given) ? row.parse.parse(given) : undefined;
   if (result) return result.value;
   const unit = row.unit === "" ? "" : ` (${row.unit})`;
@@ -80,4 +81,7 @@ function parsed(row: Setting<unknown>, source: Source): unknown {
   );
 }
 
+/** As a file may have what has commas elsewhere. */
+const isListOfTexts = (value: unknown): value is readonly string[] =>
+  Array.isArray(value) && value.length > 0 && value.every((one) => typeof one === "string");
 const isGiven = (value: unknown): value is Given => ["string", "number", "boolean"].includes(typeof value);

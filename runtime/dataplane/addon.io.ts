@@ -70,6 +70,7 @@ export interface Tunnel {
   setTerms(terms: readonly InterfaceTerms[]): void;
   removePeer(peer: string): void;
   allow(peer: string, prefix: string): void;
+  setSubnet(prefix: string, gateways: readonly string[]): void;
   /** Throws `EADDRNOTAVAIL` when `destination` is no overlay address of our mesh, `ENOSPC` when there are too many. */
   setRoute(destination: string, primary: string | undefined, backup: string | undefined): void;
   /** For so long neighbours are answered in our name, also while this process stands still. Before the first lease they are not. */
@@ -100,6 +101,12 @@ export interface LinkSettings {
 
 export interface InterfaceWatch {
   close(): void;
+}
+
+export interface FoundRoute {
+  readonly device: string;
+  readonly prefixLength: number;
+  readonly dead: boolean;
 }
 
 export interface MulticastGroups {
@@ -231,6 +238,17 @@ export interface Addon {
   interfaces(): NetworkInterface[];
   /** Calls when interfaces or addresses came, went or changed (route netlink), once for a burst of changes. Keeps no process alive. */
   watchInterfaces(onChange: () => void): InterfaceWatch;
+  /**
+   * A route into `device`, for all but what leaves from this UDP port, with this source for our own packets. `EEXIST` when the machine has
+   * another of its own to the prefix or a part of it.
+   */
+  addRoute(device: string, port: number, prefix: string, source?: string): void;
+  /** Nothing happens where there is none of ours. */
+  removeRoute(device: string, prefix: string): void;
+  /** Nobody asks for routes into this device any more, nor into one that is gone. */
+  endRoutes(device: string): void;
+  /** Which route packets from here take to an address, and whether its device has lost its carrier; undefined where there is none. */
+  findRoute(address: string): FoundRoute | undefined;
   /** Of a flood some hundred datagrams a second are heard. Throws `EADDRINUSE` when a program has the port for itself. Keeps no process alive. */
   openMulticast(groups: MulticastGroups, onHeard: (batch: readonly AddonDatagram[]) => void): Multicast;
   /** Who connected a Unix socket. Throws `ENOTCONN` when `fd` is no connected Unix socket. */

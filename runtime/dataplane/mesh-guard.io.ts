@@ -2,7 +2,7 @@
 import { concat } from "../base/bytes.ts";
 import { messageOf } from "../base/errors.ts";
 import { PolicyProgram } from "../policy/compile.ts";
-import type { Identity, Policy } from "../policy/policy.ts";
+import type { Identity, Policy, PolicySubnet } from "../policy/policy.ts";
 import type { Addon, MeshFilter } from "./addon.io.ts";
 import {
   busiestFlows,
@@ -64,12 +64,12 @@ export class MeshGuard {
   }
 
   /** From the next packet on. Another policy has counters of its own, from zero. Throws `policy/too-large`, or what the kernel says. */
-  enforce(policy: Policy | undefined, members: readonly Identity[]): void {
+  enforce(policy: Policy | undefined, members: readonly Identity[], subnets: readonly PolicySubnet[] = []): void {
     const other = policy !== this.#policy;
     const counterBase = other ? HALF - this.#base : this.#base;
     const generation = this.#generation + 1;
     const program = this.#programFor(policy, members);
-    const table = program.program.table({ members, generation, counterBase });
+    const table = program.program.table({ members, subnets, generation, counterBase });
     if (other) this.#filter.clearRuleCounters(counterBase, countersOf(policy));
     this.#filter.replace(table);
     this.#program = program;

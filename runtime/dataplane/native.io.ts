@@ -125,6 +125,7 @@ export async function openNative(
       admission?.forget(peer);
     },
     allow: (peer, prefix) => tunnel.allow(peer, prefix),
+    setSubnet: (prefix, gateways) => tunnel.setSubnet(prefix, gateways),
     setRoute: (destination, primary, backup) => tunnel.setRoute(destination, primary, backup),
     interfacesChanged() {
       kernel?.attach();

@@ -31,7 +31,7 @@ export interface DataPlaneHandlers {
 export interface DataPlaneStats {
   readonly sent: { readonly packets: number; readonly bytes: number };
   readonly received: { readonly packets: number; readonly bytes: number };
-  /** Drops by reason, e.g. `replay`, `auth`, `source`, `noSession`, `malformed`, `noRoute`, `tunFull`. */
+  /** Drops by reason, e.g. `replay`, `auth`, `source`, `destination`, `noSession`, `malformed`, `noRoute`, `tunFull`. */
   readonly drops: Readonly<Record<string, number>>;
   readonly sessions: readonly SessionStats[];
 }
@@ -57,6 +57,8 @@ export interface LinkView {
   readonly carries: boolean;
   /** Nobody answers there, or nobody has yet; where the peer itself was met, the first answer is not waited for. */
   readonly silent: boolean;
+  /** By its latest answer the peer's daemon stands still: its kernel answers and relays, and nothing for the peer itself is taken. */
+  readonly still: boolean;
   /** Smoothed; undefined before the first answer. */
   readonly roundTripMs: number | undefined;
   /** Of the last question that was answered. */
@@ -124,6 +126,11 @@ export interface DataPlane {
   allow(peer: string, prefix: string): void;
   /** Interfaces may have come, gone or been replaced by others of the same name. */
   interfacesChanged(): void;
+  /**
+   * The same for a subnet that several gateways announce: inner packets to it go to the first of them that is reached (a neighbour that falls
+   * silent is passed over at once), and may come from any. With our own address among them they end here too. None: it is nobody's.
+   */
+  setSubnet(prefix: string, gateways: readonly string[]): void;
   stats(): DataPlaneStats;
   /** To neighbours, and to who might become one; none where this data path asks nobody. */
   links(): readonly LinkView[];

@@ -99,7 +99,8 @@ export const RelayNeighbour = struct("relay_neighbour", {
 
 /**
  * By a path's state number: what changes all the time. Shared memory of the kernel, the workers and the thread that asks. Times are
- * CLOCK_MONOTONIC, ns. Number 0 is this gateway: `until` is the end of its lease, up to which others are answered in its name.
+ * CLOCK_MONOTONIC, ns. Number 0 is this gateway: `until` is the end of its lease, up to which others are answered in its name; `asked` the
+ * latest sign of its threads, without which they are told that it stands still.
  */
 export const RelayState = struct("relay_state", {
   until: "u64le", //      0  from then on it counts as silent; 0 means never, as long as nobody has asked
@@ -116,9 +117,12 @@ export const RelayState = struct("relay_state", {
   lost: "u64le", //       88 1/256: share of the neighbour's questions that we miss, to be told to it
   smoothed: "u64le", //   96 round trip, ns, as RFC 6298 smooths it
   jitter: "u64le", //    104 of the round trip, ns, as RFC 3550 smooths it
-  terms: "u64le", //     112 HELLO_TERMS of its interface here, to be told to the neighbour
-  capped: "u64le", //    120 not 0 where nothing but control may go over it, by either end's terms
+  still: "u64le", //     112 1: by the latest answer over it the neighbour's daemon stands still; it relays, and takes nothing itself
+  terms: "u64le", //     120 HELLO_TERMS of its interface here, to be told to the neighbour; RELAY_CLOSED
 }); //                  128 bytes: two cache lines each
+
+/** Added to `terms` when by either end's nothing but control may go over the path. */
+export const RELAY_CLOSED = 256;
 
 /** Added to `rank` when a path that was silent is answered over again: it comes behind the others until it has proven itself. */
 export const RELAY_RETURNED = 256;

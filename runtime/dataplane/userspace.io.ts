@@ -69,6 +69,7 @@ export async function openUserspace(options: DataPlaneOptions, handlers: DataPla
       relay.removePeer(peer);
     },
     allow() {},
+    setSubnet() {},
     limitFrames() {},
     interfacesChanged() {},
     admission: { enforced: [], reason: "the daemon alone looks at what arrives", answered: 0 },

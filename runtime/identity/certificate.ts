@@ -14,7 +14,7 @@ import {
   uint,
   where,
 } from "../base/cbor-shape.ts";
-import { formatPrefix, parsePrefix } from "../base/ip.ts";
+import { isCanonicalPrefix } from "../base/ip.ts";
 import type { UnixSeconds } from "../base/time.ts";
 import { LABEL } from "../crypto/labels.ts";
 import type { CryptoProvider } from "../crypto/provider.ts";
@@ -114,11 +114,6 @@ const BODY = where(
   }),
   (body) => body.capabilities.includes("issue") === (body.issuing !== undefined),
 );
-
-function isCanonicalPrefix(value: string): boolean {
-  const prefix = parsePrefix(value);
-  return prefix !== undefined && formatPrefix(prefix) === value;
-}
 
 /** Signs `body` as it stands; throws RangeError when it breaks a limit above. Who may sign what: issue.ts. */
 export const signCertificate = (

@@ -17,7 +17,8 @@ const capabilitiesAreHeld: Rule = (subject, issuer) =>
 const subnetsAreHeld: Rule = (subject, issuer) =>
   subject.subnets.every((inner) => issuer.subnets.some((outer) => holds(outer, inner)));
 
-function holds(outer: string, inner: string): boolean {
+/** Whether a subnet lies in another; both as text. */
+export function holds(outer: string, inner: string): boolean {
   const [o, i]: (Prefix | undefined)[] = [parsePrefix(outer), parsePrefix(inner)];
   return o !== undefined && i !== undefined && contains(o, i);
 }

@@ -39,9 +39,8 @@ export class RevocationSet implements Revocations {
     return undefined;
   }
 
-  /** Every record, as it came. */
-  records(): readonly Uint8Array[] {
-    return [...this.#byTarget.values()].flat().map((r) => r.encoded);
+  list(): readonly VerifiedRevocation[] {
+    return [...this.#byTarget.values()].flat();
   }
 
   /** Those about the chain's leaf whose revoker has the right. */

@@ -16,7 +16,7 @@ import {
   type VerifiedChain,
 } from "./chain.ts";
 import type { PublicKeys } from "./keys.ts";
-import { type RevocationRefusal, verifyRevocation } from "./revocation.ts";
+import { type RevocationRefusal, type VerifiedRevocation, verifyRevocation } from "./revocation.ts";
 import { type AddResult, RevocationSet } from "./revocation-set.ts";
 import { MeshTime, NOTHING_REVOKED, type Revocations, type Trust } from "./trust.ts";
 
@@ -187,7 +187,12 @@ export class Roster implements Trust {
   }
 
   revocationRecords(): readonly Uint8Array[] {
-    return this.#revocations.records();
+    return this.revocationsKnown().map((r) => r.encoded);
+  }
+
+  /** What was accepted; one about a node that was not known then may be by who has no right to it. */
+  revocationsKnown(): readonly VerifiedRevocation[] {
+    return this.#revocations.list();
   }
 
   /** Where the member was last heard; a hint that survives a restart. */

@@ -17,7 +17,7 @@ const DIRECT_ALONE = 1500;
 const WANTED_FOR: Ms = minutes(1);
 /** A session that nobody keeps ends when so long nobody used it. */
 const UNUSED_AFTER: Ms = minutes(5);
-/** Between two places of a peer, and before one that has just been told. */
+/** After a session has begun through the mesh, or a place was told: others of it may follow. */
 const UPGRADE_SOON = 500;
 const UPGRADE_MAX = minutes(10);
 
@@ -103,28 +103,20 @@ export class Calling {
     return wanted ? p.nextUpgrade : NEVER;
   }
 
-  /** Takes the turn of such a try: where to call. */
-  upgrade(p: Peer, now: Ms): Endpoint | undefined {
-    const place = p.places.current;
-    p.places.next();
-    if (++p.upgrades < p.places.size) p.nextUpgrade = now + UPGRADE_SOON;
-    else {
-      p.nextUpgrade = now + p.upgradePause;
-      p.upgradePause = Math.min(p.upgradePause * 2, UPGRADE_MAX);
-    }
-    return place;
+  /** Takes the turn of such a try. */
+  upgrade(p: Peer, now: Ms): void {
+    p.nextUpgrade = now + p.upgradePause;
+    p.upgradePause = Math.min(p.upgradePause * 2, UPGRADE_MAX);
   }
 
   /** A session begins: where it goes through the mesh, the underlay is tried soon. */
   beginUpgrades(p: Peer, now: Ms): void {
     p.nextUpgrade = now + UPGRADE_SOON;
     p.upgradePause = UPGRADE_FIRST;
-    p.upgrades = 0;
   }
 
-  /** A new place of it is worth a round of tries. */
+  /** A new place of it is worth a try. */
   heardOfPlace(p: Peer, now: Ms): void {
-    p.upgrades = 0;
     p.nextUpgrade = Math.min(p.nextUpgrade, now + UPGRADE_SOON);
   }
 

@@ -72,7 +72,7 @@ export const RELAY_TTL = 16;
  */
 export const HelloFrame = struct("hello_frame", {
   type: "u8", //           0  FRAME.hello
-  kind: "u8", //           1  HELLO
+  kind: "u8", //           1  HELLO, with HELLO_STILL where the kernel answers for a daemon that stands still
   patience: "u16le", //    2  ms from a question to when the other counts as silent unless it has answered a later one; not 0
   link: "u32le", //        4  index of the session between the two, chosen by the receiver
   asked: "u64le", //       8  the first question (HELLO_BITS)
@@ -81,6 +81,7 @@ export const HelloFrame = struct("hello_frame", {
 }); //                    32  bytes
 
 export const HELLO = { ask: 1, answer: 2, confirm: 3 } as const;
+export const HELLO_STILL = 0x80;
 
 /**
  * A question from its highest bits down: time by the asker's clock, in ticks of 1,024 ns from a start that only it knows; what holds of

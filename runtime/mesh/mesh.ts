@@ -1,33 +1,25 @@
 /** The mesh core: the only door to handshakes, sessions and roster gossip. Pure: an event in, actions out. */
 import { equal, toHex } from "../base/bytes.ts";
-import { type Endpoint, endpointKey, parseEndpoint } from "../base/endpoint.ts";
+import { type Endpoint, parseEndpoint } from "../base/endpoint.ts";
 import { randomIndex } from "../base/random.ts";
 import { type Ms, seconds } from "../base/time.ts";
 import { Calling } from "./calling.ts";
-import { inUseOf, Meeting } from "./discovery/meeting.ts";
-import { Observed, type Reachability } from "./discovery/observed.ts";
+import { Delivery, noteUse } from "./delivery.ts";
 import { DueQueue } from "./due-queue.ts";
 import { FRAME, SealedHeader } from "./frame.ts";
 import { Gossip, type Item, KEPT_BY_DIGEST } from "./gossip/gossip.ts";
-import {
-  decodeStreamMessage,
-  encodeStreamMessage,
-  type Hint,
-  NEIGHBOURS_MAX,
-  OWN_MAX,
-  type StreamMessage,
-} from "./gossip/message.ts";
+import { decodeStreamMessage, type StreamMessage } from "./gossip/message.ts";
 import { Handshakes } from "./handshake/machine.ts";
 import type { Admission, Established, HandshakeAction, LocalNode } from "./handshake/ports.ts";
 import { Joining } from "./joining.ts";
 import { KEEP_ALL, Keeping } from "./keeping.ts";
-import { isNeighbour, isThrough, neighbourList } from "./neighbours.ts";
+import { isNeighbour, isThrough } from "./neighbours.ts";
+import { Outbox } from "./outbox.ts";
 import { type Peer, PeerTable, type Post, SESSIONS_MAX } from "./peers.ts";
 import type { MeshDeps, MeshDirectory } from "./ports.ts";
 import { ControlSession } from "./session/control.ts";
-import { type ControlMessage, decodeMessage, encodeMessage } from "./session/message.ts";
+import { type ControlMessage, decodeMessage } from "./session/message.ts";
 import { isStreamFrame, Stream } from "./stream/stream.ts";
-import { type Avoided, SUSPECT_AFTER, Suspicion } from "./suspicion.ts";
 import type {
   Datagram,
   DataPlaneEvent,
@@ -35,51 +27,37 @@ import type {
   MeshAction,
   MeshCommand,
   MeshEvent,
-  MeshNotice,
   PeerView,
+  Reachability,
   Way,
 } from "./types.ts";
 import { viewOf } from "./view.ts";
+import { Watching } from "./watching.ts";
 import { Ways } from "./ways.ts";
+import { Whereabouts } from "./whereabouts.ts";
 
-const PINGS_MAX = 64;
-const POSTS_MAX = 16;
-/** A neighbour is told of ours at most this often. */
-const NEIGHBOURS_EVERY = 250;
-
-const ASK_AGAIN = 2000;
-/** A peer that data goes to through the mesh is asked so often: only the end shows whether those between do what they should. */
-const WATCH_EVERY = seconds(3);
-const WATCH_AGAIN = seconds(1);
-const IN_USE = seconds(5);
-const isWatched = (p: Peer): boolean =>
-  p.endpoint !== undefined && isThrough(p.endpoint) && p.usedAt + IN_USE > p.lastHeard;
 /** A large mesh looks so often whether others should be kept. */
 const KEEP_AGAIN = seconds(30);
 const CHOOSE_PAUSE = seconds(1);
-/** No token that `ping` is given. */
-const NOBODY_WAITS = 0;
 
 export class Mesh {
   readonly #deps: MeshDeps;
   readonly #peers: PeerTable;
   readonly #queue = new DueQueue<Peer>();
+  readonly #out = new Outbox();
+  readonly #delivery = new Delivery(this.#out);
   readonly #ways: Ways;
-  readonly #suspicion = new Suspicion();
-  readonly #meeting = new Meeting();
-  readonly #observed = new Observed();
-  #interfaces: readonly Endpoint[] = [];
   readonly #calling: Calling;
+  readonly #whereabouts: Whereabouts;
+  readonly #watching: Watching;
   readonly #keeping: Keeping;
   #keepAt: Ms;
   #chosen: Ms = Number.NEGATIVE_INFINITY;
-  #own: readonly string[] = [];
   #local: LocalNode;
   #directory: MeshDirectory | undefined;
   #gossip: Gossip | undefined;
   #handshakes: Handshakes;
   #join: Joining | undefined;
-  #out: MeshAction[] = [];
   #stopped = false;
   #toldSecret: Uint8Array | undefined;
 
@@ -91,6 +69,14 @@ export class Mesh {
     this.#peers = new PeerTable(() => this.#newStream());
     this.#ways = new Ways({ ...deps, peerAt: (address) => this.#peers.byAddress(address) });
     this.#calling = new Calling({ ...deps, ways: this.#ways });
+    this.#whereabouts = new Whereabouts({
+      ...deps,
+      out: this.#out,
+      peers: this.#peers,
+      calling: this.#calling,
+      remember: ({ id }, endpoint) => this.#directory?.setEndpoint(id, endpoint),
+    });
+    this.#watching = new Watching(deps, this.#out, this.#ways);
     this.#keeping = new Keeping(deps.crypto, deps.local.keys.id);
     this.#keepAt = now;
     this.#handshakes = this.#startHandshakes(deps.admission, now);
@@ -109,7 +95,6 @@ export class Mesh {
 
   /** One event at a time: the next only after this resolved. Never throws for what came from the network. */
   async handle(event: MeshEvent, now: Ms): Promise<MeshAction[]> {
-    this.#out = [];
     if (this.#stopped) return [];
     if (event.type === "datagrams") for (const d of event.batch) await this.#receive(d, now);
     else if (event.type === "dataPlane") await this.#notice(event.event, now);
@@ -117,7 +102,7 @@ export class Mesh {
     else await this.#tick(now);
     this.#tellKeys(now);
     await this.#settle(now);
-    return this.#out;
+    return this.#out.take();
   }
 
   /** When to send `tick` next; undefined: not before another event. */
@@ -138,7 +123,7 @@ export class Mesh {
 
   /** Where others can reach us, as far as we know. */
   reachability(now: Ms): Reachability {
-    return { own: this.#own, nat: this.#observed.nat(now), observed: this.#observed.list(now) };
+    return this.#whereabouts.reachability(now);
   }
 
   /** As link state sees the way to an overlay address. */
@@ -164,13 +149,13 @@ export class Mesh {
   async #settle(now: Ms): Promise<void> {
     this.#spreadNews();
     if (now >= this.#keepAt) this.#choose(now);
-    this.#noticeNeighbours();
+    this.#whereabouts.noticeNeighbours();
     await this.#followWays(now);
     for (const peer of this.#peers.takeTouched()) {
-      this.#tellNeighbours(peer, now);
-      this.#flush(peer, now);
+      this.#whereabouts.tellNeighbours(peer, now);
+      this.#out.flush(peer, now);
       this.#followPath(peer, now);
-      this.#offerPlaces(peer, now);
+      this.#whereabouts.offerPlaces(peer, now);
       this.#queue.set(peer, this.#due(peer));
     }
   }
@@ -197,19 +182,7 @@ export class Mesh {
     const keys = this.#handshakes.admissionKeys(now);
     if (!keys || keys.cookieSecrets[0] === this.#toldSecret) return;
     this.#toldSecret = keys.cookieSecrets[0];
-    this.#out.push({ type: "admission", keys });
-  }
-
-  /** Whether somebody became a neighbour, ceased to be one or moved: then all neighbours will be told. */
-  #noticeNeighbours(): void {
-    let changed = false;
-    for (const peer of this.#peers.touched) {
-      const now = isNeighbour(peer) ? endpointKey(peer.endpoint as Endpoint) : "";
-      if (now !== peer.announced) changed = true;
-      peer.announced = now;
-    }
-    if (!changed) return;
-    for (const peer of this.#peers.all()) peer.owesNeighbours = isNeighbour(peer);
+    this.#out.put({ type: "admission", keys });
   }
 
   async #followWays(now: Ms): Promise<void> {
@@ -217,51 +190,26 @@ export class Mesh {
     for (const peer of this.#peers.touched) await this.#ways.follow(peer, peer.kept || now < peer.keptThereUntil, now);
     await this.#ways.tick(now);
     for (const action of this.#ways.take()) {
-      if (action.type === "epoch") this.#out.push(action);
+      if (action.type === "epoch" || action.type === "subnets") this.#out.put(action);
       else if (action.type === "route") {
         const { destination, route } = action;
-        this.#out.push({ type: "setRoute", destination, primary: route?.primary, backup: route?.backup });
+        this.#out.put({ type: "setRoute", destination, primary: route?.primary, backup: route?.backup });
         this.#peers.byAddress(destination);
       } else {
         const peer = this.#peers.byAddress(action.peer);
-        if (peer) this.#push(peer, { kind: "routing", data: action.data });
+        if (peer) this.#out.push(peer, { kind: "routing", data: action.data });
       }
     }
-  }
-
-  #tellNeighbours(peer: Peer, now: Ms): void {
-    if (!peer.owesNeighbours || !peer.current || now < peer.nextNeighbours) return;
-    peer.owesNeighbours = false;
-    peer.nextNeighbours = now + NEIGHBOURS_EVERY;
-    const others = this.#peers.listed.filter((p) => p !== peer);
-    const own = this.#own.length > 0 ? { own: this.#own } : {};
-    this.#push(peer, { kind: "neighbours", neighbours: neighbourList(others, NEIGHBOURS_MAX), ...own });
-  }
-
-  #flush(peer: Peer, now: Ms): void {
-    const { current } = peer;
-    if (current) for (const frame of peer.stream.frames(now)) this.#sealTo(peer, current, frame, now);
   }
 
   #followPath(peer: Peer, now: Ms): void {
     peer.path.follow(peer.current && peer.endpoint, now);
     const bytes = peer.path.news(now);
-    if (bytes !== undefined && peer.member) this.#out.push({ type: "limitFrames", peer: peer.member.address, bytes });
-  }
-
-  /** Where the data path is to look for the peer, beside where it is spoken to. */
-  #offerPlaces({ current, member, endpoint, links, places }: Peer, now: Ms): void {
-    const offer = current && member && endpoint && links.offer(endpoint, places.all, now);
-    if (offer) this.#out.push({ type: "setPlaces", peer: member.address, places: offer });
+    if (bytes !== undefined && peer.member) this.#out.put({ type: "limitFrames", peer: peer.member.address, bytes });
   }
 
   #probe(peer: Peer, now: Ms): void {
-    for (const plaintext of peer.path.probes(now)) if (peer.current) this.#sealTo(peer, peer.current, plaintext, now);
-  }
-
-  /** False when the peer's stream is full. */
-  #push(peer: Peer, message: StreamMessage): boolean {
-    return peer.stream.push(encodeStreamMessage(message));
+    for (const plaintext of peer.path.probes(now)) if (peer.current) this.#out.seal(peer, peer.current, plaintext, now);
   }
 
   #startHandshakes(admission: Admission | undefined, now: Ms): Handshakes {
@@ -280,7 +228,12 @@ export class Mesh {
         const answer = await admission.admit(request);
         const member = answer.accepted ? await this.#directory?.admit(answer.chain) : undefined;
         if (member) {
-          this.#say({ kind: "admitted", name: member.name, peer: member.address, inviteId: toHex(request.inviteId) });
+          this.#out.say({
+            kind: "admitted",
+            name: member.name,
+            peer: member.address,
+            inviteId: toHex(request.inviteId),
+          });
         }
         return answer;
       },
@@ -306,8 +259,7 @@ export class Mesh {
       const peer = this.#peers.byAddress(c.peer);
       if (!peer) return;
       this.#calling.want(peer, now);
-      if (peer.pings.size >= PINGS_MAX) peer.pings.delete(peer.pings.keys().next().value as number);
-      this.#ping(peer, c.token, now);
+      this.#delivery.ping(peer, c.token, now);
       if (!peer.current) await this.#care(peer, now);
     } else if (c.type === "revoke") await this.#revoke(c.record, now);
     else if (c.type === "admit") await this.#admit(c.chain, undefined, now);
@@ -319,72 +271,20 @@ export class Mesh {
       this.#join = new Joining(c.invite, c.name, now);
       if (c.invite.endpoints.length === 0) this.#failToJoin("join/no-endpoint", "the invite names no endpoint");
       await this.#tryToJoin(now);
-    } else if (c.type === "addresses") this.#announce(c.endpoints, now);
+    } else if (c.type === "addresses") this.#whereabouts.announce(c.endpoints, now);
+    else if (c.type === "announce") await this.#ways.announce(c.subnets, now);
     else if (c.type === "sighted") await this.#sighted(c, now);
-    else for (const peer of this.#peers.all()) this.#tell(peer, { kind: "goodbye" }, now);
+    else for (const peer of this.#peers.all()) this.#out.tell(peer, { kind: "goodbye" }, now);
   }
 
-  #ping(peer: Peer, token: number, now: Ms): void {
-    peer.pings.set(token, now);
-    this.#tell(peer, { kind: "ping", token }, now);
-  }
-
-  /** A peer follows us by what it hears from our new address, so it hears something at once. */
-  #announce(endpoints: readonly Endpoint[], now: Ms): void {
-    if (endpoints.map(endpointKey).join() === this.#interfaces.map(endpointKey).join()) return;
-    this.#interfaces = endpoints;
-    this.#observed.own = endpoints;
-    for (const peer of this.#peers.all()) {
-      peer.nextLook = now;
-      if (peer.current && peer.endpoint && !isThrough(peer.endpoint))
-        this.#sealTo(peer, peer.current, new Uint8Array(0), now);
-    }
-    this.#publish(now);
-  }
-
-  /** Neighbours are told where we can be reached: by our interfaces, and where peers see us. */
-  #publish(now: Ms): void {
-    const seen = this.#observed.places(now);
-    const own = [...this.#interfaces.slice(0, OWN_MAX - seen.length), ...seen].map(endpointKey);
-    if (own.join() === this.#own.join()) return;
-    this.#own = own;
-    for (const peer of this.#peers.all()) peer.owesNeighbours = isNeighbour(peer);
-  }
-
-  #lookAt(p: Peer): Ms {
-    return p.current && inUseOf(p) ? p.nextLook : Number.POSITIVE_INFINITY;
-  }
-
-  #look(p: Peer, now: Ms): void {
-    p.nextLook = now + this.#observed.pause(now);
-    p.seek.look(p.endpoint as Endpoint, this.#deps.random, now);
-    this.#seekOn(p, now);
-  }
-
-  async #sighted({ id, endpoint, fresh }: Extract<MeshCommand, { type: "sighted" }>, now: Ms): Promise<void> {
-    const peer = this.#peers.byId(id);
+  async #sighted(c: Extract<MeshCommand, { type: "sighted" }>, now: Ms): Promise<void> {
+    const peer = this.#peers.byId(c.id);
     const mayCall = peer !== undefined && (peer.kept || now < peer.wantedUntil);
-    const step = this.#meeting.sighted({ id, endpoint, fresh }, peer, mayCall, now);
+    const step = this.#whereabouts.sighted(c, mayCall, now);
     this.#chooseSoon(); // it has a place now
-    if (step === "seek" && peer) this.#seekAt(peer, endpoint, now);
-    else if (step === "call" && peer?.member)
-      await this.#apply(await this.#handshakes.connect(peer.member, endpoint, now), now);
-    else if (step === "contact") await this.#apply(await this.#handshakes.contact(id, endpoint, now), now);
-  }
-
-  #seekAt(peer: Peer, place: Endpoint, now: Ms): void {
-    peer.seek.begin(place, inUseOf(peer), this.#deps.random, now);
-    this.#seekOn(peer, now);
-  }
-
-  /** Questions that are due, and what their answers have settled. */
-  #seekOn(peer: Peer, now: Ms): void {
-    for (const { place, token } of peer.seek.take(now))
-      this.#sealTo(peer, peer.current, encodeMessage({ kind: "seek", token }), now, place);
-    const found = peer.seek.settle(now);
-    if (!found) return;
-    this.#move(peer, found, now);
-    this.#sealTo(peer, peer.current, new Uint8Array(0), now); // by which it follows
+    if (step === "call" && peer?.member)
+      await this.#apply(await this.#handshakes.connect(peer.member, c.endpoint, now), now);
+    else if (step === "contact") await this.#apply(await this.#handshakes.contact(c.id, c.endpoint, now), now);
   }
 
   async #tryToJoin(now: Ms): Promise<void> {
@@ -400,7 +300,7 @@ export class Mesh {
 
   #failToJoin(code: string, message: string): void {
     this.#join = undefined;
-    this.#say({ kind: "joinFailed", code, message });
+    this.#out.say({ kind: "joinFailed", code, message });
   }
 
   async #notice(e: DataPlaneEvent, now: Ms): Promise<void> {
@@ -409,20 +309,15 @@ export class Mesh {
     const peer = "peer" in e ? this.#peers.byAddress(e.peer) : this.#peers.byIndex(e.localIndex);
     if (!peer) return;
     if (e.type === "silent" || e.type === "alive") await this.#hearLink(peer, e.type === "alive", now);
-    else if (e.type === "moved" || e.type === "carries") this.#move(peer, e.endpoint, now);
+    else if (e.type === "moved" || e.type === "carries") this.#whereabouts.move(peer, e.endpoint, now);
     else if (e.type === "linkAlive" || e.type === "linkSilent")
-      this.#hearPlace(peer, e.endpoint, e.type === "linkAlive", now);
+      this.#whereabouts.heardAt(peer, e.endpoint, e.type === "linkAlive", now);
     else if (e.type === "place") peer.places.notice(e.endpoint);
     else if (e.type === "exhausted" && peer.current?.localIndex === e.localIndex) await this.#dial(peer, now);
     else if (e.type === "wanted" && !peer.current) {
       this.#calling.want(peer, now);
       await this.#care(peer, now);
     }
-  }
-
-  #hearPlace(peer: Peer, place: Endpoint, answers: boolean, now: Ms): void {
-    peer.links.heard(place, answers);
-    if (answers && peer.endpoint && peer.links.prefers(place, peer.endpoint)) this.#move(peer, place, now);
   }
 
   #noteMeasured({ links }: Extract<DataPlaneEvent, { type: "measured" }>): void {
@@ -446,7 +341,7 @@ export class Mesh {
   async #hearLink(peer: Peer, answers: boolean, now: Ms): Promise<void> {
     peer.answers = answers;
     this.#noticeSilence(peer, now);
-    if (!answers && peer.current) for (const place of peer.places.all) this.#seekAt(peer, place, now);
+    if (!answers && peer.current) for (const place of peer.places.all) this.#whereabouts.seekAt(peer, place, now);
     await this.#care(peer, now);
   }
 
@@ -473,11 +368,11 @@ export class Mesh {
       p.path.due,
       p.links.due,
       p.lastSent + s.keepalive,
-      this.#askAt(p),
+      this.#watching.askAt(p),
       this.#digestAt(p),
       this.#calling.upgradeAt(p),
       p.seek.due,
-      this.#lookAt(p),
+      this.#whereabouts.lookAt(p),
     );
   }
 
@@ -491,24 +386,18 @@ export class Mesh {
     return this.#local.membership ? this.#calling.dialAt(p, this.#local.keys.id) : Number.POSITIVE_INFINITY;
   }
 
-  #upgrade(p: Peer, now: Ms): void {
-    const place = this.#calling.upgrade(p, now);
-    if (place) this.#seekAt(p, place, now);
-  }
-
   async #care(p: Peer, now: Ms): Promise<void> {
     for (const s of [...p.sessions]) if (now >= this.#expiryOf(p, s)) this.#drop(p, s, "expired");
     if (now >= this.#calling.idleAt(p)) this.#part(p, now);
-    if (!p.current && now >= p.wantedUntil) this.#endWaiting(p, now);
+    if (!p.current && now >= p.wantedUntil) this.#delivery.endWaiting(p, now);
     if (now >= this.#dialAt(p)) await this.#dial(p, now);
-    if (now >= this.#calling.upgradeAt(p)) this.#upgrade(p, now);
-    if (now >= this.#lookAt(p)) this.#look(p, now);
-    if (p.current && now >= p.seek.due) this.#seekOn(p, now);
+    if (now >= this.#calling.upgradeAt(p)) this.#whereabouts.upgrade(p, now);
+    if (now >= this.#whereabouts.lookAt(p)) this.#whereabouts.look(p, now);
+    if (p.current && now >= p.seek.due) this.#whereabouts.seekOn(p, now);
     if (now >= this.#digestAt(p)) this.#sendDigest(p, now);
     if (p.current && now >= p.path.due) this.#probe(p, now);
-    if (now >= this.#askAt(p)) await this.#ask(p, now);
-    if (p.current && now >= p.lastSent + this.#deps.settings.keepalive)
-      this.#sealTo(p, p.current, new Uint8Array(0), now);
+    if (now >= this.#watching.askAt(p)) await this.#watching.ask(p, now);
+    if (now >= p.lastSent + this.#deps.settings.keepalive) this.#out.greet(p, now);
   }
 
   #digestAt(p: Peer): Ms {
@@ -517,35 +406,8 @@ export class Mesh {
 
   /** Nobody needs the session any more. */
   #part(p: Peer, now: Ms): void {
-    this.#tell(p, { kind: "goodbye" }, now);
+    this.#out.tell(p, { kind: "goodbye" }, now);
     for (const s of [...p.sessions]) this.#drop(p, s, "not in use");
-  }
-
-  /** One whose frames have failed to come may have lost a few, or be gone. */
-  #askAt(p: Peer): Ms {
-    const { askAfter, silentAfter } = this.#deps.settings;
-    const at = Math.max(p.lastHeard + (isWatched(p) ? WATCH_EVERY : askAfter), p.nextAsk);
-    return p.current && at < p.lastHeard + silentAfter ? at : Number.POSITIVE_INFINITY;
-  }
-
-  async #ask(p: Peer, now: Ms): Promise<void> {
-    p.nextAsk = now + (isWatched(p) ? WATCH_AGAIN : ASK_AGAIN);
-    await this.#suspect(p, p.asked, now);
-    this.#tell(p, { kind: "ping", token: NOBODY_WAITS, unanswered: p.asked++ }, now);
-  }
-
-  /** Perhaps somebody on the way to it drops our frames. */
-  async #suspect(p: Peer, unanswered: number, now: Ms): Promise<void> {
-    if (unanswered < SUSPECT_AFTER || !p.member || !p.endpoint || !isThrough(p.endpoint)) return;
-    const between = this.#ways.explain(p.member.address)?.hops.slice(0, -1) ?? [];
-    await this.#avoid(this.#suspicion.silent(p.member.address, between, unanswered, now), now);
-  }
-
-  async #avoid(avoided: readonly Avoided[], now: Ms): Promise<void> {
-    for (const { relay, until } of avoided) {
-      if (until > now) this.#deps.meter.count("mesh.suspected");
-      await this.#ways.distrust(relay, until, now);
-    }
   }
 
   /**
@@ -554,7 +416,7 @@ export class Mesh {
    */
   #noticeSilence(p: Peer, now: Ms): void {
     p.silent = p.current !== undefined && !(p.answers ?? now < p.lastHeard + this.#deps.settings.silentAfter);
-    this.#noticeNeighbours();
+    this.#whereabouts.noticeNeighbours();
   }
 
   async #dial(p: Peer, now: Ms): Promise<void> {
@@ -578,60 +440,36 @@ export class Mesh {
     const opened = session.open(payload, now);
     if ("refused" in opened) return this.#deps.meter.count(`control.drop.${opened.refused}`);
     peer.received++;
-    peer.lastHeard = now;
-    peer.asked = 0;
     if (peer.answers === undefined) peer.silent = false;
     const isStream = isStreamFrame(opened.plaintext);
     const message = isStream || opened.plaintext.length === 0 ? undefined : decodeMessage(opened.plaintext);
     if (!isThrough(endpoint) && message?.kind !== "seek") peer.heardDirectly = now; // that one may hear nothing of us there
-    if (opened.newest && !isQuestion(message) && !peer.links.explains(endpoint)) this.#move(peer, endpoint, now);
+    if (opened.newest && !isQuestion(message) && !peer.links.explains(endpoint))
+      this.#whereabouts.move(peer, endpoint, now);
     this.#handshakes.confirmed(session.localIndex);
     if (!session.confirmed) this.#use(peer, session, now);
-    await this.#noteHearing(peer, message?.unanswered ?? 0, now);
+    await this.#watching.heard(peer, message?.unanswered ?? 0, now);
     if (opened.plaintext.length === 0) return;
     if (isStream) return await this.#hearStream(peer, opened.plaintext, now);
     if (message) await this.#hear(peer, message, endpoint, now);
     else this.#deps.meter.count("control.drop.message");
   }
 
-  /** It is heard; whether it hears us it says as well. */
-  async #noteHearing(peer: Peer, unanswered: number, now: Ms): Promise<void> {
-    if (unanswered >= SUSPECT_AFTER) return await this.#suspect(peer, unanswered, now);
-    if (peer.member) await this.#avoid(this.#suspicion.heard(peer.member.address, now), now);
-  }
-
   async #hear(peer: Peer, m: ControlMessage, source: Endpoint, now: Ms): Promise<void> {
-    if (m.kind === "ping") this.#tell(peer, { kind: "pong", token: m.token }, now);
-    else if (m.kind === "pong") this.#pong(peer, m.token, now);
-    else if (m.kind === "seek") this.#answerSeek(peer, m.token, source, now);
-    else if (m.kind === "found") this.#hearFound(peer, m, source, now);
-    else if (m.kind === "probe") this.#tell(peer, { kind: "probed", token: m.token }, now);
+    if (m.kind === "ping") this.#out.tell(peer, { kind: "pong", token: m.token }, now);
+    else if (m.kind === "pong") this.#delivery.pong(peer, m.token ?? 0, now);
+    else if (m.kind === "seek") this.#whereabouts.answerSeek(peer, m.token, source, now);
+    else if (m.kind === "found") this.#whereabouts.hearFound(peer, m, source, now);
+    else if (m.kind === "meet") this.#whereabouts.meet(peer, now);
+    else if (m.kind === "probe") this.#out.tell(peer, { kind: "probed", token: m.token }, now);
     else if (m.kind === "probed") peer.path.passed(m.token ?? 0, now);
     else if (m.kind === "goodbye") for (const s of [...peer.sessions]) this.#drop(peer, s, "the peer left");
     else if (m.digest) {
       peer.keptThereUntil = now + KEPT_BY_DIGEST;
       const list = this.#gossip?.list(peer.gossip, m.digest, now);
-      if (list) this.#push(peer, list);
+      if (list) this.#out.push(peer, list);
       if (m.links) await this.#ways.hearDigest(peer, m.links, now);
     }
-  }
-
-  /** It may be here, but has not proven that it hears what we send there: so it is asked, too. */
-  #answerSeek(peer: Peer, token: number | undefined, source: Endpoint, now: Ms): void {
-    const seen = isThrough(source) ? {} : { seen: endpointKey(source) };
-    this.#sealTo(peer, peer.current, encodeMessage({ kind: "found", token, ...seen }), now, source);
-    if (!isThrough(source) && !inUseOf(peer)) this.#seekAt(peer, source, now);
-  }
-
-  #hearFound(peer: Peer, m: ControlMessage, source: Endpoint, now: Ms): void {
-    if (isThrough(source) || !peer.seek.answered(m.token ?? 0, source, now)) {
-      this.#deps.meter.count("control.drop.unasked");
-      return;
-    }
-    const seen = m.seen === undefined ? undefined : parseEndpoint(m.seen);
-    if (seen) this.#observed.note(toHex(peer.id), source, seen, now);
-    this.#publish(now);
-    this.#seekOn(peer, now);
   }
 
   async #hearStream(peer: Peer, frame: Uint8Array, now: Ms): Promise<void> {
@@ -640,7 +478,7 @@ export class Mesh {
     if (event.kind === "reset") {
       peer.owesNeighbours = isNeighbour(peer); // what it was told before it began anew is lost
       await this.#ways.beganAnew(peer, now);
-      if (peer.member) this.#say({ kind: "streamReset", peer: peer.member.address });
+      if (peer.member) this.#out.say({ kind: "streamReset", peer: peer.member.address });
       return;
     }
     for (const bytes of event.messages) {
@@ -653,16 +491,19 @@ export class Mesh {
   async #hearMessage(peer: Peer, m: StreamMessage, now: Ms): Promise<void> {
     const gossip = this.#gossip;
     if (m.kind === "payload") {
-      if (peer.current) peer.current.used ??= now;
-      peer.usedAt = now;
+      noteUse(peer, now);
       if (peer.member && m.protocol !== undefined && m.data)
-        this.#out.push({ type: "message", peer: peer.member.address, protocol: m.protocol, data: m.data });
+        this.#out.put({ type: "message", peer: peer.member.address, protocol: m.protocol, data: m.data });
     } else if (!gossip) return;
     else if (m.kind === "routing") await this.#hearRouting(peer, m.data, now);
-    else if (m.kind === "neighbours") this.#hearNeighbours(peer, m.neighbours ?? [], m.own ?? [], now);
+    else if (m.kind === "neighbours") this.#hearNeighbours(peer, m, now);
     else if (m.kind === "want") for (const item of gossip.wanted(m)) this.#pushItem(peer, item);
     else if (m.kind === "member" || m.kind === "revocation") await this.#takeItem(peer, m, now);
-    else for (const answer of gossip.compare(peer.gossip, m, now)) this.#push(peer, answer);
+    else for (const answer of gossip.compare(peer.gossip, m, now)) this.#out.push(peer, answer);
+  }
+
+  #hearNeighbours(peer: Peer, { neighbours = [], own = [] }: StreamMessage, now: Ms): void {
+    if (this.#whereabouts.hearNeighbours(peer, neighbours, own, now)) this.#chooseSoon();
   }
 
   async #hearRouting(peer: Peer, data: Uint8Array | undefined, now: Ms): Promise<void> {
@@ -671,69 +512,39 @@ export class Mesh {
     if (data) await this.#ways.hear(peer, data, now);
   }
 
-  #pong(peer: Peer, token: number | undefined, now: Ms): void {
-    const sent = token === undefined ? undefined : peer.pings.get(token);
-    if (token === undefined || sent === undefined || !peer.member) return;
-    peer.pings.delete(token);
-    peer.roundTrip = now - sent;
-    this.#say({ kind: "pong", token, peer: peer.member.address, roundTrip: now - sent });
-  }
-
   #sendDigest(peer: Peer, now: Ms): void {
     peer.gossip.nextDigest = this.#gossip?.nextDigest(peer.gossip, now) ?? Number.POSITIVE_INFINITY;
-    if (this.#gossip) this.#tell(peer, { kind: "digest", digest: this.#gossip.digest, links: this.#ways.digest }, now);
+    if (this.#gossip)
+      this.#out.tell(peer, { kind: "digest", digest: this.#gossip.digest, links: this.#ways.digest }, now);
   }
 
   /** Whatever way it came: what the directory holds since this event is written down and made known to everybody. */
   #spreadNews(): void {
     const news = this.#gossip?.refresh() ?? [];
     if (!this.#gossip || news.length === 0) return;
-    this.#out.push({ type: "persist" });
+    this.#out.put({ type: "persist" });
     const members = news.filter((item) => item.kind === "member");
     const offer = members.length > 0 ? this.#gossip.offer(members) : undefined;
     for (const peer of this.#peers.all().filter((p) => p.current)) {
       for (const item of news) if (item.kind === "revocation") this.#pushItem(peer, item);
-      if (offer && peer.kept) this.#push(peer, offer);
+      if (offer && peer.kept) this.#out.push(peer, offer);
     }
   }
 
   #pushItem(peer: Peer, { kind, data, id }: Item): void {
     const known = id && this.#peers.byId(id);
     const endpoint = known?.announced ? { endpoint: known.announced } : {};
-    this.#push(peer, { kind, data, ...endpoint });
+    this.#out.push(peer, { kind, data, ...endpoint });
   }
 
   /** Chains only come when asked for; revocations are too urgent for that. */
   async #takeItem(peer: Peer, m: StreamMessage, now: Ms): Promise<void> {
     const asked = m.data !== undefined && this.#gossip?.expects(m.data);
-    if (!m.data || peer.gossip.isMuted(now) || (m.kind === "member" && !asked))
+    if (!m.data || peer.gossip.muting.isMuted(now) || (m.kind === "member" && !asked))
       return this.#deps.meter.count("gossip.drop.unasked");
     const hint = m.endpoint === undefined ? undefined : parseEndpoint(m.endpoint);
     const holds = await (m.kind === "member" ? this.#admit(m.data, hint, now) : this.#revoke(m.data, now));
-    if (!holds) peer.gossip.spoil(now);
-  }
-
-  #hearNeighbours(peer: Peer, neighbours: readonly Hint[], own: readonly string[], now: Ms): void {
-    this.#hearPlaces(peer, own, now);
-    if (own.join() !== peer.own.join())
-      for (const other of this.#peers.all()) other.owesNeighbours = isNeighbour(other);
-    peer.own = own;
-    for (const { id, endpoint, others } of neighbours) {
-      const other = this.#peers.byId(id);
-      if (other) this.#hearPlaces(other, [endpoint, ...(others ?? [])], now);
-    }
-  }
-
-  /** Never believed over what we know ourselves: where it may be tried, no more. */
-  #hearPlaces(peer: Peer, told: readonly string[], now: Ms): void {
-    if (!peer.member) return;
-    for (const text of told) {
-      const place = parseEndpoint(text);
-      if (!place || isThrough(place) || !peer.places.tell(place)) continue;
-      if (this.#meeting.told(peer, place, now) === "seek") this.#seekAt(peer, place, now);
-      this.#calling.heardOfPlace(peer, now);
-      this.#chooseSoon();
-    }
+    if (!holds) peer.gossip.muting.spoil(now);
   }
 
   async #admit(chain: Uint8Array, hint: Endpoint | undefined, now: Ms): Promise<boolean> {
@@ -752,32 +563,10 @@ export class Mesh {
 
   async #post(address: string, post: Post, now: Ms): Promise<void> {
     const peer = this.#peers.byAddress(address);
-    if (peer?.current) return this.#postTo(peer, post, now);
-    if (!peer || peer.posts.length >= POSTS_MAX) return this.#undelivered(address, post);
-    peer.posts.push(post);
+    if (!peer) return this.#delivery.undelivered(address, post);
+    if (!this.#delivery.post(peer, post, now)) return;
     this.#calling.want(peer, now);
     await this.#care(peer, now);
-  }
-
-  #postTo(peer: Peer, post: Post, now: Ms): void {
-    if (peer.current) peer.current.used ??= now;
-    peer.usedAt = now;
-    if (!this.#push(peer, { kind: "payload", ...post })) this.#undelivered(peer.member?.address ?? "", post);
-  }
-
-  #undelivered(peer: string, { protocol }: Post): void {
-    this.#say({ kind: "undelivered", peer, protocol });
-  }
-
-  /** What waited for a session finds one, or has waited long enough. */
-  #endWaiting(peer: Peer, now: Ms): void {
-    const { posts } = peer;
-    peer.posts = [];
-    for (const post of posts) {
-      if (peer.current) this.#postTo(peer, post, now);
-      else this.#undelivered(peer.member?.address ?? "", post);
-    }
-    for (const token of peer.pings.keys()) if (peer.current) this.#ping(peer, token, now);
   }
 
   /** Whether the record holds. */
@@ -789,7 +578,7 @@ export class Mesh {
     }
     this.#spreadNews();
     for (const member of result.revoked) {
-      this.#say({ kind: "revoked", name: member.name, peer: member.address });
+      this.#out.say({ kind: "revoked", name: member.name, peer: member.address });
       if (equal(member.id, this.#local.keys.id)) this.#stop(now);
       else this.#expel(member.id, member.address, now);
     }
@@ -799,17 +588,16 @@ export class Mesh {
   /** Who falls by a record is told before the session goes, as far as sending it once reaches. */
   #expel(id: Uint8Array, address: string, now: Ms): void {
     this.#handshakes.forget(id);
-    this.#observed.forget(toHex(id));
-    this.#suspicion.forget(address);
+    this.#watching.forget(address);
     const peer = this.#peers.byId(id);
-    if (peer) this.#flush(peer, now);
-    for (const s of peer?.sessions ?? []) this.#out.push({ type: "removeSession", localIndex: s.localIndex });
     if (peer) {
+      this.#out.flush(peer, now);
+      for (const s of peer.sessions) this.#out.put({ type: "removeSession", localIndex: s.localIndex });
       this.#peers.remove(peer);
       this.#queue.delete(peer);
-      if (peer.announced) for (const other of this.#peers.all()) other.owesNeighbours = isNeighbour(other);
+      this.#whereabouts.expelled(peer);
     }
-    this.#out.push({ type: "removePeer", peer: address });
+    this.#out.put({ type: "removePeer", peer: address });
   }
 
   /** We are out: nobody is served any more. */
@@ -820,7 +608,7 @@ export class Mesh {
 
   async #apply(actions: readonly HandshakeAction[], now: Ms): Promise<void> {
     for (const a of actions) {
-      if (a.type === "send") this.#out.push(a);
+      if (a.type === "send") this.#out.put(a);
       else if (a.type === "established") await this.#establish(a.session, now);
       else if (a.type === "repeated") this.#confirm(a.localIndex, now);
       else if (this.#join?.has(a.exchange)) {
@@ -843,7 +631,7 @@ export class Mesh {
     const peer = this.#peers.byId(id);
     if (!peer) return;
     this.#calling.refused(peer, now);
-    this.#say({ kind: "refused", name: peer.member?.name ?? toHex(id).slice(0, 16), code, message });
+    this.#out.say({ kind: "refused", name: peer.member?.name ?? toHex(id).slice(0, 16), code, message });
   }
 
   async #establish(e: Established, now: Ms): Promise<void> {
@@ -856,7 +644,7 @@ export class Mesh {
     if (!peer.current || e.confirmed) this.#peers.place(peer, endpoint);
     const session = new ControlSession(this.#deps.crypto, e, now, this.#deps.settings);
     this.#peers.install(peer, session);
-    this.#out.push({ type: "installSession", peer: e.peer.address, session: e.data, endpoint });
+    this.#out.put({ type: "installSession", peer: e.peer.address, session: e.data, endpoint });
     const spare = peer.sessions.length > SESSIONS_MAX ? peer.sessions.find((s) => s !== peer.current) : undefined;
     if (spare) this.#drop(peer, spare, "replaced");
     if (e.confirmed) this.#use(peer, session, now);
@@ -868,15 +656,15 @@ export class Mesh {
     this.#join = undefined;
     const adopted = await this.#deps.adopt(joined);
     if (!adopted) {
-      this.#say({ kind: "joinFailed", code: "join/refused-chain", message: "the issued chain does not hold" });
+      this.#out.say({ kind: "joinFailed", code: "join/refused-chain", message: "the issued chain does not hold" });
       return false;
     }
     this.#local = adopted.local;
     this.#directory = adopted.directory;
     this.#gossip = new Gossip(this.#deps.crypto, adopted.directory);
     this.#handshakes = this.#startHandshakes(adopted.admission, now);
-    this.#say({ kind: "joined", name, chain: joined.chain });
-    this.#out.push({ type: "persist" });
+    this.#out.say({ kind: "joined", name, chain: joined.chain });
+    this.#out.put({ type: "persist" });
     return true;
   }
 
@@ -890,74 +678,33 @@ export class Mesh {
       peer.gossip.nextDigest = now;
       this.#calling.beginUpgrades(peer, now);
       const { name, address } = session.keys.peer;
-      this.#say({ kind: "sessionUp", peer: address, name, took: session.keys.took, pattern: session.keys.pattern });
+      this.#out.say({ kind: "sessionUp", peer: address, name, took: session.keys.took, pattern: session.keys.pattern });
     }
     peer.current = session;
     this.#chooseSoon();
     if (peer.endpoint && !isThrough(peer.endpoint)) this.#directory?.setEndpoint(peer.id, peer.endpoint);
     peer.lastHeard = now;
     this.#calling.reached(peer, now);
-    this.#out.push({ type: "useSession", peer: session.keys.peer.address, localIndex: session.localIndex });
-    this.#sealTo(peer, session, new Uint8Array(0), now);
-    this.#endWaiting(peer, now);
+    this.#out.put({ type: "useSession", peer: session.keys.peer.address, localIndex: session.localIndex });
+    this.#out.confirm(peer, session, now);
+    this.#delivery.endWaiting(peer, now);
     if (now >= this.#digestAt(peer)) this.#sendDigest(peer, now);
   }
 
   #confirm(localIndex: number, now: Ms): void {
     const peer = this.#peers.byIndex(localIndex);
     const session = peer?.sessions.find((s) => s.localIndex === localIndex);
-    if (peer && session) this.#sealTo(peer, session, new Uint8Array(0), now);
+    if (peer && session) this.#out.confirm(peer, session, now);
   }
 
   #drop(peer: Peer, session: ControlSession, reason: string): void {
     this.#peers.removeSession(peer, session);
-    this.#out.push({ type: "removeSession", localIndex: session.localIndex });
+    this.#out.put({ type: "removeSession", localIndex: session.localIndex });
     if (peer.upSince === undefined || peer.current || !peer.member) return;
     peer.upSince = undefined;
-    this.#observed.forget(toHex(peer.id));
+    this.#whereabouts.forget(peer);
     peer.stream = this.#newStream();
-    this.#say({ kind: "sessionDown", peer: peer.member.address, name: peer.member.name, reason });
-  }
-
-  /** Follows a peer; from the underlay into the mesh only when the underlay has gone silent. */
-  #move(peer: Peer, endpoint: Endpoint, now: Ms): void {
-    if (!peer.member || (peer.endpoint && endpointKey(peer.endpoint) === endpointKey(endpoint))) return;
-    if (peer.endpoint && peer.links.prefers(peer.endpoint, endpoint)) {
-      this.#speakAt(peer, peer.endpoint); // the data path may have followed already
-      return;
-    }
-    if (isThrough(endpoint) && now < peer.heardDirectly + this.#deps.settings.silentAfter) return;
-    this.#peers.place(peer, endpoint);
-    peer.nextLook = now;
-    if (!isThrough(endpoint)) this.#directory?.setEndpoint(peer.id, endpoint);
-    this.#speakAt(peer, endpoint);
-  }
-
-  #speakAt({ member }: Peer, endpoint: Endpoint): void {
-    if (member) this.#out.push({ type: "setEndpoint", peer: member.address, endpoint });
-  }
-
-  #tell(peer: Peer, message: ControlMessage, now: Ms): void {
-    if (peer.current) this.#sealTo(peer, peer.current, encodeMessage(message), now);
-  }
-
-  /** To where the peer is spoken to, or elsewhere. */
-  #sealTo(
-    peer: Peer,
-    session: ControlSession | undefined,
-    plaintext: Uint8Array,
-    now: Ms,
-    endpoint: Endpoint | undefined = peer.endpoint,
-  ): void {
-    const payload = session?.seal(plaintext, now);
-    if (!payload || !endpoint) return;
-    peer.sent++;
-    if (endpoint === peer.endpoint) peer.lastSent = now;
-    this.#out.push({ type: "send", datagram: { endpoint, payload } });
-  }
-
-  #say(notice: MeshNotice): void {
-    this.#out.push({ type: "notice", notice });
+    this.#out.say({ kind: "sessionDown", peer: peer.member.address, name: peer.member.name, reason });
   }
 }
 

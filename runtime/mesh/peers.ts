@@ -15,8 +15,7 @@ import type { Stream } from "./stream/stream.ts";
 export const SESSIONS_MAX = 4; // of one peer: the one in use, its successor, and two of simultaneous starts
 
 /**
- * First pause between attempts to reach a peer over the underlay that is spoken to through the mesh, once each of its places was
- * tried; doubled each time.
+ * First pause between attempts to reach a peer over the underlay that is spoken to through the mesh; doubled each time.
  */
 export const UPGRADE_FIRST = seconds(10);
 
@@ -47,7 +46,6 @@ export interface Peer {
   nextNeighbours: Ms;
   nextUpgrade: Ms;
   upgradePause: Ms;
-  upgrades: number;
   /** Oldest first. */
   readonly sessions: ControlSession[];
   current: ControlSession | undefined;
@@ -148,7 +146,6 @@ export class PeerTable {
       nextNeighbours: now,
       nextUpgrade: now,
       upgradePause: UPGRADE_FIRST,
-      upgrades: 0,
       sessions: [],
       current: undefined,
       upSince: undefined,

@@ -1,5 +1,6 @@
 /** What the mesh core is told and what it answers. The core reads no clock and opens no socket. */
 import type { Endpoint } from "../base/endpoint.ts";
+import type { Prefix } from "../base/ip.ts";
 import type { Ms } from "../base/time.ts";
 import type { AeadName } from "../crypto/provider.ts";
 import type { EdgeView, RouteView } from "./routing/types.ts";
@@ -72,6 +73,8 @@ export type MeshAction =
   | { readonly type: "message"; readonly peer: string; readonly protocol: string; readonly data: Uint8Array }
   /** Durable before any later action is carried out; given back as `MeshDeps.epoch` after a restart. */
   | { readonly type: "epoch"; readonly epoch: number }
+  /** All that this member, an overlay address, announces; whether it may is for the shell to say. */
+  | { readonly type: "subnets"; readonly gateway: string; readonly subnets: readonly Prefix[] }
   /** Durable state changed (roster, revocations): the shell writes it. */
   | { readonly type: "persist" };
 
@@ -148,6 +151,8 @@ export type MeshCommand =
   | { readonly type: "addresses"; readonly endpoints: readonly Endpoint[] }
   /** A beacon on one of our links: who has this node id may be there. */
   | { readonly type: "sighted"; readonly id: Uint8Array; readonly endpoint: Endpoint; readonly fresh: boolean }
+  /** All that this gateway announces from now on; its link list says so, signed. */
+  | { readonly type: "announce"; readonly subnets: readonly Prefix[] }
   /** Says goodbye to every peer; for a clean stop. */
   | { readonly type: "leave" };
 
@@ -186,6 +191,8 @@ export interface PeerView {
   readonly suite: string;
   readonly aead: AeadName | undefined;
   readonly pattern: "known-peer" | "first-contact" | undefined;
+  /** Whether its session stands all the time, and not only while something is to be sent. */
+  readonly kept: boolean;
   readonly sessionId: Uint8Array | undefined;
   readonly localIndex: number | undefined;
   readonly rekeys: number;
@@ -208,4 +215,36 @@ export interface Edge {
   readonly ends: readonly [string, string];
   readonly values: EdgeView["values"];
   readonly cost: number | undefined;
+}
+
+/**
+ * none: seen as we are. independent: one outer port for all, which others can be told. address: another one for each address that we
+ * write to. symmetric: another one for each endpoint. varying: another one for each, and too few were asked at one address to tell
+ * the last two apart. single: there is a box, and only one peer to tell of it.
+ */
+export type NatKind = "none" | "single" | "independent" | "address" | "varying" | "symmetric";
+
+export interface NatView {
+  readonly family: "IPv4" | "IPv6";
+  readonly kind: NatKind;
+  /** Where we are seen, each once. */
+  readonly outer: readonly string[];
+  /** How many peers said so. */
+  readonly observers: number;
+}
+
+export interface Observation {
+  /** Node id of who says it, hex. */
+  readonly peer: string;
+  /** Where it is spoken to: boxes may show another outer port to each address. */
+  readonly at: Endpoint;
+  readonly seen: Endpoint;
+  readonly since: Ms;
+}
+
+export interface Reachability {
+  /** What the others are told. */
+  readonly own: readonly string[];
+  readonly nat: readonly NatView[];
+  readonly observed: readonly Observation[];
 }

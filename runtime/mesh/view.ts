@@ -33,6 +33,7 @@ export function viewOf(
     suite: SUITE,
     aead: keys?.data.aead,
     pattern: keys?.pattern,
+    kept: peer?.kept ?? false,
     sessionId: keys?.sessionId,
     localIndex: keys?.data.localIndex,
     rekeys: peer?.rekeys ?? 0,

@@ -3,7 +3,7 @@
  * underlay itself. Tells link state what becomes of our links, and carries what it says.
  */
 import { toHex } from "../base/bytes.ts";
-import { parseIp } from "../base/ip.ts";
+import { type Prefix, parseIp } from "../base/ip.ts";
 import type { Meter } from "../base/meter.ts";
 import type { RandomBytes } from "../base/random.ts";
 import type { Ms } from "../base/time.ts";
@@ -31,7 +31,8 @@ export type WayAction =
   | { readonly type: "route"; readonly destination: string; readonly route: Route | undefined }
   /** Over the stream to this overlay address. */
   | { readonly type: "tell"; readonly peer: string; readonly data: Uint8Array }
-  | { readonly type: "epoch"; readonly epoch: number };
+  | { readonly type: "epoch"; readonly epoch: number }
+  | { readonly type: "subnets"; readonly gateway: string; readonly subnets: readonly Prefix[] };
 
 export interface WaysDeps {
   readonly crypto: CryptoProvider;
@@ -190,6 +191,10 @@ export class Ways {
     if (neighbour !== undefined) await this.#handle({ type: "digest", neighbour, digest }, now);
   }
 
+  async announce(subnets: readonly Prefix[], now: Ms): Promise<void> {
+    await this.#handle({ type: "subnets", subnets }, now);
+  }
+
   /** A gateway that seems to drop what it should relay is avoided for a while. */
   async distrust(address: string, until: Ms, now: Ms): Promise<void> {
     const relay = this.#labels.get(address);
@@ -224,10 +229,17 @@ export class Ways {
   #perform(action: RoutingAction): void {
     if (action.type === "persist") this.#out.push({ type: "epoch", epoch: action.epoch });
     else if (action.type === "route") this.#refresh(this.#addresses.get(action.destination));
+    else if (action.type === "subnets") this.#tellSubnets(action.origin);
     else if (action.type === "tell") {
       const peer = this.#addresses.get(action.neighbour);
       if (peer !== undefined) this.#out.push({ type: "tell", peer, data: action.data });
     }
+  }
+
+  #tellSubnets(origin: Label): void {
+    const gateway = this.#addresses.get(origin);
+    const subnets = this.#routing?.subnetsOf(origin) ?? [];
+    if (gateway !== undefined) this.#out.push({ type: "subnets", gateway, subnets });
   }
 
   #refresh(address: string | undefined): void {

@@ -1,13 +1,36 @@
 /** Compiles a policy, as one gateway sees it, to the table that the kernel looks up. Order and priority are settled here. */
 import { parseIp } from "../base/ip.ts";
 import { selects } from "./evaluate.ts";
-import type { Identity, Policy, Selector } from "./policy.ts";
-import { FLOW_TIMES, type FlowTimes, memberHash, PolicyHeader, PROBES_MAX, TABLE_FLAG } from "./table.ts";
-import { buildTrie, LEAF_NUMBER, lookUp, NO_RULE, type Numbered, ROW_WORDS, ROWS_MAX, Rows, tooLarge } from "./trie.ts";
+import type { Identity, Policy, PolicySubnet, Selector } from "./policy.ts";
+import { lookUpAddress, SubnetTrie } from "./subnet-trie.ts";
+import {
+  FLOW_TIMES,
+  type FlowTimes,
+  memberHash,
+  OWN_LEAF,
+  PolicyHeader,
+  PolicySubnets,
+  PROBES_MAX,
+  TABLE_FLAG,
+} from "./table.ts";
+import {
+  buildTrie,
+  joinTries,
+  LEAF,
+  LEAF_NUMBER,
+  lookUp,
+  NO_RULE,
+  type Numbered,
+  ROW_WORDS,
+  ROWS_MAX,
+  Rows,
+  tooLarge,
+} from "./trie.ts";
 
 export interface Terms {
   /** This gateway among them. */
   readonly members: readonly Identity[];
+  readonly subnets?: readonly PolicySubnet[];
   readonly generation: number;
   readonly counterBase: number;
   readonly times?: FlowTimes;
@@ -31,7 +54,7 @@ interface Sides {
 export class PolicyProgram {
   readonly #policy: Policy | undefined;
   readonly #self: Identity;
-  readonly #rows = new Rows();
+  readonly #rows = new Rows(HEADER_ROWS);
   readonly #roots: readonly Roots[];
 
   /** `policy` undefined: everything is allowed, and counted. */
@@ -42,7 +65,7 @@ export class PolicyProgram {
   }
 
   /** Rows of 64 bytes. Throws `policy/too-large`. */
-  table({ members, generation, counterBase, times = FLOW_TIMES, link = 0 }: Terms): Uint8Array {
+  table({ members, subnets = [], generation, counterBase, times = FLOW_TIMES, link = 0 }: Terms): Uint8Array {
     const self = this.#self.address;
     const hash = hashOf(members.filter((m) => m.address !== self));
     const [anyIn, anyOut] = this.#roots.map((roots) => roots.any()) as [number, number];
@@ -50,16 +73,27 @@ export class PolicyProgram {
       const named = this.#roots.map((roots) => roots.named(member));
       return { at, words: [...address, ...named, ...this.#roots.map((roots) => roots.ofRoles(member))] };
     });
+    const owners = subnets.map(({ own, gateways }) =>
+      own ? undefined : this.#roots.map((roots) => roots.joint(gateways)),
+    );
     const first = this.#rows.length;
-    if (first + hash.rows > ROWS_MAX) throw tooLarge();
-    const words = new Uint32Array(ROW_WORDS * (first + hash.rows));
+    const placed = placeSubnets(subnets, owners, first + hash.rows);
+    const rows = first + hash.rows + placed.rows.length;
+    if (rows > ROWS_MAX) throw tooLarge();
+    const words = new Uint32Array(ROW_WORDS * rows);
     words.set(this.#rows.words);
     for (const slot of slots) words.set(slot.words, ROW_WORDS * first + slot.at);
+    for (const [at, row] of placed.rows.entries()) words.set(row, ROW_WORDS * (first + hash.rows + at));
     const table = new Uint8Array(words.buffer);
     const allows = this.#policy?.fallback !== "deny";
+    const flags = [
+      this.#policy ? TABLE_FLAG.enforce : 0,
+      allows ? TABLE_FLAG.defaultAllow : 0,
+      subnets.length > 0 ? TABLE_FLAG.subnets : 0,
+    ];
     const header = PolicyHeader.encode({
       generation,
-      flags: (this.#policy ? TABLE_FLAG.enforce : 0) | (allows ? TABLE_FLAG.defaultAllow : 0),
+      flags: flags.reduce((a, b) => a | b),
       link,
       mask: hash.rows - 1,
       seed: hash.seed,
@@ -71,8 +105,32 @@ export class PolicyProgram {
       own: bytesOf(self) ?? new Uint8Array(16),
     });
     table.set(header);
+    table.set(PolicySubnets.encode({ root: placed.root }), header.length);
     return table;
   }
+}
+
+/** Row 0 and row 1. */
+const HEADER_ROWS = 2;
+
+/** The rows of the gateways, each with its two roots, then those of the tries. */
+function placeSubnets(
+  subnets: readonly PolicySubnet[],
+  owners: readonly (readonly number[] | undefined)[],
+  first: number,
+): { readonly root: number; readonly rows: readonly (readonly number[])[] } {
+  const rows: number[][] = [];
+  const numbers = new Map<string, number>();
+  const leaves = subnets.map(({ prefix }, at) => {
+    const roots = owners[at];
+    if (!roots) return { prefix, leaf: OWN_LEAF };
+    const key = roots.join();
+    const number = numbers.get(key) ?? first + rows.push([0, 0, 0, 0, ...roots, NO_RULE, NO_RULE]) - 1;
+    numbers.set(key, number);
+    return { prefix, leaf: (LEAF | number) >>> 0 };
+  });
+  const trie = new SubnetTrie(first + rows.length);
+  return { root: trie.build(leaves), rows: [...rows, ...trie.rows] };
 }
 
 function sidesOf(policy: Policy | undefined, own: Identity, direction: Direction): Sides {
@@ -112,6 +170,10 @@ const merged = (...lists: readonly (readonly Numbered[] | undefined)[]): Numbere
   return some.length === 1 ? [...(some[0] as Numbered[])] : some.flat().sort((a, b) => a.number - b.number);
 };
 
+/** A rule that names somebody twice stands once. */
+const unique = (list: readonly Numbered[]): Numbered[] =>
+  list.filter(({ number }, at) => list.findIndex((other) => other.number === number) === at);
+
 /** The tries of one direction, each built when it is first wanted. Members with the same roles share theirs. */
 class Roots {
   readonly #rows: Rows;
@@ -140,6 +202,22 @@ class Roots {
     return this.#root(`roles ${counted.join(" ")}`, () =>
       merged(...counted.map((role) => this.#sides.byRole.get(role))),
     );
+  }
+
+  /** All rules about these gateways, for packets that each of them must be allowed. */
+  joint(gateways: readonly Identity[]): number {
+    const { any, byName, byAddress, byRole } = this.#sides;
+    const whole = gateways.map((who) => {
+      const roles = [...new Set(who.roles)].filter((role) => byRole.has(role)).sort();
+      return this.#root(`whole ${who.name} ${who.address} ${roles.join(" ")}`, () =>
+        unique(merged(any, byName.get(who.name), byAddress.get(who.address), ...roles.map((role) => byRole.get(role)))),
+      );
+    });
+    if (whole.length === 1) return whole[0] as number;
+    const key = `joint ${whole.join(" ")}`;
+    const root = this.#built.get(key) ?? joinTries(this.#rows, whole);
+    this.#built.set(key, root);
+    return root;
   }
 
   #root(key: string, rules: () => readonly Numbered[]): number {
@@ -211,12 +289,21 @@ export function lookUpRule(
   const wanted = wordsOf(address);
   if (!header || !wanted) return undefined;
   const words = new Uint32Array(table.buffer, table.byteOffset, table.byteLength / 4);
-  const member = find(words, wanted, memberHash(wanted, header.seed), header);
+  const member =
+    find(words, wanted, memberHash(wanted, header.seed), header) ?? findGateway(words, address, header.flags);
   if (member === undefined) return undefined;
   const out = direction === "out" ? 1 : 0;
   const roots = [out ? header.anyOut : header.anyIn, words[member + 4 + out], words[member + 6 + out]];
   const found = roots.map((root) => lookUp(words, root ?? NO_RULE, protocol, port) & LEAF_NUMBER).filter((n) => n > 0);
   return found.length === 0 ? 0 : Math.min(...found);
+}
+
+/** The first word of the gateways of the subnet that an address lies in. */
+function findGateway(words: Uint32Array, address: string, flags: number): number | undefined {
+  const bytes = parseIp(address);
+  if (!bytes || (flags & TABLE_FLAG.subnets) === 0) return undefined;
+  const leaf = lookUpAddress(words, words[ROW_WORDS] as number, bytes);
+  return leaf === OWN_LEAF || leaf === NO_RULE ? undefined : ROW_WORDS * (leaf & ~LEAF);
 }
 
 function find(

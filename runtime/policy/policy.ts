@@ -1,4 +1,5 @@
 /** A policy: who may open connections to whom. Rules are looked at in order and the first that matches decides; replies follow by state. */
+import type { Prefix } from "../base/ip.ts";
 
 export type Action = "allow" | "deny";
 
@@ -43,6 +44,15 @@ export interface Identity {
   readonly address: string;
   /** Roles and capabilities. */
   readonly roles: readonly string[];
+}
+
+/** Addresses behind members: their packets are judged as those of the gateways that announce them. */
+export interface PolicySubnet {
+  readonly prefix: Prefix;
+  /** It is behind this gateway: `self`. */
+  readonly own: boolean;
+  /** Else of whom; of several each must be allowed, since packets may take the way by any. */
+  readonly gateways: readonly Identity[];
 }
 
 /** A packet that opens a connection, or belongs to none. */

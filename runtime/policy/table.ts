@@ -1,9 +1,9 @@
 /**
- * The form in which the kernel has a policy (`bpf/mesh.bpf.c`): rows of sixteen 32-bit words. Row 0 is a header; then the nodes of
- * the tries; then a hash of the members by address, each with the roots of its tries. Replaced as a whole, so that no packet
+ * The form in which the kernel has a policy (`bpf/mesh.bpf.c`): rows of sixteen 32-bit words. Row 0 is a header, row 1 says where subnets
+ * are found; then the nodes of the tries; then a hash of the members by address, each with the roots of its tries; then the subnets. Replaced as a whole, so that no packet
  * sees half of one.
  */
-import { bytes, struct } from "../base/struct.ts";
+import { bytes, reserved, struct } from "../base/struct.ts";
 
 /** Rows that a member may be found in, from the one that its address hashes to. */
 export const PROBES_MAX = 8;
@@ -11,6 +11,7 @@ export const PROBES_MAX = 8;
 export const TABLE_FLAG = {
   enforce: 1, //      otherwise everything passes, and is counted
   defaultAllow: 2,
+  subnets: 4, //      there are some
 } as const;
 
 /** Row 0. Times in milliseconds: how long a silent flow of that kind is remembered. */
@@ -30,6 +31,16 @@ export const PolicyHeader = struct("policy_header", {
   members: "u32le", //     44 first row of the hash
   own: bytes(16), //       48 our overlay address
 }); //                     64 bytes
+
+/**
+ * Row 1: a trie over addresses, 4 bits a level as in those of rules; IPv4 as ::ffff:a.b.c.d. A leaf's number is that of a row which begins with
+ * a `policy_member` for the subnet's gateways; LEAF alone is nobody's, `OWN_LEAF` ours.
+ */
+export const PolicySubnets = struct("policy_subnets", {
+  root: "u32le", //       0
+  reserved: reserved(60), // 4
+}); //                    64 bytes
+export const OWN_LEAF = 0xffff_ffff;
 
 /** Two of them make a row; an address of zeros is none. */
 export const PolicyMember = struct("policy_member", {

@@ -27,10 +27,10 @@ export class Rows {
   #words: Uint32Array;
   #rows: number;
 
-  /** The first one is the caller's. */
-  constructor() {
+  /** The first ones are the caller's. */
+  constructor(reserved: number) {
     this.#words = new Uint32Array(ROW_WORDS * 64);
-    this.#rows = 1;
+    this.#rows = reserved;
   }
 
   get length(): number {
@@ -109,6 +109,28 @@ function build(rows: Rows, spans: readonly Span[], base: number, level: number):
   const [same] = references as [number];
   const uniform = same >= LEAF && references.every((r) => r === same);
   return uniform ? same : rows.add(references);
+}
+
+/**
+ * Reference to one that says what all of these say together: a packet passes when it passes each. What denies comes before what allows, and
+ * the earliest rule before others; where one has no rule neither has the whole, unless another denies.
+ */
+export function joinTries(rows: Rows, roots: readonly number[]): number {
+  if (roots.every((root) => root >= LEAF)) return joinLeaves(roots);
+  const references = Array.from({ length: 16 }, (_, i) =>
+    joinTries(
+      rows,
+      roots.map((root) => (root >= LEAF ? root : (rows.words[ROW_WORDS * root + i] as number))),
+    ),
+  );
+  return references.every((r) => r >= LEAF && r === references[0]) ? (references[0] as number) : rows.add(references);
+}
+
+function joinLeaves(leaves: readonly number[]): number {
+  const ruled = leaves.filter((leaf) => (leaf & LEAF_NUMBER) !== 0);
+  const denied = ruled.filter((leaf) => (leaf & LEAF_ALLOWS) === 0);
+  const told = denied.length > 0 ? denied : ruled.length === leaves.length ? ruled : [];
+  return told.length === 0 ? NO_RULE : told.reduce((a, b) => ((a & LEAF_NUMBER) <= (b & LEAF_NUMBER) ? a : b));
 }
 
 /** The leaf of a key. */

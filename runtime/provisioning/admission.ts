@@ -106,9 +106,9 @@ async function againFor(issuer: Issuer, request: JoinRequest, before: Admitted):
 }
 
 async function issue(issuer: Issuer, request: JoinRequest, { name, serial }: Admitted): Promise<Uint8Array> {
-  const roles = issuer.book.get(request.inviteId)?.roles ?? [];
+  const { roles = [], subnets = [] } = issuer.book.get(request.inviteId) ?? {};
   try {
-    const grant = { keys: request.keys, name, serial, roles };
+    const grant = { keys: request.keys, name, serial, roles, subnets };
     return await issueByMember(issuer.crypto, issuer.roster.mesh, issuer.member, grant);
   } catch (cause) {
     throw new TrellisError("invite/exceeds-issuer", messageOf(cause), { cause });

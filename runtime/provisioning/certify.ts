@@ -13,6 +13,8 @@ export interface IssuerTerms {
   readonly nameSpace: string;
   /** Also the right to revoke members. */
   readonly admin: boolean;
+  /** In place of those that it has; undefined leaves them. */
+  readonly subnets?: readonly string[] | undefined;
 }
 
 /**
@@ -24,7 +26,7 @@ export async function certifyIssuer(
   roster: Roster,
   roots: readonly RootKey[],
   { leaf }: VerifiedChain,
-  { nameSpace, admin }: IssuerTerms,
+  { nameSpace, admin, subnets }: IssuerTerms,
 ): Promise<Uint8Array> {
   if (!isNameSpace(nameSpace)) throw new TrellisError("certify/name-space", `"${nameSpace}" is no name space`);
   const added: readonly Capability[] = admin ? ["issue", "admin"] : ["issue"];
@@ -32,6 +34,7 @@ export async function certifyIssuer(
     ...leaf,
     serial: 1 + Math.max(leaf.serial, ...roster.list().map((m) => m.certificate.serial)),
     capabilities: [...leaf.capabilities, ...added],
+    subnets: subnets ?? leaf.subnets,
     issuing: { firstSerial: 1, lastSerial: SERIAL_MAX, nameSpace, depth: 1 },
   });
 }

@@ -2,6 +2,7 @@
 import type { Endpoint } from "../base/endpoint.ts";
 import { TrellisError } from "../base/errors.ts";
 import type { RandomBytes } from "../base/random.ts";
+import { holds } from "../identity/limits.ts";
 import { isNameIn } from "../identity/names.ts";
 import { type Issuer, issuingOf } from "./admission.ts";
 import type { Invite, InviteTerms } from "./invite-book.ts";
@@ -22,6 +23,11 @@ export async function createInvite(
   const foreign = terms.roles?.find((role) => !leaf.roles.includes(role));
   if (foreign !== undefined)
     throw new TrellisError("invite/exceeds-issuer", `"${leaf.name}" does not have the role "${foreign}" itself`);
+  const beyond = terms.subnets?.find((subnet) => !leaf.subnets.some((outer) => holds(outer, subnet)));
+  if (beyond !== undefined)
+    throw new TrellisError("invite/exceeds-issuer", `the certificate of "${leaf.name}" does not hold ${beyond}`, {
+      hint: "ask the founder, or give this gateway more with `trellis root certify FILE --subnets`",
+    });
   if (terms.name !== undefined && !isNameIn(terms.name, nameSpace))
     throw new TrellisError("invite/name-outside-space", `names given here end in ".${nameSpace}"`);
   const invite = issuer.book.create(random, issuer.now(), terms);

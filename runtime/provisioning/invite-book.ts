@@ -21,9 +21,10 @@ import {
   where,
 } from "../base/cbor-shape.ts";
 import { TrellisError } from "../base/errors.ts";
+import { isCanonicalPrefix } from "../base/ip.ts";
 import type { RandomBytes } from "../base/random.ts";
 import type { UnixSeconds } from "../base/time.ts";
-import { type Issuing, ROLES_MAX, SERIAL_MAX, TIME_MAX } from "../identity/certificate.ts";
+import { type Issuing, ROLES_MAX, SERIAL_MAX, SUBNETS_MAX, TIME_MAX } from "../identity/certificate.ts";
 import { isName, isWord } from "../identity/names.ts";
 import { USES_MAX } from "./token.ts";
 
@@ -46,6 +47,8 @@ export interface Invite {
   /** How many gateways it admits in all. */
   readonly uses: number;
   readonly roles: readonly string[];
+  /** That whom it admits may announce. */
+  readonly subnets?: readonly string[] | undefined;
   /** The only name it admits; undefined leaves it to the joiner. */
   readonly name: string | undefined;
   readonly revoked: boolean;
@@ -58,6 +61,7 @@ export interface InviteTerms {
   /** Seconds, 24 h unless given. */
   readonly lifetime?: number | undefined;
   readonly roles?: readonly string[] | undefined;
+  readonly subnets?: readonly string[] | undefined;
   readonly name?: string | undefined;
 }
 
@@ -84,6 +88,7 @@ const INVITE = where(
     name: optional(6, text(isName)),
     revoked: field(7, flag),
     admitted: field(8, listOf(ADMITTED, USES_MAX)),
+    subnets: optional(9, listOf(text(isCanonicalPrefix), SUBNETS_MAX)),
   }),
   (invite) => invite.admitted.length <= invite.uses,
 );
@@ -99,7 +104,7 @@ export class InviteBook {
 
   /** Throws `invite/terms` for terms out of range and `invite/too-many` when 1,000 are open. */
   create(random: RandomBytes, now: UnixSeconds, terms: InviteTerms = {}): Invite {
-    const { uses = 1, lifetime = DEFAULT_LIFETIME, roles = [], name } = terms;
+    const { uses = 1, lifetime = DEFAULT_LIFETIME, roles = [], subnets, name } = terms;
     checkTerms(uses, lifetime, name);
     const ended = this.list().filter((i) => stateOf(i, now) !== "open");
     for (const old of ended.slice(0, Math.max(0, ended.length - ENDED_MAX))) this.#invites.delete(toHex(old.id));
@@ -112,6 +117,7 @@ export class InviteBook {
       expires,
       uses,
       roles,
+      subnets: subnets && subnets.length > 0 ? subnets : undefined,
       name,
       revoked: false,
       admitted: [],

@@ -77,9 +77,11 @@ export class Broker {
     return typeof at === "object" && at ? at.port : port;
   }
 
-  /** A record came in or was deleted: subscribers of its topic hear it. */
-  arrived(key: string, payload: Uint8Array | undefined): void {
+  /** A record came in or was deleted: subscribers of its topic hear what `read` gives, if that is to be had now. */
+  async arrived(key: string, read: () => Promise<Uint8Array | "later" | undefined>): Promise<void> {
     if (this.#writing.has(key)) return;
+    const payload = await read();
+    if (payload === "later") return;
     const packet = { cmd: "publish", topic: MESH_PREFIX + key, qos: 1, retain: true, dup: false } as const;
     this.#aedes?.publish({ ...packet, payload: Buffer.from(payload ?? "") }, (error) => {
       if (error) this.#deps.log.warn("a record was not told to subscribers", { error: messageOf(error) });

@@ -14,7 +14,7 @@ import { decodeCose, type Signer, signCose, verifySignature } from "../identity/
 const HASH = 32;
 /** A revocation's name here; as many as a mesh may have in force to change its keys by them. */
 const REVOCATION = 16;
-export const REVOCATIONS_MAX = 8_192;
+export const REVOCATIONS_MAX = 7_168;
 export const EPOCH_MAX: number = REVOCATIONS_MAX * (REVOCATION + 1) + 4_096;
 /** What one member can make others remember. */
 export const EPOCHS_PER_CREATOR = 32;

@@ -4,7 +4,7 @@
  */
 import { equal, toHex } from "../base/bytes.ts";
 import type { Meter } from "../base/meter.ts";
-import { type Ms, seconds } from "../base/time.ts";
+import { type Ms, minutes, seconds } from "../base/time.ts";
 import type { CryptoProvider } from "../crypto/provider.ts";
 import { encodeEpoch } from "./epochs.ts";
 import { Fetching } from "./fetching.ts";
@@ -45,9 +45,14 @@ export interface ExchangeDeps {
   readonly changed: (records: readonly Held[]) => void;
 }
 
-/** All that is held is told as one fingerprint so often, and sooner when it changed. */
-const DIGEST: Ms = seconds(5);
+/** All that is held is told as one fingerprint after a change, and again while the other tells another one: ever more rarely. */
 const DIGEST_AFTER_CHANGE: Ms = seconds(1);
+const DIGEST: Ms = seconds(5);
+const DIGEST_MAX: Ms = seconds(30);
+/** Where both are alike, in case that something went wrong. A little less than keys last that nothing goes under: so it costs no keys. */
+const DIGEST_ALIKE: Ms = minutes(29);
+/** Group keys that were asked for and did not come. */
+const EPOCHS_AGAIN: Ms = seconds(5);
 /** Records that were asked for and did not come. */
 const PATIENCE: Ms = seconds(5);
 /** A member that is not known here may be soon. */
@@ -63,6 +68,8 @@ export class Exchange {
   readonly #fetching = new Fetching();
   readonly #large = new Large();
   readonly #intake: Intake;
+  /** Of whom group keys were asked for last: not of everybody who has them. */
+  readonly #epochsAsked = new Recent<{ readonly of: string; readonly at: Ms }>(EPOCHS_PER_MESSAGE);
 
   constructor(deps: ExchangeDeps, holdings: Holdings, keyring: Keyring) {
     this.#deps = deps;
@@ -112,8 +119,8 @@ export class Exchange {
       neighbour.hurry(now);
       if (neighbour.wanted && now > neighbour.wanted.at + PATIENCE) neighbour.wanted = undefined;
       if (this.#large.wanted(neighbour.id).length === 0) neighbour.chunksAsked = false;
-      const pause = neighbour.told === digest ? DIGEST : DIGEST_AFTER_CHANGE;
-      if (now >= (neighbour.toldAt ?? 0) + pause) this.#tellDigest(neighbour);
+      if (now >= (neighbour.toldAt ?? 0) + pauseOf(neighbour, digest)) this.#tellDigest(neighbour);
+      if (now >= neighbour.epochsAskedAt + EPOCHS_AGAIN) this.#wantEpochs(neighbour, now);
     }
     this.pump();
   }
@@ -154,10 +161,16 @@ export class Exchange {
   #tellDigest(neighbour: Neighbour): void {
     if (!this.#isMember(neighbour.id)) return;
     const { tree } = this.#holdings;
+    const digest = this.#digest();
+    const epochs = this.#keyring.shareable().length;
+    // What was lost once is not lost for good.
+    const again = neighbour.told === digest || neighbour.toldEpochs !== epochs;
+    neighbour.repeats = neighbour.told === digest ? neighbour.repeats + 1 : 0;
     neighbour.toldAt = this.#deps.now();
-    neighbour.told = this.#digest();
+    neighbour.told = digest;
+    neighbour.toldEpochs = epochs;
     this.#send(neighbour.id, "digest", { fingerprint: tree.fingerprint(""), count: tree.size });
-    this.#tellEpochs(neighbour.id); // some bytes, and what was lost once is not lost for good
+    if (again) this.#tellEpochs(neighbour.id);
   }
 
   #tellEpochs(to: string): void {
@@ -194,9 +207,8 @@ export class Exchange {
       case "chunks":
         return this.#chunksCame(neighbour, message.chunks, now);
       case "epochs": {
-        const lacking = message.ids.filter((e) => !this.#keyring.get(e));
-        if (lacking.length > 0) this.#send(id, "wantEpochs", { ids: lacking });
-        return;
+        neighbour.offersEpochs(message.ids);
+        return this.#wantEpochs(neighbour, now);
       }
       case "wantEpochs": {
         const asked = new Set(message.ids.map(toHex));
@@ -213,8 +225,22 @@ export class Exchange {
     }
   }
 
-  /** Where the two differ the one with the lower id finds out in what. */
+  /** From one, and where it does not come from another. A store that took nothing, or a message that was not looked at: what is lacking is asked for again, some times. */
+  #wantEpochs(neighbour: Neighbour, now: Ms): void {
+    const isDue = (epoch: Uint8Array): boolean => {
+      const asked = this.#epochsAsked.get(toHex(epoch));
+      return !asked || now >= asked.at + (asked.of === neighbour.id ? 2 : 1) * EPOCHS_AGAIN;
+    };
+    const lacking = neighbour.epochs.filter((e) => !this.#keyring.get(e) && isDue(e));
+    if (lacking.length === 0 || !neighbour.mayAskEpochs(now)) return;
+    for (const epoch of lacking) this.#epochsAsked.set(toHex(epoch), { of: neighbour.id, at: now });
+    this.#send(neighbour.id, "wantEpochs", { ids: lacking });
+  }
+
+  /** Where the two differ the one with the lower id finds out in what. Who repeats itself has not heard us. */
   #digestCame(neighbour: Neighbour, fingerprint: Uint8Array, now: Ms): void {
+    const repeated = neighbour.hear(toHex(fingerprint));
+    if (repeated && now >= (neighbour.toldAt ?? 0) + DIGEST) this.#tellDigest(neighbour);
     const leads = toHex(this.#deps.membership.self.keyId) < neighbour.id;
     if (!leads || !neighbour.mayWalk(now) || equal(fingerprint, this.#holdings.tree.fingerprint(""))) return;
     neighbour.beginWalk(new Walk(this.#holdings.tree));
@@ -349,7 +375,7 @@ export class Exchange {
   #pump(neighbour: Neighbour): void {
     const { id } = neighbour;
     const now = this.#deps.now();
-    while (neighbour.offers.size > 0) {
+    while (neighbour.offers.size > 0 && neighbour.mayOffer(now)) {
       const ids = [...neighbour.offers].slice(0, IDS_PER_OFFER);
       for (const offered of ids) neighbour.offers.delete(offered);
       const held = ids.filter((offered) => this.#holdings.tree.has(offered));
@@ -380,4 +406,9 @@ export class Exchange {
     if (ranges.length === 0) neighbour.endWalk(now, walk.given > 0 || neighbour.took);
     else this.#send(neighbour.id, "ask", { number: neighbour.ask(now), ranges });
   }
+}
+
+function pauseOf({ told, heard, repeats }: Neighbour, digest: string): Ms {
+  if (told !== digest) return DIGEST_AFTER_CHANGE;
+  return heard === digest ? DIGEST_ALIKE : Math.min(DIGEST * 2 ** repeats, DIGEST_MAX);
 }

@@ -28,10 +28,10 @@ export const IDS_PER_OFFER = 512;
 export const IDS_PER_WANT = 256;
 /** Bytes of records in one message, before the last of them. */
 export const ITEMS_BYTES: number = 64 * 1024;
-export const CHUNKS_PER_WANT = 4;
+export const CHUNKS_PER_WANT = 3;
 export const EPOCHS_PER_MESSAGE = 512;
-/** Largest message: what the stream between neighbours carries. */
-export const MESSAGE_MAX: number = 256 * 1024;
+/** Largest message: what may be posted to a neighbour. */
+export const MESSAGE_MAX: number = 128 * 1024;
 
 export interface Range {
   /** Hex digits that its ids begin with. */

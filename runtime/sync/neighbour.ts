@@ -1,14 +1,15 @@
 /** What a replica keeps of one neighbour: bounded, whatever it does. */
-import { type Ms, minutes, seconds } from "../base/time.ts";
+import { Muting } from "../base/muting.ts";
+import { type Ms, seconds } from "../base/time.ts";
 import { Recent } from "./recent.ts";
 import type { Walk } from "./walk.ts";
 
 /** Messages that are answered: so many at once, so many a second. */
 const BURST = 200;
 const RATE = 100;
-/** Things that did not hold before it is not listened to for a while. */
-const STRIKES = 16;
-const IGNORED: Ms = minutes(1);
+/** Of them offers to it. */
+const OFFER_BURST = 20;
+const OFFER_RATE = 20;
 /** New ids that wait to be told; more are found by reconciliation. */
 const OFFERS_MAX = 8_192;
 const SENT_MAX = 1_024;
@@ -26,6 +27,16 @@ export class Neighbour {
   /** What it was told last about all we have, and when. */
   told = "";
   toldAt: Ms | undefined;
+  /** How often that was told before without a change. */
+  repeats = 0;
+  /** How many group keys it may have was told with it. */
+  toldEpochs = 0;
+  /** What it told last about all it has. */
+  heard: string | undefined;
+  /** Ids of the group keys that it may give us, and when they were asked for last. */
+  epochs: readonly Uint8Array[] = [];
+  epochsAskedAt: Ms = 0;
+  #epochAsks = 0;
   /** A walk that we lead, the number of what it asks and waits for, and since when. */
   walk: Walk | undefined;
   number = 0;
@@ -43,10 +54,11 @@ export class Neighbour {
     | undefined;
   /** Whether it was asked for chunks that have not come. */
   chunksAsked = false;
-  #strikes = 0;
+  readonly #muting = new Muting();
   #asks = 0;
-  #ignoredUntil: Ms = 0;
   #tokens = BURST;
+  #offerTokens = OFFER_BURST;
+  #offeredAt: Ms;
   #filledAt: Ms;
   #walkAfter: Ms = 0;
   #pause: Ms = WALK_PAUSE;
@@ -54,11 +66,12 @@ export class Neighbour {
   constructor(id: string, now: Ms) {
     this.id = id;
     this.#filledAt = now;
+    this.#offeredAt = now;
   }
 
   /** Whether a message of it is looked at. */
   admits(now: Ms): boolean {
-    if (now < this.#ignoredUntil) return false;
+    if (this.#muting.isMuted(now)) return false;
     this.#tokens = Math.min(BURST, this.#tokens + ((now - this.#filledAt) * RATE) / 1000);
     this.#filledAt = now;
     if (this.#tokens < 1) return false;
@@ -68,10 +81,37 @@ export class Neighbour {
 
   /** It sent what does not hold. */
   strike(now: Ms): void {
-    if (++this.#strikes < STRIKES) return;
-    this.#strikes = 0;
-    this.#ignoredUntil = now + IGNORED;
-    this.endWalk(now, false);
+    this.#muting.spoil(now);
+    if (this.#muting.isMuted(now)) this.endWalk(now, false);
+  }
+
+  /** Whether it tells the same as before. */
+  hear(digest: string): boolean {
+    const repeated = this.heard === digest;
+    if (!repeated) this.repeats = 0;
+    this.heard = digest;
+    return repeated;
+  }
+
+  offersEpochs(ids: readonly Uint8Array[]): void {
+    this.epochs = ids;
+    this.#epochAsks = 0;
+  }
+
+  mayAskEpochs(now: Ms): boolean {
+    if (this.#epochAsks >= ASKS_MAX) return false;
+    this.#epochAsks++;
+    this.epochsAskedAt = now;
+    return true;
+  }
+
+  /** New records one by one are not to cost it all that it looks at. */
+  mayOffer(now: Ms): boolean {
+    this.#offerTokens = Math.min(OFFER_BURST, this.#offerTokens + ((now - this.#offeredAt) * OFFER_RATE) / 1000);
+    this.#offeredAt = now;
+    if (this.#offerTokens < 1) return false;
+    this.#offerTokens--;
+    return true;
   }
 
   offer(id: string): void {

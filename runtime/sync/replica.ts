@@ -118,6 +118,11 @@ export class Replica {
     return this.#take(() => this.#exchange.receive(from, data));
   }
 
+  /** When all that was asked of it is done. */
+  settled(): Promise<void> {
+    return this.#take(async () => {});
+  }
+
   /** To be called some times a second. */
   tick(): Promise<void> {
     return this.#take(async () => {

@@ -54,3 +54,19 @@ function appliesTo(who: string, { local, roles }: Caller): boolean {
 /** The record's key of a mesh topic, or undefined for another topic. */
 export const keyOf = (topic: string): string | undefined =>
   topic.startsWith(MESH_PREFIX) && topic.length > MESH_PREFIX.length ? topic.slice(MESH_PREFIX.length) : undefined;
+
+/** The topic below `mesh/` of a record's key (hex); undefined for one that is none: no text, or with wildcards. */
+export function topicKey(keyName: string): string | undefined {
+  try {
+    const key = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(Uint8Array.fromHex(keyName));
+    return /^[^+#\0]+$/.test(key) ? key : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Of a rule as a setting has it: `role:sensor publish readings/+`. */
+export function ruleOf(text: string): TopicRule {
+  const [who = "", action, filter = ""] = text.split(" ");
+  return { who, publish: action === "publish" ? [filter] : [], subscribe: action === "subscribe" ? [filter] : [] };
+}

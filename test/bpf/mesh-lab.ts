@@ -18,7 +18,7 @@ import {
   MeshFlowKey,
 } from "../../runtime/dataplane/mesh-layout.ts";
 
-import type { Identity, Policy } from "../../runtime/policy/policy.ts";
+import type { Identity, Policy, PolicySubnet } from "../../runtime/policy/policy.ts";
 import type { FlowTimes } from "../../runtime/policy/table.ts";
 import { able } from "../help/require.ts";
 import { compilePolicy } from "../unit/policy/world.ts";
@@ -50,10 +50,15 @@ export class MeshLab {
   }
 
   /** A new table, with fresh counters. */
-  enforce(policy: Policy | undefined, members: readonly Identity[], times?: FlowTimes): void {
+  enforce(
+    policy: Policy | undefined,
+    members: readonly Identity[],
+    times?: FlowTimes,
+    subnets: readonly PolicySubnet[] = [],
+  ): void {
     this.#generation++;
     this.filter.clearRuleCounters(0, 32);
-    const terms = { policy, members, self: this.self, generation: this.#generation, counterBase: 0, link: 14 };
+    const terms = { policy, members, subnets, self: this.self, generation: this.#generation, counterBase: 0, link: 14 };
     this.filter.replace(compilePolicy(times ? { ...terms, times } : terms));
   }
 

@@ -287,6 +287,28 @@ describe.skipIf(!canRun("test/bpf/relay.test.ts"))("the relay", () => {
       expect(await nextHops(from)).toEqual([overlay("b"), overlay("b")]);
     }, 90_000);
 
+    test.each([
+      ["b", "a", "10.2.0.77"],
+      ["d", "c", "2001:db8:2::77"],
+    ] as const)(
+      "a neighbour behind a router (%s) is sent to over it, at its own address",
+      async (name, from, router) => {
+        const mac = "02:00:00:00:77:77";
+        const route = [ON_WIRE[name].address, "via", router, "dev", "r1"];
+        await must(["ip", "-n", NETNS, "neighbour", "replace", router, "lladdr", mac, "dev", "r1", "nud", "permanent"]);
+        await must(["ip", "-n", NETNS, "route", "replace", ...route]);
+        const payload = flow(from, name);
+        const want = leaving(name, onward(payload, { from: OWN, to: name }));
+        const frame = hex(ethernetFrame({ ...want, macs: { ...want.macs, to: mac } }));
+        for (const hook of HOOKS)
+          await until(`${hook} to follow the route`, 10_000, async () =>
+            (await run(hook, ethernetFrame(arriving(from, payload)))).frame === frame ? true : undefined,
+          );
+        await must(["ip", "-n", NETNS, "route", "del", ...route]);
+      },
+      40_000,
+    );
+
     test("frames leave from the address that the machine has now", async () => {
       const [old, now] = [DEVICE.r1.v4, "10.2.0.253"];
       await must(["ip", "-n", NETNS, "address", "add", `${now}/24`, "dev", "r1"]);

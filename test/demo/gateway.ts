@@ -1,8 +1,7 @@
 /** One gateway of the demo: its state directory, its namespace (if any) and the daemon running in it. */
 import { join } from "node:path";
 import { must, type Result, run, until } from "../help/shell.ts";
-
-const ROOT = join(import.meta.dir, "..", "..");
+import { trellisLine } from "../help/trellis.ts";
 
 export interface Status {
   readonly name: string;
@@ -31,15 +30,7 @@ export class Gateway {
   }
 
   trellisCommand(...args: readonly string[]): string[] {
-    return this.inside([
-      process.execPath,
-      join(ROOT, "runtime/main.ts"),
-      "--config",
-      "/dev/null",
-      "--state-dir",
-      this.stateDir,
-      ...args,
-    ]);
+    return this.inside(trellisLine(this.stateDir, ...args));
   }
 
   trellis(...args: readonly string[]): Promise<Result> {

@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Result, run, until } from "./shell.ts";
+import { trellisLine } from "./trellis.ts";
 
-const MAIN = join(import.meta.dir, "../../runtime/main.ts");
 const LIMIT = 30_000; // milliseconds
 
 export class LoopbackGateway {
@@ -19,17 +19,7 @@ export class LoopbackGateway {
 
   /** Nothing leaves the machine: beacons would. */
   line(...args: readonly string[]): string[] {
-    return [
-      "env",
-      "TRELLIS_DISCOVERY=false",
-      process.execPath,
-      MAIN,
-      "--config",
-      "/dev/null",
-      "--state-dir",
-      this.stateDir,
-      ...args,
-    ];
+    return ["env", "TRELLIS_DISCOVERY=false", ...trellisLine(this.stateDir, ...args)];
   }
 
   trellis(...args: readonly string[]): Promise<Result> {

@@ -6,8 +6,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { must, type Result, run, until as within } from "./shell.ts";
+import { trellisLine } from "./trellis.ts";
 
-const ROOT = join(import.meta.dir, "../..");
 const SWITCH = `trellis-t${process.pid}-switch`;
 
 /** Asks until `ready` gives something; after 20 s the error says what was waited for. */
@@ -39,17 +39,7 @@ export class TestGateway {
   }
 
   trellis(...args: readonly string[]): Promise<Result> {
-    return run(
-      this.inside(
-        process.execPath,
-        join(ROOT, "runtime/main.ts"),
-        "--config",
-        "/dev/null",
-        "--state-dir",
-        this.stateDir,
-        ...args,
-      ),
-    );
+    return run(this.inside(...trellisLine(this.stateDir, ...args)));
   }
 
   /** The JSON that a command which must succeed prints. */
@@ -68,22 +58,8 @@ export class TestGateway {
   /** Starts the daemon. */
   spawn(...args: readonly string[]): void {
     const log = Bun.file(`${this.stateDir}.log`);
-    const main = join(ROOT, "runtime/main.ts");
-    this.#daemon = Bun.spawn(
-      this.inside(
-        process.execPath,
-        main,
-        "--config",
-        "/dev/null",
-        "--state-dir",
-        this.stateDir,
-        "--log-level",
-        "debug",
-        "run",
-        ...args,
-      ),
-      { stdin: "ignore", stdout: log, stderr: log },
-    );
+    const line = trellisLine(this.stateDir, "--log-level", "debug", "run", ...args);
+    this.#daemon = Bun.spawn(this.inside(...line), { stdin: "ignore", stdout: log, stderr: log });
   }
 
   /** Resolves when the daemon answers `status`. */

@@ -129,7 +129,8 @@ describe.skipIf(!can)("the broker", () => {
 
   test("tells what comes from other members to its subscribers, once", async () => {
     const { heard } = await subscribe(2, "-q", "1", "-t", "mesh/from/#");
-    broker.arrived("from/b", new TextEncoder().encode("hello"));
+    await broker.arrived("from/b", async () => new TextEncoder().encode("hello"));
+    await broker.arrived("from/c", async () => "later");
     expect(await publish("-q", "1", "-t", "mesh/from/here", "-m", "own")).toBe(0);
     expect((await heard).sort()).toEqual(["mesh/from/b hello", "mesh/from/here own"]);
   });

@@ -25,6 +25,7 @@ const PARTS = [
   "liveness",
   "measure",
   "outbound",
+  "owners",
   "preference",
   "netlink_request",
   "pulse",

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { type TestGateway, TestNet, until } from "../help/netns.ts";
 import { able } from "../help/require.ts";
 import { must, run } from "../help/shell.ts";
+import { trellisLine } from "../help/trellis.ts";
 
 const ready = able(
   "test/netns/policy.test.ts",
@@ -215,14 +216,10 @@ describe.skipIf(!ready)("a policy", () => {
     const stateDir = join(net.folder, "e");
     const { token } = await a.json<{ token: string }>("invite");
     expect((await c.trellis("--state-dir", stateDir, "join", token, "--name", "e")).code).toBe(0);
-    const main = join(import.meta.dir, "../../runtime/main.ts");
-    const daemon = Bun.spawn(
-      c.inside(process.execPath, main, "--config", "/dev/null", "--state-dir", stateDir, "run"),
-      {
-        stdout: "ignore",
-        stderr: "ignore",
-      },
-    );
+    const daemon = Bun.spawn(c.inside(...trellisLine(stateDir, "run")), {
+      stdout: "ignore",
+      stderr: "ignore",
+    });
     await untilCrosses(c);
     expect((await flows(a, "e", "icmp"))[0]).toMatchObject({ peer: "e", rule: 1 });
     daemon.kill("SIGTERM");
@@ -271,9 +268,8 @@ describe.skipIf(!ready)("a policy", () => {
   });
 
   test("that cannot be enforced keeps the daemon from starting, unless it is told otherwise", async () => {
-    const start = ["setpriv", "--bounding-set", "-bpf,-sys_admin", process.execPath];
-    const main = [join(import.meta.dir, "../../runtime/main.ts"), "--config", "/dev/null", "--state-dir", a.stateDir];
-    const refused = await run(a.inside(...start, ...main, "run"));
+    const start = ["setpriv", "--bounding-set", "-bpf,-sys_admin"];
+    const refused = await run(a.inside(...start, ...trellisLine(a.stateDir, "run")));
     expect(refused.code).toBe(1);
     expect(refused.stderr).toContain("the stored policy cannot be enforced: no privilege to load BPF");
     expect(refused.stderr).toContain("--policy ignore");

@@ -5,9 +5,9 @@ import { join } from "node:path";
 import { TestNet, until } from "../help/netns.ts";
 import { able } from "../help/require.ts";
 import { must, run } from "../help/shell.ts";
+import { trellisLine } from "../help/trellis.ts";
 
 const ready = able("test/netns/start.test.ts", "root", "tun", "netns", "addon", "command:ip", "command:socat");
-const MAIN = join(import.meta.dir, "../../runtime/main.ts");
 
 describe.skipIf(!ready)("a daemon", () => {
   const net = new TestNet("a");
@@ -21,8 +21,7 @@ describe.skipIf(!ready)("a daemon", () => {
   afterAll(() => net.remove());
 
   const refusal = async (stateDir: string, prefix: readonly string[], ...args: readonly string[]) => {
-    const line = [process.execPath, MAIN, "--config", "/dev/null", "--json", "--state-dir", stateDir, "run", ...args];
-    const { code, stderr } = await run(a.inside(...prefix, ...line));
+    const { code, stderr } = await run(a.inside(...prefix, ...trellisLine(stateDir, "--json", "run", ...args)));
     const { error } = JSON.parse(stderr) as { error: { code: string; hint: string | null } };
     return { exit: code, code: error.code, hint: error.hint };
   };

@@ -134,3 +134,25 @@ for (const [i, one] of NAMES.entries())
       expect([b.peer(c)?.via, c.peer(b)?.via]).toEqual([via, via]);
     });
   }
+
+scenario(
+  "nat/meet",
+  "two whose boxes could open only to each other at once go on through the mesh, and directly when their ways are clear",
+  3,
+  async (sim) => {
+    const world = await sim.world({ loss: 5 });
+    const a = await world.add("a");
+    const [b, c] = [
+      await behind(world, "b", new Nat(NAT["port-restricted"], "192.0.2.1")),
+      await behind(world, "c", new Nat(NAT["port-restricted"], "192.0.2.2")),
+    ];
+    world.network.split({ left: ["192.0.2.1"], right: ["192.0.2.2"] });
+    for (const g of [b, c]) await world.join(g, world.invite(a), g.label);
+    await world.run(3_600_000);
+    expect([b.peer(c)?.via, c.peer(b)?.via]).toEqual([a.address, a.address]);
+    world.network.heal();
+    await world.run(720_000); // pauses have grown to ten minutes by now
+    expect([b.peer(c)?.via, c.peer(b)?.via]).toEqual([undefined, undefined]);
+    expect(breaks(b).concat(breaks(c))).toEqual([]);
+  },
+);

@@ -16,6 +16,8 @@ export interface RunOptions {
   readonly load: number;
   /** Parts per million. */
   readonly drift: number;
+  /** Records that each gateway writes once all sessions are up; without any there is no replica either. */
+  readonly records: number;
 }
 
 export interface Report {

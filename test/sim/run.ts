@@ -5,6 +5,7 @@ import { SIM_PROVIDERS, type SimProviderName } from "../help/sim-providers.ts";
 import { commandOf, isGood, type Report, type RunOptions, reportOf, textOf } from "./report.ts";
 import { ROUTING_WORDS, runRouting, topologiesOf } from "./routing/run.ts";
 import { ONLY } from "./scenario-env.ts";
+import { withRecords } from "./sync-gateway.ts";
 import { type Settled, sessions, settle, TOPOLOGIES, type TopologyName } from "./topology.ts";
 import { World } from "./world.ts";
 
@@ -31,6 +32,12 @@ const ROWS: readonly Row[] = [
   { name: "knows", value: KNOWS.join("|"), fallback: "neighbours", doc: "whose certificates gateways begin with" },
   { name: "load", value: "N", fallback: "1", doc: "data packets per second and session, each way" },
   { name: "drift", value: "PPM", fallback: "100", doc: "how wrong clocks run, at most" },
+  {
+    name: "records",
+    value: "N",
+    fallback: "0",
+    doc: "that each gateway writes once all sessions are up; 0: no replicas",
+  },
   {
     name: "scenario",
     value: "FILE/NAME",
@@ -87,6 +94,7 @@ function runOptions(given: Given): RunOptions {
     knows: oneOf(given, "knows", KNOWS),
     load: numberOf(given, "load", 0, 10_000),
     drift: numberOf(given, "drift", 0, 100_000),
+    records: Math.floor(numberOf(given, "records", 0, 1_024)),
   };
 }
 
@@ -101,6 +109,8 @@ async function runMesh(o: RunOptions, line: ((line: string) => void) | undefined
   const end = o.hours * 3_600_000;
   const allUp = await world.runUntil(() => isUp(settled), end, 50);
   const allUpAfter = allUp ? world.now / 1000 : undefined;
+  const recorders = o.records > 0 ? await withRecords(world) : [];
+  for (const r of recorders) for (let i = 0; i < o.records; i++) await r.write(`${i}`, r.gateway.label);
   await world.run(end - world.now);
   const { user, system } = process.cpuUsage(before);
   const took = {

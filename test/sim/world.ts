@@ -78,6 +78,8 @@ export class World {
   readonly gateways: Gateway[] = [];
   /** Somebody on the wire: sees every datagram behind the sender's box; what it returns goes on. */
   wire: (packet: Packet, now: Ms) => readonly Packet[] = (packet) => [packet];
+  /** What a daemon does with what its core asks for beyond packets. */
+  also: (gateway: Gateway, action: MeshAction) => Promise<void> | void = () => {};
   readonly #queue = new EventQueue<Happening>();
   readonly #drift: number;
   readonly #disks: boolean;
@@ -284,6 +286,7 @@ export class World {
     if (action.type === "notice") from.notices.push(action.notice);
     if (action.type === "epoch" && this.#disks) await from.home.saveEpoch(action.epoch);
     if (action.type === "persist" && this.#disks) await from.persist();
+    await this.also(from, action);
   }
 
   #send(from: Gateway, datagram: Datagram): void {

@@ -1,21 +1,6 @@
 /** What kind of address translation lies between us and others, by where they see us (RFC 4787 §4.1). */
 import { type Endpoint, endpointKey } from "../../base/endpoint.ts";
-
-/**
- * none: seen as we are. independent: one outer port for all, which others can be told. address: another one for each address that we
- * write to. symmetric: another one for each endpoint. varying: another one for each, and too few were asked at one address to tell
- * the last two apart. single: there is a box, and only one peer to tell of it.
- */
-export type NatKind = "none" | "single" | "independent" | "address" | "varying" | "symmetric";
-
-export interface NatView {
-  readonly family: "IPv4" | "IPv6";
-  readonly kind: NatKind;
-  /** Where we are seen, each once. */
-  readonly outer: readonly string[];
-  /** How many peers said so. */
-  readonly observers: number;
-}
+import type { NatKind, NatView } from "../types.ts";
 
 interface Seen {
   /** Where the observer is. */

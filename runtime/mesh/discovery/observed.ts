@@ -6,7 +6,8 @@
 import { type Endpoint, endpointKey } from "../../base/endpoint.ts";
 import { parseIp } from "../../base/ip.ts";
 import { type Ms, minutes } from "../../base/time.ts";
-import { type NatView, natOf } from "./nat.ts";
+import type { NatView, Observation } from "../types.ts";
+import { natOf } from "./nat.ts";
 
 /** Peers are asked again after so long; where a box was seen, sooner. */
 const ASK_EVERY = minutes(10);
@@ -14,22 +15,6 @@ const ASK_BEHIND = minutes(2);
 /** What was not said again for so long is forgotten. */
 const LIFE = minutes(15);
 const OBSERVERS_MAX = 64;
-
-export interface Observation {
-  /** Node id of who says it, hex. */
-  readonly peer: string;
-  /** Where it is spoken to: boxes may show another outer port to each address. */
-  readonly at: Endpoint;
-  readonly seen: Endpoint;
-  readonly since: Ms;
-}
-
-export interface Reachability {
-  /** What the others are told. */
-  readonly own: readonly string[];
-  readonly nat: readonly NatView[];
-  readonly observed: readonly Observation[];
-}
 
 export class Observed {
   /** The newest one of each peer and family. */

@@ -3,6 +3,7 @@
  * its hashes, and each asks for what it lacks. What is new is offered at once. Values only; the mesh core sends and applies.
  */
 import { compare, concat, equal, toHex } from "../../base/bytes.ts";
+import { Muting } from "../../base/muting.ts";
 import { type Ms, seconds } from "../../base/time.ts";
 import type { CryptoProvider } from "../../crypto/provider.ts";
 import type { MeshDirectory } from "../ports.ts";
@@ -17,8 +18,6 @@ export const KEPT_BY_DIGEST: Ms = 3.5 * DIGEST_STEADY;
 const LIST_EVERY: Ms = seconds(1);
 /** What one neighbour was asked for is not asked of another before. */
 const ASK_AGAIN: Ms = seconds(3);
-/** Things that do not verify: so many of one neighbour, then it is not asked for anything until the pause is over. */
-const SPOILED = { most: 16, pause: seconds(60) } as const;
 
 export interface Item {
   readonly kind: "member" | "revocation";
@@ -33,19 +32,8 @@ export class GossipPeer {
   nextList: Ms = 0;
   /** What it said last of all that it knows. */
   told: Uint8Array | undefined;
-  #spoiled = 0;
-  #mutedUntil: Ms = 0;
-
-  isMuted(now: Ms): boolean {
-    return now < this.#mutedUntil;
-  }
-
-  /** It handed us something that did not verify. */
-  spoil(now: Ms): void {
-    if (++this.#spoiled < SPOILED.most) return;
-    this.#spoiled = 0;
-    this.#mutedUntil = now + SPOILED.pause;
-  }
+  /** For what does not verify; while it lasts the neighbour is not asked for anything. */
+  readonly muting = new Muting();
 }
 
 export class Gossip {
@@ -103,7 +91,7 @@ export class Gossip {
     const theirs = new Map((m.hashes ?? []).map((h) => [toHex(h), h]));
     const lacking = [...theirs].filter(([key]) => !this.#items.has(key) && this.#mayAsk(key, now));
     const answers: StreamMessage[] = [];
-    if (lacking.length > 0 && !peer.isMuted(now)) {
+    if (lacking.length > 0 && !peer.muting.isMuted(now)) {
       for (const [key] of lacking) this.#asked.set(key, now + ASK_AGAIN);
       answers.push({ kind: "want", hashes: lacking.map(([, hash]) => hash) });
     }

@@ -120,7 +120,7 @@ export class Exchange {
 
   async receive(label: Label, data: Uint8Array, now: Ms): Promise<void> {
     const neighbour = this.#neighbours.get(label);
-    if (!neighbour || neighbour.isMuted(now)) return this.#count(neighbour ? "muted" : "no-session");
+    if (!neighbour || neighbour.muting.isMuted(now)) return this.#count(neighbour ? "muted" : "no-session");
     const message = decodeMessage(data);
     if (!message) return this.#spoil(neighbour, "malformed", now);
     if (message.kind === "digest") this.compare(label, message.digest, now);
@@ -293,7 +293,7 @@ export class Exchange {
 
   /** Whether it is news. */
   #advance(neighbour: RoutingNeighbour, record: LinkRecord, reveal: Reveal, now: Ms): boolean {
-    if (neighbour.isMuted(now)) return false; // a forged reveal costs up to 255 hashes, and a message may hold thousands
+    if (neighbour.muting.isMuted(now)) return false; // a forged reveal costs up to 255 hashes, and a message may hold thousands
     const result = this.#database.advance(record, reveal);
     if (result === "forged") this.#spoil(neighbour, "forged", now);
     else if (result === "old") this.#count("old");
@@ -366,7 +366,7 @@ export class Exchange {
 
   #spoil(neighbour: RoutingNeighbour, reason: string, now: Ms): void {
     this.#count(reason);
-    neighbour.spoil(now);
+    neighbour.muting.spoil(now);
   }
 
   #count(reason: string): void {

@@ -1,4 +1,5 @@
 /** What routing remembers of one neighbour: what it must still be told, what it was asked for, how far it is trusted. */
+import { Muting } from "../../base/muting.ts";
 import { type Ms, seconds } from "../../base/time.ts";
 import { type LinkDatabase, revealsOf } from "./database.ts";
 import { LABEL_BYTES } from "./link-list.ts";
@@ -10,8 +11,6 @@ import type { Label } from "./types.ts";
 /** Reveals and offers go out at once, and what follows soon after goes together. */
 const STATES_APART: Ms = 5;
 const OFFERS_APART: Ms = 20;
-/** Messages that do not verify: so many of one neighbour, then nothing of it counts until the pause is over. */
-const SPOILED = { most: 16, pause: seconds(60) } as const;
 /** Lists that a neighbour may ask for: all there are at a start, and then so many. */
 const SERVED = { burst: 4096, refill: 20 } as const;
 /** A neighbour is sent bucket digests and whole buckets at most this often. */
@@ -33,23 +32,12 @@ export class RoutingNeighbour {
   readonly served: TokenBucket;
   readonly #offers = new Owed<string>(OFFERS_APART);
   readonly #states = new Owed<string>(STATES_APART);
-  #spoiled = 0;
-  #mutedUntil: Ms = 0;
+  /** For what an honest neighbour would not have handed on. */
+  readonly muting = new Muting();
 
   constructor(label: Label, now: Ms) {
     this.label = label;
     this.served = new TokenBucket(SERVED.burst, SERVED.refill, now);
-  }
-
-  isMuted(now: Ms): boolean {
-    return now < this.#mutedUntil;
-  }
-
-  /** It handed us something that an honest neighbour would not have handed on. */
-  spoil(now: Ms): void {
-    if (++this.#spoiled < SPOILED.most) return;
-    this.#spoiled = 0;
-    this.#mutedUntil = now + SPOILED.pause;
   }
 
   /** `at`: not before. */

@@ -106,7 +106,7 @@ export class Wanted {
       if (n.asked.size > 0 && now >= n.progress + PATIENCE) for (const key of [...n.asked]) this.lacks(key, n);
     const out: { readonly neighbour: RoutingNeighbour; readonly keys: readonly string[] }[] = [];
     for (const neighbour of this.#neighbours.values()) {
-      if (neighbour.queue.size === 0 || neighbour.isMuted(now)) continue;
+      if (neighbour.queue.size === 0 || neighbour.muting.isMuted(now)) continue;
       const keys = this.#takeFrom(neighbour, now);
       if (keys.length > 0) out.push({ neighbour, keys });
     }

@@ -14,8 +14,11 @@ import {
 import { parseEndpoint } from "../../base/endpoint.ts";
 
 export interface ControlMessage {
-  /** seek: are you there, and where do I seem to be? found: its answer, which goes to where it came from. */
-  readonly kind: "ping" | "pong" | "digest" | "goodbye" | "probe" | "probed" | "seek" | "found";
+  /**
+   * seek: are you there, and where do I seem to be? found: its answer, which goes to where it came from. meet, through the mesh: I seek
+   * you over the underlay now, do the same.
+   */
+  readonly kind: "ping" | "pong" | "digest" | "goodbye" | "probe" | "probed" | "seek" | "found" | "meet";
   /** ping, pong, seek, found; of probe and probed the size of the IP packet */
   readonly token?: number | undefined;
   /** ping: questions before this one that the sender has seen no answer to. */
@@ -34,7 +37,7 @@ const PADDING_MAX = 2048;
 const ENDPOINT = text((t) => t.length <= 64 && parseEndpoint(t) !== undefined);
 
 const SHAPE = record<ControlMessage>({
-  kind: field(1, oneOf("ping", "pong", "digest", "goodbye", "probe", "probed", "seek", "found")),
+  kind: field(1, oneOf("ping", "pong", "digest", "goodbye", "probe", "probed", "seek", "found", "meet")),
   token: optional(2, uint(0xffff_ffff)),
   digest: optional(3, bytesOf(32)),
   padding: optional(4, bytesBetween(0, PADDING_MAX)),

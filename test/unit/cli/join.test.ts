@@ -1,8 +1,8 @@
 /** Joining over loopback, as somebody sees it who types it. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { join } from "node:path";
 import { Loopback } from "../../help/loopback.ts";
 import { run } from "../../help/shell.ts";
+import { trellisLine } from "../../help/trellis.ts";
 
 const net = new Loopback();
 const a = net.gateway("a");
@@ -27,10 +27,9 @@ describe("join", () => {
   });
 
   test("makes a peer whose name the shell completes", async () => {
-    const words = ["--config", "/dev/null", "--state-dir", a.stateDir, "ping"];
     const complete = async (current: string): Promise<string> => {
-      const main = join(import.meta.dir, "../../../runtime/main.ts");
-      return (await run([process.execPath, main, "__complete", ...words, current])).stdout;
+      const [bun = "", main = "", ...words] = trellisLine(a.stateDir, "ping", current);
+      return (await run([bun, main, "__complete", ...words])).stdout;
     };
     expect(await complete("")).toMatch(/^b\tfd\S+\n$/);
     expect(await complete("x")).toBe("");

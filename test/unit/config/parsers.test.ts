@@ -12,8 +12,10 @@ import {
   type Parser,
   path,
   remark,
+  subnets,
   text,
 } from "../../../runtime/config/parsers.ts";
+import { topicRules } from "../../../runtime/config/topic-rules.ts";
 
 type Case = readonly [name: string, parser: Parser<unknown>, given: Given, value: unknown];
 
@@ -38,6 +40,15 @@ describe("a value is read from", () => {
     ["7d", duration, "7d", 604_800],
     ["a remark", remark(5), "12 45", "12 45"],
     ["several values with commas", list(text), "a,b", ["a", "b"]],
+    ["subnets", subnets(2), "10.1.0.0/24,FD01:0::/64", ["10.1.0.0/24", "fd01::/64"]],
+    ["the word none for subnets", subnets(2), "none", []],
+    [
+      "rules of topics",
+      topicRules,
+      "role:sensor  publish readings/+, member subscribe alarms/#",
+      ["role:sensor publish readings/+", "member subscribe alarms/#"],
+    ],
+    ["no rules of topics", topicRules, "", []],
     ["several interfaces", interfaceNames, "eth0,wlan0", ["eth0", "wlan0"]],
     ["no interface", interfaceNames, "none", []],
   ])("%s", (_, parser, given, value) => {
@@ -47,6 +58,11 @@ describe("a value is read from", () => {
 
 describe("no value is read from", () => {
   test.each<readonly [string, Parser<unknown>, Given]>([
+    ["a rule of topics without an action", topicRules, "member alarms/#"],
+    ["one about nobody", topicRules, "everybody publish a"],
+    ["one with a wildcard within a level", topicRules, "member publish a/b+"],
+    ["one that goes on after #", topicRules, "member publish #/a"],
+    ["one with a word too many", topicRules, "member publish a b"],
     ["a number out of its range", integer(0, 65_535), 65_536],
     ["a negative number", integer(0, 9), "-1"],
     ["a fraction", integer(0, 9), 1.5],
@@ -68,6 +84,9 @@ describe("no value is read from", () => {
     ["a number for text", text, 1],
     ["a remark that is too long", remark(5), "123456"],
     ["a remark with a control character", remark(5), "a\nb"],
+    ["a subnet with a bit behind its length", subnets(16), "10.1.0.1/24"],
+    ["a subnet without a length", subnets(16), "10.1.0.0"],
+    ["more subnets than there may be", subnets(1), "10.1.0.0/24,10.2.0.0/24"],
     ["a list with one bad value", list(integer(1, 9)), "1,10"],
     ...["", "h", "24", "1.5h", "-1h", "24 h", "1w", "24hours", "9999999999s"].map(
       (t) => [`the duration "${t}"`, duration, t] as const,

@@ -31,7 +31,7 @@ describe("precedence", () => {
     const sources = [
       fromCommandLine({ mtu: "1400" }),
       fromEnvironment({ TRELLIS_LOG_LEVEL: "warn" }, SETTINGS),
-      fromFile(FILE, { device: "none", "state-dir": "/srv" }, SETTINGS),
+      fromFile(FILE, { device: "none", "state-dir": "/srv", announce: ["10.1.0.0/24", "FD01::/64"] }, SETTINGS),
     ];
     expect(settle(SETTINGS, sources).values).toEqual({
       json: false,
@@ -48,6 +48,11 @@ describe("precedence", () => {
       links: [],
       policy: "enforce",
       names: "auto",
+      announce: ["10.1.0.0/24", "fd01::/64"],
+      masquerade: false,
+      mqtt: "local",
+      mqttPort: 1883,
+      mqttAllow: [],
     });
   });
 
@@ -86,7 +91,7 @@ describe("what is wrong is refused with its place and what was expected", () => 
     ["prot", "did you mean port?"],
     [
       "colour",
-      "the settings are json, state-dir, log-level, port, interface, device, mtu, workers, relay, discovery, quiet-on, links, policy, names",
+      "the settings are json, state-dir, log-level, port, interface, device, mtu, workers, relay, discovery, quiet-on, links, policy, names, announce, masquerade, mqtt, mqtt-port, mqtt-allow",
     ],
   ])("the unknown key %s", (key, hint) => {
     expect(() => fromFile(FILE, { [key]: 1 }, SETTINGS)).toThrow(

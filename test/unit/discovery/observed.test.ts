@@ -2,8 +2,9 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { type Endpoint, endpointKey, parseEndpoint } from "../../../runtime/base/endpoint.ts";
 import { minutes } from "../../../runtime/base/time.ts";
-import { type NatKind, natOf } from "../../../runtime/mesh/discovery/nat.ts";
+import { natOf } from "../../../runtime/mesh/discovery/nat.ts";
 import { Observed } from "../../../runtime/mesh/discovery/observed.ts";
+import type { NatKind } from "../../../runtime/mesh/types.ts";
 
 const e = (text: string): Endpoint => parseEndpoint(text) as Endpoint;
 const OWN = e("192.168.0.2:51820");

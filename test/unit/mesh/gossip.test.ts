@@ -83,9 +83,9 @@ describe("gossip", () => {
     const a = gossipOf(new Directory());
     const peer = new GossipPeer();
     const offer = { kind: "offer", hashes: [new Uint8Array(16)] } as const;
-    for (let i = 0; i < 15; i++) peer.spoil(0);
-    expect(peer.isMuted(0)).toBe(false);
-    peer.spoil(0);
+    for (let i = 0; i < 15; i++) peer.muting.spoil(0);
+    expect(peer.muting.isMuted(0)).toBe(false);
+    peer.muting.spoil(0);
     expect(a.compare(peer, offer, 59_999)).toEqual([]);
     expect(kinds(a.compare(peer, offer, 60_000))).toEqual(["want"]);
   });

@@ -77,6 +77,8 @@ describe("an invite", () => {
   });
   test.each([
     ["a role the issuer lacks", { roles: ["camera"] }, "invite/exceeds-issuer"],
+    ["a subnet the issuer lacks", { subnets: ["192.168.0.0/24"] }, "invite/exceeds-issuer"],
+    ["more of a subnet than the issuer has", { subnets: ["10.0.0.0/7"] }, "invite/exceeds-issuer"],
     ["no use", { uses: 0 }, "invite/terms"],
     ["too many uses", { uses: 65_536 }, "invite/terms"],
     ["no life", { lifetime: 0 }, "invite/terms"],
@@ -101,11 +103,12 @@ describe("an invite", () => {
 });
 
 describe("admission", () => {
-  test("gives a chain that holds, with the invite's roles, and makes it durable first", async () => {
-    const id = await invite({ roles: ["relay"] });
+  test("gives a chain that holds, with the invite's roles and subnets, and makes it durable first", async () => {
+    const id = await invite({ roles: ["relay"], subnets: ["10.7.0.0/24", "10.3.0.0/16"] });
     const { leaf, issuers } = await verified(mesh, chainOf(await join(id)));
     expect(leaf.id).toEqual(joiner.id);
     expect([leaf.name, leaf.roles, leaf.capabilities]).toEqual(["b", ["relay"], []]);
+    expect(leaf.subnets).toEqual(["10.3.0.0/16", "10.7.0.0/24"]);
     expect(issuers[0]?.id).toEqual(a.keys.id);
     expect(issuer.roster.byName("b")?.id).toEqual(joiner.id);
     expect(stored).toBe(2);

@@ -1,5 +1,14 @@
 import { describe, expect, test } from "bun:test";
-import { type Caller, covers, DEFAULT_RULES, isAllowed, keyOf } from "../../../runtime/sync/topics.ts";
+import { utf8 } from "../../../runtime/base/bytes.ts";
+import {
+  type Caller,
+  covers,
+  DEFAULT_RULES,
+  isAllowed,
+  keyOf,
+  ruleOf,
+  topicKey,
+} from "../../../runtime/sync/topics.ts";
 
 describe("a filter covers another", () => {
   test.each([
@@ -61,4 +70,22 @@ test("a mesh topic is the key of a record", () => {
     undefined,
     undefined,
   ]);
+});
+
+describe("a record's key", () => {
+  test.each([
+    ["site/a", "site/a"],
+    ["ä/1", "ä/1"],
+    ["", undefined],
+    ["a/+", undefined],
+    ["#", undefined],
+    ["a\0b", undefined],
+  ])("%p is topic %p", (key, topic) => expect(topicKey(utf8(key).toHex())).toBe(topic));
+
+  test("that is no text is no topic", () => expect(topicKey("ff00")).toBeUndefined());
+});
+
+test("a rule is read as its setting has it", () => {
+  expect(ruleOf("role:x publish a/+")).toEqual({ who: "role:x", publish: ["a/+"], subscribe: [] });
+  expect(ruleOf("member subscribe b/#")).toEqual({ who: "member", publish: [], subscribe: ["b/#"] });
 });
