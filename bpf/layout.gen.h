@@ -31,10 +31,13 @@
 #define HELLO_CONFIRM 3
 #define HELLO_STILL 128
 #define HELLO_TICK_SHIFT 10
-#define HELLO_TIME_BITS 36
+#define HELLO_TIME_BITS 34
+#define HELLO_TERMS_BITS 2
 #define HELLO_LINK_BITS 8
 #define HELLO_LOST_BITS 8
 #define HELLO_NUMBER_BITS 12
+#define HELLO_TERMS_METERED 1
+#define HELLO_TERMS_CAPPED 2
 #define INGRESS_PASS 0
 #define INGRESS_SHORT 1
 #define INGRESS_TYPE 2
@@ -101,6 +104,7 @@
 #define RELAY_MAX_DESTINATIONS 16384
 #define RELAY_MAX_DEVICES 256
 #define RELAY_RETURNED 256
+#define RELAY_CLOSED 256
 #define RELAY_DEVICE_TC 1
 #define RELAY_DEVICE_XDP 2
 #define MESH_IN 0
@@ -343,7 +347,7 @@ struct relay_state {
 	__u64 smoothed;
 	__u64 jitter;
 	__u64 still;
-	__u8 reserved[8];
+	__u64 terms;
 };
 LAYOUT_ASSERT(sizeof(struct relay_state) == 128, "relay_state");
 LAYOUT_ASSERT(offsetof(struct relay_state, until) == 0, "relay_state.until");
@@ -361,7 +365,7 @@ LAYOUT_ASSERT(offsetof(struct relay_state, lost) == 88, "relay_state.lost");
 LAYOUT_ASSERT(offsetof(struct relay_state, smoothed) == 96, "relay_state.smoothed");
 LAYOUT_ASSERT(offsetof(struct relay_state, jitter) == 104, "relay_state.jitter");
 LAYOUT_ASSERT(offsetof(struct relay_state, still) == 112, "relay_state.still");
-LAYOUT_ASSERT(offsetof(struct relay_state, reserved) == 120, "relay_state.reserved");
+LAYOUT_ASSERT(offsetof(struct relay_state, terms) == 120, "relay_state.terms");
 
 struct relay_destination {
 	__u32 primary;

@@ -50,17 +50,19 @@ RELAY_RULE void relay_address(struct relay_words *words, __u8 ttl, const struct 
 
 #define RELAY_SHARED(field) (*(volatile __u64 *)&(field)) /* others read and write it meanwhile */
 #define RELAY_SILENT (1ULL << 32)                         /* above every rank */
+#define RELAY_CAPPED (1ULL << 33)                         /* nothing but control may go there */
+#define RELAY_NOWHERE (1ULL << 34)
 
-/** How a path stands among those of its neighbour, lowest first: from RELAY_SILENT on it has not been answered over for longer than it may. */
+/** How a path stands among those of its neighbour, lowest first: from RELAY_SILENT on it has not been answered over for longer than it may, or it is capped. */
 RELAY_RULE __u64 relay_standing(const struct relay_tables *tables, const struct relay_path *path, __u64 now)
 {
 	struct relay_state *state = relay_find_state(tables, path->state);
 	__u64 until;
 
 	if (!state)
-		return 2 * RELAY_SILENT;
+		return RELAY_NOWHERE;
 	until = RELAY_SHARED(state->until);
-	return (__u32)RELAY_SHARED(state->rank) + (until != 0 && now > until ? RELAY_SILENT : 0);
+	return (__u32)RELAY_SHARED(state->rank) + (until != 0 && now > until ? RELAY_SILENT : 0) + (RELAY_SHARED(state->terms) & RELAY_CLOSED) * (RELAY_CAPPED / RELAY_CLOSED) /* no branch: the verifier follows each */;
 }
 
 /** The path to a neighbour that carries now, and how it stands: the best of those that are not silent, or of all. */
@@ -87,6 +89,8 @@ struct relay_hop {
 	const struct relay_neighbour *to;
 	__u32 number;
 	__u32 path; /* of its paths */
+	__u32 turned; /* the neighbour that the frame came from was to be the next */
+	__u64 standing; /* of the path */
 };
 
 /** The path of a hop. */
@@ -94,25 +98,44 @@ RELAY_RULE const struct relay_path *relay_path_of(const struct relay_hop *hop) {
 
 /**
  * The neighbour that frames for this label go to: the primary; the backup while the primary is silent or gone. When both are
- * silent the primary, since a hop that may be alive is better than none. False when there is none at all.
+ * silent the primary, unless its cap is reached, since a hop that may be alive is better than none. False when there is none at all.
+ *
+ * What came from the neighbour `from` (0: from us) and knows no backup goes back there while the primary is silent, by which that neighbour may
+ * take another way before anybody has told it; and what the primary itself gives back goes over the backup.
  */
-RELAY_RULE int relay_route(const struct relay_tables *tables, __u64 label, __u64 now, struct relay_hop *hop)
+RELAY_RULE int relay_route(const struct relay_tables *tables, __u64 label, __u32 from, __u64 now, struct relay_hop *hop)
 {
 	const struct relay_destination *route = relay_find_destination(tables, label);
 	const struct relay_neighbour *other;
-	__u32 path;
+	__u64 standing;
+	__u32 path, second;
 
+	hop->turned = 0;
 	if (!route)
 		return 0;
 	hop->number = route->primary;
+	second = route->backup;
+	if (from && hop->number == from) {
+		hop->turned = 1;
+		hop->number = second;
+		second = 0;
+	}
 	hop->to = relay_find_neighbour(tables, hop->number);
-	if (hop->to && relay_choose(tables, hop->to, now, &hop->path) < RELAY_SILENT)
+	if (!second && !hop->turned && hop->to)
+		second = from;
+	hop->standing = hop->to ? relay_choose(tables, hop->to, now, &hop->path) : RELAY_NOWHERE;
+	if (hop->standing < RELAY_SILENT)
 		return 1;
-	other = relay_find_neighbour(tables, route->backup);
-	if (other && (relay_choose(tables, other, now, &path) < RELAY_SILENT || !hop->to)) {
-		hop->number = route->backup;
-		hop->to = other;
-		hop->path = path;
+	other = relay_find_neighbour(tables, second);
+	if (other) {
+		standing = relay_choose(tables, other, now, &path);
+		if (standing < RELAY_SILENT || !hop->to || (hop->standing >= RELAY_CAPPED && standing < RELAY_CAPPED)) {
+			hop->turned = from && route->backup == from;
+			hop->number = second;
+			hop->to = other;
+			hop->path = path;
+			hop->standing = standing;
+		}
 	}
 	return hop->to != 0;
 }
@@ -134,9 +157,18 @@ RELAY_RULE __u32 relay_decide(const struct relay_tables *tables, const struct re
 		return RELAY_VERDICT_DELIVER;
 	if (ttl == 1)
 		return RELAY_VERDICT_EXPIRED;
-	if (!relay_route(tables, words->destination, now, hop))
+#ifdef RELAY_STRAIGHT /* the verifier does not follow all of it within its limits */
+	if (!relay_route(tables, words->destination, 0, now, hop))
 		return RELAY_VERDICT_NO_ROUTE;
-	return hop->number == session->neighbour ? RELAY_VERDICT_LOOP : RELAY_VERDICT_FORWARD;
+	if (hop->number == session->neighbour)
+		return RELAY_VERDICT_LOOP;
+	return hop->standing >= RELAY_CAPPED ? RELAY_VERDICT_NO_ROUTE : RELAY_VERDICT_FORWARD;
+#endif
+	if (!relay_route(tables, words->destination, session->neighbour, now, hop))
+		return hop->turned ? RELAY_VERDICT_LOOP : RELAY_VERDICT_NO_ROUTE;
+	if (hop->turned && (hop->number == session->neighbour || hop->standing >= RELAY_SILENT))
+		return RELAY_VERDICT_LOOP;
+	return hop->standing >= RELAY_CAPPED ? RELAY_VERDICT_NO_ROUTE : RELAY_VERDICT_FORWARD;
 }
 
 RELAY_RULE __u8 hello_kind(const struct relay_words *words) { return (__u8)(words->head >> 8) & (HELLO_STILL - 1); }
@@ -144,10 +176,11 @@ RELAY_RULE __u8 hello_kind(const struct relay_words *words) { return (__u8)(word
 RELAY_RULE int hello_is_still(const struct relay_words *words) { return ((__u8)(words->head >> 8) & HELLO_STILL) != 0; }
 RELAY_RULE __u16 hello_patience(const struct relay_words *words) { return (__u16)(words->head >> 16); }
 
-/* The parts of a question, from the lowest bits up: its number, the share of lost ones, the link, the time. */
+/* The parts of a question, from the lowest bits up: its number, the share of lost ones, the link, its terms, the time. */
 #define HELLO_LOST_AT HELLO_NUMBER_BITS
 #define HELLO_LINK_AT (HELLO_LOST_AT + HELLO_LOST_BITS)
-#define HELLO_TIME_AT (HELLO_LINK_AT + HELLO_LINK_BITS)
+#define HELLO_TERMS_AT (HELLO_LINK_AT + HELLO_LINK_BITS)
+#define HELLO_TIME_AT (HELLO_TERMS_AT + HELLO_TERMS_BITS)
 #define HELLO_PART(question, name) ((question) >> HELLO_##name##_AT & ((1ULL << HELLO_##name##_BITS) - 1))
 #define HELLO_NUMBER_AT 0
 #define HELLO_STILL_AFTER 500000000ULL /* ns without a sign of our own threads; they give one every 100 ms */
@@ -163,14 +196,15 @@ RELAY_RULE __u64 hello_ticks(__u64 from, __u64 to) { return ((to >> HELLO_TIME_A
 RELAY_RULE __u64 hello_question(const struct relay_tables *tables, const struct relay_path *path, __u64 now)
 {
 	struct relay_state *state = relay_find_state(tables, path->state);
-	__u64 number, lost;
+	__u64 number, lost, terms;
 
 	if (!state)
 		return 0;
 	number = RELAY_SHARED(state->sequence) + 1;
 	lost = RELAY_SHARED(state->lost);
+	terms = RELAY_SHARED(state->terms);
 	RELAY_SHARED(state->sequence) = number;
-	return ((now >> HELLO_TICK_SHIFT) + relay_own_clock(tables)) << HELLO_TIME_AT |
+	return ((now >> HELLO_TICK_SHIFT) + relay_own_clock(tables)) << HELLO_TIME_AT | (terms & ((1ULL << HELLO_TERMS_BITS) - 1)) << HELLO_TERMS_AT |
 	       (path->state & ((1ULL << HELLO_LINK_BITS) - 1)) << HELLO_LINK_AT | (lost & ((1ULL << HELLO_LOST_BITS) - 1)) << HELLO_LOST_AT |
 	       (number & ((1ULL << HELLO_NUMBER_BITS) - 1));
 }

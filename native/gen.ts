@@ -30,6 +30,7 @@ import {
   MeshFlowKey,
 } from "../runtime/dataplane/mesh-layout.ts";
 import {
+  RELAY_CLOSED,
   RELAY_DEVICE,
   RELAY_LIMITS,
   RELAY_RETURNED,
@@ -47,6 +48,7 @@ import {
   HELLO,
   HELLO_BITS,
   HELLO_STILL,
+  HELLO_TERMS,
   HelloFrame,
   MAX_DATAGRAM,
   RELAY_TTL,
@@ -135,6 +137,7 @@ export function layoutHeader(): string {
     ...constants("SEALED_FLAG_", SEALED_FLAG),
     ...constants("HELLO_", { ...HELLO, still: HELLO_STILL }),
     ...constants("HELLO_", HELLO_BITS),
+    ...constants("HELLO_TERMS_", HELLO_TERMS),
     ...INGRESS_VERDICTS.map((name, at) => `#define INGRESS_${upper(name)} ${at}`),
     `#define INGRESS_VERDICTS ${INGRESS_VERDICTS.length}`,
     ...constants("ADMISSION_", ADMISSION_LIMITS),
@@ -144,7 +147,7 @@ export function layoutHeader(): string {
     `#define TAG_BYTES_LEAST ${TAG_BYTES_LEAST}`,
     ...RELAY_VERDICTS.map((name, at) => `#define RELAY_VERDICT_${upper(name)} ${at}`),
     `#define RELAY_VERDICTS ${RELAY_VERDICTS.length}`,
-    ...constants("RELAY_", { ...RELAY_LIMITS, returned: RELAY_RETURNED }),
+    ...constants("RELAY_", { ...RELAY_LIMITS, returned: RELAY_RETURNED, closed: RELAY_CLOSED }),
     ...constants("RELAY_DEVICE_", RELAY_DEVICE),
     ...MESH_DIRECTIONS.map((name, at) => `#define MESH_${upper(name)} ${at}`),
     ...MESH_DROPS.map((name, at) => `#define MESH_DROP_${upper(name)} ${at + 1}`),

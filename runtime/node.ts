@@ -14,13 +14,13 @@ import type { MqttOptions } from "./brokering.io.ts";
 import { type CryptoChoice, chooseProvider } from "./crypto/choose.ts";
 import { openDataPlane } from "./data-path.io.ts";
 import { type InterfaceWatch, loadAddon } from "./dataplane/addon.io.ts";
-import { Carried, Measured } from "./dataplane/carried.ts";
 import { PeerTraffic } from "./dataplane/peer-traffic.ts";
 import type { DataPlane, DataPlaneHandlers, DataPlaneOptions } from "./dataplane/port.ts";
 import type { RelayMode } from "./dataplane/relay-attach.ts";
 import { interfaces, underlayAddresses, watchUnderlay } from "./dataplane/underlay.io.ts";
 import { Discovering, type DiscoveringOptions } from "./discovering.io.ts";
 import { OVERLAY_PREFIX_LENGTH, overlayAddress } from "./identity/address.ts";
+import { Linking } from "./linking.io.ts";
 import { issuerOf, type Loaded, loadMembership } from "./membership.ts";
 import { Mesh } from "./mesh/mesh.ts";
 import { MESH_SETTINGS } from "./mesh/ports.ts";
@@ -55,6 +55,7 @@ export interface NodeOptions {
   readonly policy: PolicyMode;
   readonly discovery: DiscoveringOptions;
   readonly names: NamesMode;
+  readonly links: readonly string[];
   readonly announce: readonly string[];
   readonly masquerade: boolean;
   readonly mqtt: MqttOptions;
@@ -69,7 +70,6 @@ export class Node {
   readonly #options: NodeOptions;
   readonly #log: Log;
   readonly #meter = new Meter();
-  readonly #measured = new Measured();
   readonly #events = new EventLog(Date.now);
   readonly #traffic = new PeerTraffic();
   readonly #issuer: Issuer;
@@ -78,6 +78,7 @@ export class Node {
   readonly #pings = new Pings((peer, token) => this.#command({ type: "ping", peer, token }));
   #policing: Policing | undefined;
   #naming: Naming | undefined;
+  #linking: Linking | undefined;
   #subnets: Subnetting | undefined;
   #plane: DataPlane | undefined;
   #mesh: Mesh | undefined;
@@ -137,9 +138,10 @@ export class Node {
   async #open(): Promise<void> {
     const { keys, membership, roster, book } = this.#loaded;
     const { addon } = loadAddon();
-    const { policy, log } = this.#options;
+    const { policy, log, links } = this.#options;
     this.#policing = await Policing.open(this.#home, roster, this.#address, policy, log.part("policy"));
     this.#plane = await this.#openPlane(this.#policing);
+    this.#linking = await Linking.open(this.#home, this.#plane, links, addon, log.part("links"));
     const { provider } = this.#choice;
     const local = { keys, rates: this.#plane.rates, membership };
     this.#mesh = new Mesh(
@@ -167,8 +169,7 @@ export class Node {
     this.#discovering = this.#discover(this.#plane.port);
     this.#watch = watchUnderlay(() => void this.#announce());
     await this.#announce(); // after it listens, so that nothing is missed between
-    const carried = new Carried();
-    this.#carried = setInterval(() => this.#noteCarried(carried), CARRIED_AGAIN);
+    this.#carried = setInterval(() => this.#noteCarried(), CARRIED_AGAIN);
     this.#log.info("gateway is up", {
       name: this.#loaded.chain.leaf.name,
       address: this.#address,
@@ -230,12 +231,8 @@ export class Node {
     });
   }
 
-  #noteCarried(carried: Carried): void {
-    const plane = this.#plane as DataPlane;
-    const sessions = carried.look(plane.stats().sessions);
-    const links = this.#measured.look(plane.links());
-    if (links.length > 0) void this.#feed({ type: "dataPlane", event: { type: "measured", links } });
-    if (sessions.length > 0) void this.#feed({ type: "dataPlane", event: { type: "carried", sessions } });
+  #noteCarried(): void {
+    for (const event of this.#linking?.look() ?? []) void this.#feed({ type: "dataPlane", event });
   }
 
   /** The service manager, where there is one. */
@@ -410,7 +407,12 @@ export class Node {
       setTimeout(() => void this.stop(), 10); // after the answer is out
       return {};
     };
-    const others = { ...naming.methods(), ...this.#subnets?.methods(), ...this.#transferApi.methods };
+    const others = {
+      ...naming.methods(),
+      ...this.#subnets?.methods(),
+      ...this.#linking?.methods((a) => this.#nameAt(a)),
+      ...this.#transferApi.methods,
+    };
     return { ...own, ...policing.methods(), ...others, ...this.#syncing.methods(), down };
   }
 
@@ -432,6 +434,7 @@ export class Node {
     this.#mesh = undefined;
     await this.#syncing.close();
     await this.#naming?.close();
+    await this.#linking?.close();
     await this.#subnets?.close();
     await this.#plane?.close();
     this.#policing?.close();

@@ -118,6 +118,9 @@ napi_value link_object(napi_env env, const LinkCount& link) {
   convert::set(env, object, "interface", named ? convert::to_js(env, std::string_view(name)) : convert::undefined(env));
   convert::set(env, object, "carries", link.carries);
   convert::set(env, object, "silent", link.silent);
+  convert::set(env, object, "cost", double(link.cost));
+  convert::set(env, object, "metered", link.metered);
+  convert::set(env, object, "capped", link.capped);
   convert::set(env, object, "still", link.still);
   convert::set(env, object, "lastRoundTripMs", ms(link.round_trip));
   convert::set(env, object, "roundTripMs", ms(link.smoothed));
@@ -299,6 +302,51 @@ napi_value set_endpoint(napi_env env, napi_callback_info info) {
   const auto to = endpoint(env, arguments[1], arguments[2]);
   if (to) tunnel->set_endpoint(*peer, *to);
   return nullptr;
+}
+
+/** setTerms({name, cost, metered, limit}[]): `limit` is undefined where there is none */
+napi_value set_terms(napi_env env, napi_callback_info info) {
+  const Arguments<1> arguments(env, info);
+  Tunnel* tunnel = tunnel_of(env, arguments.self);
+  uint32_t count = 0;
+  if (tunnel == nullptr) return nullptr;
+  if (napi_get_array_length(env, arguments[0], &count) != napi_ok) {
+    convert::refuse(env, "setTerms", "an array of terms");
+    return nullptr;
+  }
+  constexpr int64_t MOST = int64_t{1} << 53;
+  std::vector<InterfaceTerms> terms;
+  for (uint32_t i = 0; i < count; i++) {
+    napi_value given;
+    napi_get_element(env, arguments[0], i, &given);
+    InterfaceTerms read;
+    const auto name = convert::string(env, convert::property(env, given, "name"), "name");
+    if (!name) return nullptr;
+    const auto cost = convert::integer(env, convert::property(env, given, "cost"), 0, 1'000'000, "cost");
+    if (!cost) return nullptr;
+    napi_get_value_bool(env, convert::property(env, given, "metered"), &read.metered);
+    read.name = *name;
+    read.cost = static_cast<uint32_t>(*cost);
+    const napi_value limit = convert::property(env, given, "limit");
+    if (!convert::is_undefined(env, limit)) {
+      const auto bytes = convert::integer(env, limit, 0, MOST, "limit");
+      if (!bytes) return nullptr;
+      read.limit = static_cast<uint64_t>(*bytes);
+    }
+    terms.push_back(std::move(read));
+  }
+  tunnel->set_terms(std::move(terms));
+  return nullptr;
+}
+
+/** interfaceBytes(name) -> number, or undefined when there is no such interface */
+napi_value js_interface_bytes(napi_env env, napi_callback_info info) {
+  const Arguments<1> arguments(env, info);
+  const auto name = convert::string(env, arguments[0], "name");
+  if (!name) return nullptr;
+  const uint32_t device = if_nametoindex(name->c_str());
+  const auto bytes = device == 0 ? std::nullopt : interface_bytes(device);
+  return bytes ? convert::to_js(env, double(*bytes)) : convert::undefined(env);
 }
 
 /** setPlaces(peer, endpoints): those on an interface that is not there are left out */
@@ -552,6 +600,7 @@ napi_value tunnel_object(napi_env env, const Shared& handle) {
   convert::method(env, object, "removeSession", remove_session);
   convert::method(env, object, "setEndpoint", set_endpoint);
   convert::method(env, object, "setPlaces", set_places);
+  convert::method(env, object, "setTerms", set_terms);
   convert::method(env, object, "removePeer", remove_peer);
   convert::method(env, object, "limitFrames", limit_frames);
   convert::method(env, object, "allow", allow);
@@ -689,6 +738,7 @@ void register_tunnel(napi_env env, napi_value exports) {
   convert::method(env, exports, "openTunnel", open_tunnel);
   convert::method(env, exports, "checkSteering", check_steering);
   convert::method(env, exports, "measureAead", measure_aead);
+  convert::method(env, exports, "interfaceBytes", js_interface_bytes);
   convert::method(env, exports, "aeadOffers", list_offers);
   convert::method(env, exports, "sealOnce", seal_once);
   convert::method(env, exports, "openOnce", open_once);

@@ -12,8 +12,7 @@ constexpr uint64_t MS = 1'000'000;
 constexpr uint64_t LOOK = 100 * MS;        // between two looks at the counters
 constexpr uint64_t WAIT_MIN = 8 * MS;      // three of these and a round trip are the longest gap in a flow whose link dies
 constexpr uint64_t WAIT_FIRST = 100 * MS;  // of a place that never answered; doubled each time
-constexpr uint64_t WAIT_AFAR = 32 * MS;    // nobody here could take over, but whoever is further back may: it is to hear soon of a link that died
-constexpr uint64_t WAIT_ALONE = 1000 * MS; // nobody could take over, or it is not this link that would: sooner would change nothing
+constexpr uint64_t WAIT_ALONE = 1000 * MS; // there is nobody else, or it is not this link that would take over: sooner would change nothing
 constexpr uint64_t WAIT_MAX = 5000 * MS;
 constexpr uint64_t WAIT_IDLE = 15'000 * MS;  // of a link that another stands before
 constexpr uint64_t WAIT_NOBODY = 60'000 * MS;
@@ -54,19 +53,11 @@ void Liveness::look(const Tables& tables, uint64_t now) {
   next_look_ = now + LOOK;
   const RelayTables& relay = *tables.relay;
   meet(tables);
-  for (auto& [number, watch] : watches_) {
-    watch.rate *= RATE_KEPT;
-    watch.replaceable = false;
-  }
-  for (const auto& [label, route] : relay.destinations) {
-    if (route.primary == 0 || route.backup == 0) continue;
-    for (const uint32_t number : {route.primary, route.backup}) {
-      if (const auto found = watches_.find(number); found != watches_.end()) found->second.replaceable = true;
-    }
-  }
+  for (auto& [number, watch] : watches_) watch.rate *= RATE_KEPT;
   count_sessions(tables);
   count_subnets(tables);
   count_relayed(relay);
+  read_meters(relay);
   for (auto& [number, watch] : watches_) {
     read(watch, relay, now);
     prefer(watch, relay, now);
@@ -153,7 +144,6 @@ void Liveness::count_subnets(const Tables& tables) {
     for (const auto& peer : owners->peers) {
       const auto found = watch_of(*peer);
       if (found == watches_.end()) continue;
-      found->second.replaceable = true;
       found->second.rate = rate;
     }
   }
@@ -186,11 +176,43 @@ void Liveness::add(const RelayTables& relay, uint32_t number, double rate) {
   }
 }
 
+/** Whose limit is reached. */
+void Liveness::read_meters(const RelayTables& relay) {
+  capped_.clear();
+  for (const auto& [device, terms] : relay.terms) {
+    if (terms.limit == InterfaceTerms::NO_LIMIT || !meter_) continue;
+    const auto bytes = meter_(device);
+    capped_[device] = bytes.has_value() && *bytes >= terms.limit;
+  }
+}
+
+/** Ours, which are told to the other end as well, and the other's. */
+LinkTerms Liveness::terms_of(const RelayTables& relay, const Way& way) const {
+  relay_state& state = relay.states[way.state];
+  LinkTerms terms;
+  const auto via = relay.via.find(way.state);
+  const auto own = via == relay.via.end() ? relay.terms.end() : relay.terms.find(via->second);
+  uint64_t said = 0;
+  if (own != relay.terms.end()) {
+    const auto capped = capped_.find(via->second);
+    terms.cost = own->second.cost;
+    if (own->second.metered) said |= HELLO_TERMS_METERED;
+    if (capped != capped_.end() && capped->second) said |= HELLO_TERMS_CAPPED;
+  }
+  const uint64_t both = said | HELLO_PART(state_field(state.newest), TERMS);
+  terms.metered = (both & HELLO_TERMS_METERED) != 0;
+  terms.spent = (both & HELLO_TERMS_CAPPED) != 0;
+  std::atomic_ref(state.terms).store(said | (terms.spent ? RELAY_CLOSED : 0), std::memory_order_relaxed);
+  return terms;
+}
+
 void Liveness::prefer(Watch& watch, const RelayTables& relay, uint64_t now) const {
   std::vector<Standing> links(watch.ways.size());
   for (size_t i = 0; i < links.size(); i++) {
-    const Way& way = watch.ways[i];
+    Way& way = watch.ways[i];
+    way.terms = terms_of(relay, way);
     Standing& link = links[i];
+    link.terms = way.terms;
     link.silent = way.silent;
     link.answered = way.measure.answered();
     link.round_trip = way.measure.round_trip();
@@ -215,8 +237,9 @@ void Liveness::pace(Watch& watch, const RelayTables& relay, uint64_t now) const 
     const uint64_t rank = state_field(state.rank);
     const uint64_t idle = rank == 0 ? WAIT_MAX : WAIT_IDLE;
     const double wanted = watch.rate > 0 ? WAIT_MIN * std::max(1.0, FULL_RATE / watch.rate) : static_cast<double>(idle);
-    const bool matters = rank <= 1 && (watch.replaceable || lives_elsewhere(watch, way));
-    const uint64_t least = matters ? WAIT_MIN : rank <= 1 && watches_.size() > 1 ? WAIT_AFAR : WAIT_ALONE;
+    // Where nobody here could take over, whoever is further back may, to whom frames are given back.
+    const bool matters = rank <= 1 && (watches_.size() > 1 || lives_elsewhere(watch, way));
+    const uint64_t least = way.terms.spent ? idle : way.terms.metered ? rank == 0 ? WAIT_ALONE : WAIT_MAX : matters ? WAIT_MIN : WAIT_ALONE;
     const uint64_t wait = std::clamp(static_cast<uint64_t>(std::min(wanted, static_cast<double>(idle))), least, idle);
     const bool sooner = wait < way.wait;
     way.wait = wait;

@@ -22,7 +22,10 @@ class Liveness {
   enum class News { silent, alive, carries };
   using Tell = std::function<void(News news, const std::string& peer, const Endpoint* link)>;
 
-  Liveness(Ask ask, Tell tell) : ask_(std::move(ask)), tell_(std::move(tell)) {}
+  /** Bytes that have gone over an interface, both ways, as the system counts them; nothing when it is not there. */
+  using Meter = std::function<std::optional<uint64_t>(uint32_t device)>;
+
+  Liveness(Ask ask, Tell tell, Meter meter = {}) : ask_(std::move(ask)), tell_(std::move(tell)), meter_(std::move(meter)) {}
 
   /** Asks whoever is due; gives when to come back. */
   uint64_t turn(const Tables& tables, uint64_t now);
@@ -46,6 +49,7 @@ class Liveness {
     uint64_t asked = 0;         // when we last did
     unsigned unanswered = 0;    // questions since the last answer
     bool silent = true;         // at the last turn
+    LinkTerms terms;            // of both ends, at the last look
     Told told;
   };
 
@@ -54,7 +58,6 @@ class Liveness {
     bool second = false;        // leaves it to the other to ask, while it does
     uint64_t frames = 0;        // sent on to it, at the last look
     double rate = 0;            // packets a second to this neighbour, falling slowly
-    bool replaceable = false;   // there is a backup for it, or it is one
     std::vector<Way> ways;      // as the tables have them
     Preference preference;
     Told told;
@@ -70,6 +73,8 @@ class Liveness {
   void count_relayed(const RelayTables& relay);
   void add(const RelayTables& relay, uint32_t number, double rate);
   static uint64_t frames_to(const RelayTables& relay, const Watch& watch);
+  void read_meters(const RelayTables& relay);
+  LinkTerms terms_of(const RelayTables& relay, const Way& way) const;
   void prefer(Watch& watch, const RelayTables& relay, uint64_t now) const;
   void pace(Watch& watch, const RelayTables& relay, uint64_t now) const;
   void read(Watch& watch, const RelayTables& relay, uint64_t now) const;
@@ -82,6 +87,8 @@ class Liveness {
 
   Ask ask_;
   Tell tell_;
+  Meter meter_;
+  std::unordered_map<uint32_t, bool> capped_;             // by interface that has a limit
   std::unordered_map<uint32_t, Watch> watches_;           // by number
   std::unordered_map<std::string, uint64_t> packets_;     // of a peer's sessions, at the last look
   uint64_t next_look_ = 0;

@@ -108,7 +108,7 @@ bool Outbound::find_target(const uint8_t* packet) {
     batch_.part();
     Receiver receiver{target_.endpoint};
     if (peer != nullptr) receiver = {target_.endpoint, peer->relay_number.load(std::memory_order_relaxed), peer->label};
-    if (!find_way(*tables_->relay, receiver, static_cast<uint64_t>(now_) * 1'000'000, way_)) target_.endpoint = {};
+    if (!find_way(*tables_->relay, receiver, Load::data, static_cast<uint64_t>(now_) * 1'000'000, way_)) target_.endpoint = {};
     peer_ = peer;
   }
   return target_.session != nullptr && target_.endpoint.known();
@@ -119,7 +119,7 @@ void Outbound::keep(const VnetHeader& vnet, const uint8_t* packet, size_t size, 
   const std::string peer = peer_ != nullptr ? peer_->id : overlay_destination(packet);
   if (peer.empty()) return counters_.drop(Drop::no_route);
   mailbox_.wanted(peer, now_);
-  if (target_.session != nullptr) return counters_.drop(Drop::no_endpoint);
+  if (target_.session != nullptr) return counters_.drop(way_.capped ? Drop::over_cap : Drop::no_endpoint);
   if (!waiting_.keep(peer, {vnet, {packet, packet + size}, since}, releases_)) counters_.drop(Drop::no_session);
 }
 

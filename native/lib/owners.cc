@@ -12,7 +12,7 @@ bool is_reached(const RelayTables& tables, const Peer& peer, uint64_t now) {
   // It must take packets itself: its kernel relays for others also while it stands still.
   if (target.endpoint.direct() && lives(*neighbour)) return state_field(tables.states[neighbour->paths[path].state].still) == 0;
   relay_hop hop;
-  return relay_route(&tables, peer.label, now, &hop) && lives(*hop.to);
+  return relay_route(&tables, peer.label, 0, now, &hop) && lives(*hop.to);
 }
 
 const Peer* first_reached(const RelayTables& tables, const Owners& owners, uint64_t now) {

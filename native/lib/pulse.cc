@@ -35,7 +35,8 @@ Pulse::Pulse(const Published& published, Mailbox& mailbox, const UdpSocket& sock
       liveness_([&socket](const Endpoint& to, const relay_words& question) { socket.send_urgent(to, reinterpret_cast<const uint8_t*>(&question), sizeof question); },
                 [&mailbox](Liveness::News news, const std::string& peer, const Endpoint* link) {
                   mailbox.event({type_of(news, link != nullptr), 0, link != nullptr ? *link : Endpoint{}, peer});
-                }),
+                },
+                interface_bytes),
       uplinks_(std::move(uplinks)) {}
 
 Status Pulse::start() {

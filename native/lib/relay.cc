@@ -25,6 +25,17 @@ bool leads_to(const relay_neighbour& neighbour, const Endpoint& place) {
   return false;
 }
 
+/** As `relay_choose`; control minds no caps. */
+uint64_t choose(const RelayTables& tables, const relay_neighbour& to, Load load, uint64_t now, uint32_t& chosen) {
+  uint64_t best = RELAY_NOWHERE;
+  for (uint32_t i = 0; i < paths_of(to); i++) {
+    uint64_t standing = relay_standing(&tables, &to.paths[i], now);
+    if (load == Load::control) standing &= ~RELAY_CAPPED;
+    if (standing < best) best = standing, chosen = i;
+  }
+  return best;
+}
+
 void go_directly(const relay_hop& hop, Way& way) {
   const relay_path& path = *relay_path_of(&hop);
   way = {endpoint_of(path), std::nullopt, path.state};
@@ -48,29 +59,35 @@ Endpoint endpoint_of(const relay_path& path) {
   return endpoint;
 }
 
-bool find_way(const RelayTables& tables, const Receiver& wanted, uint64_t now, Way& way) {
+bool find_way(const RelayTables& tables, const Receiver& wanted, Load load, uint64_t now, Way& way) {
   relay_hop hop{};
   way = {wanted.endpoint, std::nullopt, 0};
+  const auto may_go = [&](uint64_t standing) {
+    way.capped = load == Load::data && standing >= RELAY_CAPPED;
+    return !way.capped;
+  };
   if (wanted.endpoint.through_mesh()) {
     const in6_addr& address = wanted.endpoint.address;
     const uint64_t label = load64(address.s6_addr + 8);
     const bool ours = tables.label != 0 && std::memcmp(&address, tables.prefix.data(), tables.prefix.size()) == 0;
-    if (!ours || !relay_route(&tables, label, now, &hop)) return false;
+    if (!ours || !relay_route(&tables, label, 0, now, &hop) || !may_go(hop.standing)) return false;
     go_through(tables, hop, label, way);
     return true;
   }
   hop.to = relay_find_neighbour(&tables, wanted.number);
   if (hop.to == nullptr || !leads_to(*hop.to, wanted.endpoint)) return wanted.endpoint.known();
-  if (relay_choose(&tables, hop.to, now, &hop.path) < RELAY_SILENT) {
+  const uint64_t standing = choose(tables, *hop.to, load, now, hop.path);
+  if (standing < RELAY_SILENT) {
     go_directly(hop, way);
     return true;
   }
   relay_hop other{};
-  if (relay_route(&tables, wanted.label, now, &other) && other.number != wanted.number && is_alive(tables, other, now)) {
+  if (relay_route(&tables, wanted.label, 0, now, &other) && other.number != wanted.number && is_alive(tables, other, now)) {
     go_through(tables, other, wanted.label, way);
-  } else {
-    go_directly(hop, way);
+    return true;
   }
+  if (!may_go(standing)) return false;
+  go_directly(hop, way);
   return true;
 }
 

@@ -18,6 +18,7 @@ struct Way {
   Endpoint to;
   std::optional<relay_words> header;
   uint32_t path = 0;  // number of its state, where what is sent is booked; 0: none
+  bool capped = false;  // there is a way, but the load may not take it
 
   /** Bytes before the frame. */
   size_t before() const { return header.has_value() ? RELAY_SIZE : 0; }
@@ -29,11 +30,13 @@ struct Way {
 /** Where a path leads. */
 Endpoint endpoint_of(const relay_path& path);
 
+enum class Load { data, control };
+
 /**
  * Finds the way to somebody; false when there is none now. Who has an endpoint of its own is reached over the best of its links, and
  * through the mesh while all are silent and another leads there. The tag is made once, here. `now` in ns.
  */
-bool find_way(const RelayTables& tables, const Receiver& wanted, uint64_t now, Way& way);
+bool find_way(const RelayTables& tables, const Receiver& wanted, Load load, uint64_t now, Way& way);
 
 /** One per worker. Knows no descriptor, so that tests can drive it. */
 class Relay {

@@ -1,6 +1,7 @@
 #include "relay_book.h"
 
 #include <arpa/inet.h>
+#include <net/if.h>
 #include <sys/random.h>
 
 #include <algorithm>
@@ -73,6 +74,13 @@ std::shared_ptr<const RelayTables> RelayBook::build(const Sessions& sessions) {
     const relay_destination destination{number_of(route.primary), number_of(route.backup)};
     if (destination.primary != 0 || destination.backup != 0) tables->destinations[label] = destination;
   }
+  costs_.clear();
+  for (const InterfaceTerms& terms : terms_) {
+    const uint32_t device = if_nametoindex(terms.name.c_str());
+    if (device == 0) continue;
+    tables->terms[device] = terms;
+    costs_[device] = terms.cost;
+  }
   if (mirror_ != nullptr) mirror_->publish(*tables);
   return tables;
 }
@@ -135,14 +143,18 @@ std::vector<LinkCount> RelayBook::links(uint64_t now) const {
     const std::vector<Link>& links = links_.of(peer);
     const size_t first = out.size();
     size_t chosen = first;
-    uint64_t best = 2 * RELAY_SILENT;
+    uint64_t best = RELAY_NOWHERE;
     for (const Link& link : links) {
       const relay_state& state = links_.states()[link.state];
       const bool silent = is_silent(state, now);
-      const uint64_t standing = static_cast<uint32_t>(state_field(state.rank)) + (silent ? RELAY_SILENT : 0);
+      const bool capped = (state_field(state.terms) & RELAY_CLOSED) != 0;
+      const uint64_t standing = static_cast<uint32_t>(state_field(state.rank)) + (silent ? RELAY_SILENT : 0) + (capped ? RELAY_CAPPED : 0);
+      const auto cost = costs_.find(link.via);
+      const uint64_t terms = state_field(state.terms) | HELLO_PART(state_field(state.newest), TERMS);
       if (standing < best) best = standing, chosen = out.size();
-      out.push_back({peer, link.to, link.via, false, silent, state_field(state.still) != 0, state_field(state.round_trip), state_field(state.smoothed),
-                     state_field(state.jitter), static_cast<uint32_t>(HELLO_PART(state_field(state.newest), LOST)), static_cast<uint32_t>(state_field(state.lost)),
+      out.push_back({peer, link.to, link.via, false, cost == costs_.end() ? 0 : cost->second, (terms & HELLO_TERMS_METERED) != 0, capped, silent,
+                     state_field(state.still) != 0, state_field(state.round_trip), state_field(state.smoothed), state_field(state.jitter),
+                     static_cast<uint32_t>(HELLO_PART(state_field(state.newest), LOST)), static_cast<uint32_t>(state_field(state.lost)),
                      state_field(state.frames), state_field(state.bytes)});
     }
     if (best < RELAY_SILENT) out[chosen].carries = true;

@@ -27,6 +27,8 @@ struct LinkCount {
   Endpoint to;
   uint32_t via;         // interface; 0: not known
   bool carries;         // what goes to the peer directly goes over it
+  uint32_t cost;        // of its interface, ms
+  bool metered, capped; // by either end's terms
   bool silent;          // nobody answers, or none has yet but at the peer's own endpoint
   bool still;           // the peer's daemon stands still, by the latest answer; its kernel answers
   uint64_t round_trip;  // ns, of its latest answer; 0 before the first
@@ -56,6 +58,9 @@ class RelayBook {
   void set_places(const std::string& peer, std::vector<Endpoint> places) { links_.set_places(peer, std::move(places)); }
   void forget_places(const std::string& peer) { links_.forget(peer); }
 
+  /** In place of all that was said of interfaces before. Those that are not there may come. */
+  void set_terms(std::vector<InterfaceTerms> terms) { terms_ = std::move(terms); }
+
   void reach(std::shared_ptr<Reach> reach) { links_.reach(std::move(reach)); }
 
   /** The tables for these sessions, also shown to the mirror. */
@@ -79,6 +84,8 @@ class RelayBook {
   uint64_t clock_ = 0;
   std::array<uint8_t, 8> prefix_{};
   Links links_;
+  std::vector<InterfaceTerms> terms_;
+  std::map<uint32_t, uint32_t> costs_;  // by interface, at the last build
   std::shared_ptr<RelayMirror> mirror_;
   std::map<std::string, uint32_t> numbers_;  // of peers with a session
   std::vector<bool> taken_ = std::vector<bool>(RELAY_MAX_NEIGHBOURS);

@@ -9,6 +9,7 @@
 
 #include "endpoint.h"
 #include "relay_rules.h"
+#include "terms.h"
 
 namespace trellis {
 
@@ -31,6 +32,7 @@ struct relay_tables {
   std::unordered_map<uint64_t, relay_destination> destinations;
   std::shared_ptr<relay_state[]> states;  // RELAY_MAX_STATES of them: every snapshot's, and the kernel's if it relays
   std::unordered_map<uint32_t, uint32_t> via;  // interface that a path leaves by, by the number of its state; 0: not known
+  std::unordered_map<uint32_t, trellis::InterfaceTerms> terms;  // by interface
   std::unordered_map<trellis::Endpoint, trellis::Receiver, trellis::EndpointHash> homes;  // neighbours by their own endpoint
 };
 

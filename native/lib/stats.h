@@ -23,6 +23,7 @@ enum class Drop : uint8_t {
   no_device,    // the tunnel has no TUN device
   send_failed,  // the socket refused the datagram
   slowed,       // a segment of a bulk flow, so that it stops filling a queue that never runs empty
+  over_cap,     // no link to the peer may carry any more today
   control_full, // the runtime did not fetch its control frames
   through_mesh, // came to our UDP port over the overlay, where the underlay never is
   count,
@@ -30,7 +31,7 @@ enum class Drop : uint8_t {
 
 /** Names as `DataPlaneStats.drops` has them. */
 constexpr std::array<const char*, static_cast<size_t>(Drop::count)> DROP_NAMES = {
-    "malformed", "noSession", "auth", "replay", "source", "destination", "noRoute", "noEndpoint", "exhausted", "tunFull", "noDevice", "sendFailed", "slowed", "controlFull", "throughMesh",
+    "malformed", "noSession", "auth", "replay", "source", "destination", "noRoute", "noEndpoint", "exhausted", "tunFull", "noDevice", "sendFailed", "slowed", "overCap", "controlFull", "throughMesh",
 };
 
 /** A counter that one thread writes: a plain addition, yet readable from others. */

@@ -113,7 +113,7 @@ void Tunnel::send(const Endpoint& to, const uint8_t* data, size_t size) {
   const auto home = tables_.relay->homes.find(to);
   Receiver receiver = home != tables_.relay->homes.end() ? home->second : Receiver{to};
   if (size == 0 || data[0] != FRAME_CONTROL) receiver.label = 0;  // a handshake is for that place; it may need it to be
-  if (workers_.empty() || !find_way(*tables_.relay, receiver, now_ns(), way)) return control_failed_.add(1);
+  if (workers_.empty() || !find_way(*tables_.relay, receiver, Load::control, now_ns(), way)) return control_failed_.add(1);
   std::vector<uint8_t> relayed(way.before());
   if (way.header.has_value()) {
     way.write(relayed.data());
@@ -172,6 +172,12 @@ void Tunnel::remove_session(uint32_t local_index) {
 
 void Tunnel::set_endpoint(const std::string& id, const Endpoint& endpoint) {
   peer(id)->set_endpoint(endpoint);
+  rebuild_relay();
+  publish();
+}
+
+void Tunnel::set_terms(std::vector<InterfaceTerms> terms) {
+  relay_.set_terms(std::move(terms));
   rebuild_relay();
   publish();
 }

@@ -78,6 +78,8 @@ class Tunnel {
   bool use_session(const std::string& peer, uint32_t local_index);
   void remove_session(uint32_t local_index);
   void set_endpoint(const std::string& peer, const Endpoint& endpoint);
+  /** What holds of interfaces from now on. */
+  void set_terms(std::vector<InterfaceTerms> terms);
   /** Where else the peer may be: each place is asked under the keys of its session, and carries when the others are silent. */
   void set_places(const std::string& peer, std::vector<Endpoint> places);
   /** Largest data frame to this peer, bytes; 0 for no limit. */

@@ -1,9 +1,11 @@
 #include "uplinks.h"
 
 #include <arpa/inet.h>
+#include <linux/if_link.h>
 #include <net/if.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -30,6 +32,25 @@ std::string name_of(const nlmsghdr* message) {
 }
 
 }  // namespace
+
+std::optional<uint64_t> interface_bytes(uint32_t device) {
+  NetlinkSocket socket;
+  NetlinkRequest request(RTM_GETLINK, NLM_F_ACK);
+  ifinfomsg link{};
+  link.ifi_index = static_cast<int>(device);
+  request.body(link);
+  std::optional<uint64_t> bytes;
+  const Status status = socket.run(request, "RTM_GETLINK", [&](const nlmsghdr* message) {
+    if (message->nlmsg_type != RTM_NEWLINK) return;
+    const auto* info = static_cast<const ifinfomsg*>(NLMSG_DATA(message));
+    const rtattr* found = find_attribute(IFLA_RTA(info), static_cast<int>(IFLA_PAYLOAD(message)), IFLA_STATS64);
+    rtnl_link_stats64 stats{};
+    if (found == nullptr) return;
+    std::memcpy(&stats, RTA_DATA(found), std::min(sizeof stats, static_cast<size_t>(RTA_PAYLOAD(found))));
+    bytes = stats.rx_bytes + stats.tx_bytes;
+  });
+  return status.ok() ? bytes : std::nullopt;
+}
 
 Status Uplinks::open() {
   events_ = Descriptor(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE));

@@ -13,6 +13,9 @@
 
 namespace trellis {
 
+/** Bytes that have gone over an interface, both ways, since it is there; nothing when it is not. */
+std::optional<uint64_t> interface_bytes(uint32_t device);
+
 class Uplinks final : public Reach {
  public:
   /** `only`: the tunnel uses this interface alone; empty: any but `overlay`, which is its own. `port`: of its UDP sockets. */

@@ -83,6 +83,21 @@ TEST("where a peer was met counts as silent once its interface has lost the carr
   CHECK(pair.a.state('b').until == 1 && pair.next() == second('b'));
 }
 
+TEST("over links whose caps are reached goes control alone, and data through the mesh or nowhere") {
+  Pair pair;
+  pair.a.state('b').terms = RELAY_CLOSED;
+  CHECK(pair.next() == second('b'));
+  pair.a.state('b', 1).terms = RELAY_CLOSED;
+  CHECK(pair.next() == underlay('c'));
+  pair.a.state('c').terms = RELAY_CLOSED;
+  CHECK(pair.a.seal(packet_between('a', 'b', 100)).empty() && pair.a.drops(Drop::over_cap) == 1);
+  const Receiver to{underlay('b'), pair.a.peer('b').relay_number, pair.a.peer('b').label};
+  Way way;
+  CHECK(find_way(*pair.a.tables.relay, to, Load::control, uint64_t{NOW} * 1'000'000, way) && way.to == underlay('b'));
+  pair.a.state('b').until = Pair::EARLIER;
+  CHECK(find_way(*pair.a.tables.relay, to, Load::control, uint64_t{NOW} * 1'000'000, way) && way.to == second('b'));
+}
+
 TEST("links keep their states as long as they stay, and nobody has more than four") {
   Pair pair;
   RelayBook& book = pair.a.book;

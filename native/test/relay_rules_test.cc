@@ -86,6 +86,26 @@ TEST("a frame is not sent back to where it came from") {
   CHECK(gateway.decide(Gateway::frame(THERE)) == RELAY_VERDICT_LOOP);
 }
 
+TEST("what the primary gives back goes over the backup while that lives") {
+  Gateway gateway;
+  gateway.tables.destinations[THERE] = {1, 3};
+  CHECK(gateway.route() == 3);
+  gateway.silence(3);
+  CHECK(gateway.decide(Gateway::frame(THERE)) == RELAY_VERDICT_LOOP);
+  gateway.tables.destinations[THERE] = {2, 1};  // and what the backup gives back, nowhere
+  gateway.silence(2);
+  CHECK(gateway.decide(Gateway::frame(THERE)) == RELAY_VERDICT_LOOP);
+}
+
+TEST("a frame goes back while nobody lives who leads on, and on when who sent it is silent too") {
+  Gateway gateway;
+  gateway.tables.destinations[THERE] = {2, 0};
+  gateway.silence(2);
+  CHECK(gateway.route() == 1);
+  gateway.silence(1);
+  CHECK(gateway.route() == 2);
+}
+
 TEST("a frame for the next hop has one hop less, its index and a tag by its key, and the labels it had") {
   Gateway gateway;
   relay_words words = Gateway::frame(THERE);
@@ -106,6 +126,7 @@ TEST("the backup serves while the primary is silent or gone, and nobody is bette
   CHECK(gateway.route() == 2);
   gateway.silence(2);
   gateway.silence(3);
+  gateway.silence(1);
   CHECK(gateway.route() == 2);
   gateway.tables.neighbours.erase(2);
   CHECK(gateway.route() == 3);
@@ -144,6 +165,7 @@ TEST("of a neighbour's links the first in rank that is not silent carries; the b
   gateway.silence(22);
   CHECK(gateway.over() == 3 && gateway.hop.number == 3);
   gateway.silence(3);
+  gateway.silence(1);
   CHECK(gateway.hop.number == 3 && gateway.over() == 2 && gateway.hop.number == 2);  // all silent: the primary, by its first link
 }
 

@@ -11,6 +11,7 @@ import { init } from "./init.ts";
 import { invite } from "./invite.ts";
 import { join } from "./join.ts";
 import { keys } from "./keys.ts";
+import { links } from "./links.ts";
 import { members } from "./members.ts";
 import { names } from "./mesh-names.ts";
 import { netcheck } from "./netcheck.ts";
@@ -40,6 +41,7 @@ export const COMMANDS: readonly Command[] = [
   status,
   peers,
   members,
+  links,
   routes,
   netcheck,
   graph,

@@ -3,6 +3,7 @@
  * are read from these rows, so they cannot disagree.
  */
 import { LEVELS, type Level } from "../base/log.ts";
+import { linkTerms } from "./link-terms.ts";
 import {
   deviceName,
   flag,
@@ -109,6 +110,14 @@ export const RUN = {
     unit: "",
     doc: "interfaces without beacons, with commas between",
     parse: interfaceNames,
+  }),
+  links: setting<readonly string[]>({
+    key: "links",
+    fallback: [],
+    shown: "none",
+    unit: "",
+    doc: "what links over an interface cost: NAME.cost=MS of round trip, NAME.metered: last resort, NAME.cap=BYTES a day; with commas between. In a file: [links.NAME]",
+    parse: linkTerms,
   }),
   policy: setting<"enforce" | "ignore">({
     key: "policy",

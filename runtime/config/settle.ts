@@ -1,6 +1,7 @@
 /** Which value counts: command line before environment before file before default. */
 import { TrellisError } from "../base/errors.ts";
 import { nearest } from "../base/nearest.ts";
+import { wordsOf } from "./link-terms.ts";
 import type { Given } from "./parsers.ts";
 import { type Rows, type Setting, type Settled, variableOf } from "./settings.ts";
 
@@ -46,7 +47,8 @@ export function fromFile(file: string, values: Readonly<Record<string, unknown>>
       hint: meant ? `did you mean ${meant}?` : `the settings are ${keys.join(", ")}`,
     });
   }
-  const source: Source = { name: "file", place: (key) => `${key} in ${file}`, values };
+  const words = values.links === undefined ? {} : { links: wordsOf(values.links) };
+  const source: Source = { name: "file", place: (key) => `${key} in ${file}`, values: { ...values, ...words } };
   for (const row of Object.values(rows)) if (values[row.key] !== undefined) parsed(row, source);
   return source;
 }

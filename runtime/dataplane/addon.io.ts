@@ -8,7 +8,7 @@ import { loadExtracted, openAddon } from "../store/private-addon.io.ts";
 import { embeddedFiles } from "./embedded.ts";
 import type { AeadOffer, HostFacts } from "./host-facts.ts";
 import type { NetworkInterface } from "./interfaces.ts";
-import type { DataPlaneOptions, DataPlaneStats, LinkView } from "./port.ts";
+import type { DataPlaneOptions, DataPlaneStats, InterfaceTerms, LinkView } from "./port.ts";
 
 /** Port 0 goes with an overlay address: "through the mesh". */
 export interface AddonDatagram {
@@ -67,6 +67,7 @@ export interface Tunnel {
   setEndpoint(peer: string, address: string, port: number): void;
   /** Places on an interface that is not there are left out. */
   setPlaces(peer: string, places: readonly { readonly address: string; readonly port: number }[]): void;
+  setTerms(terms: readonly InterfaceTerms[]): void;
   removePeer(peer: string): void;
   allow(peer: string, prefix: string): void;
   setSubnet(prefix: string, gateways: readonly string[]): void;
@@ -204,6 +205,8 @@ export interface Addon {
   ): Tunnel;
   /** What sessions will get. Measured once, in some milliseconds. */
   measureAead(): AeadRates;
+  /** That have gone over an interface both ways since it is there; undefined when it is not. */
+  interfaceBytes(name: string): number | undefined;
   /** What each library on this machine does with each AEAD; sessions use the first of theirs, the fastest. */
   aeadOffers(): AeadOffer[];
   /** `library` is one that offers the AEAD; without it the fastest does the work. */

@@ -16,21 +16,37 @@ export class Carried {
 /** Round trips are told when they differ by this factor from what was told. */
 const MOVED = 1.25;
 
-/** Round trips of the links that carry. */
-export class Measured {
-  readonly #told = new Map<string, number>();
+/** A link with a meter is as dear for the mesh as one with this round trip, ms. */
+const METERED = 10_000;
 
-  look(links: readonly LinkView[]): { peer: string; roundTrip: number }[] {
-    const carrying = links.filter((l) => l.carries && !l.silent);
-    const news = carrying.flatMap(({ peer, roundTripMs }) =>
-      roundTripMs !== undefined && this.#hasMoved(peer, roundTripMs) ? [{ peer, roundTrip: roundTripMs }] : [],
+interface Standing {
+  readonly peer: string;
+  readonly roundTrip: number;
+  readonly shut: boolean;
+}
+
+/** Round trips of the links that carry, and which neighbours may be sent nothing but control. */
+export class Measured {
+  readonly #told = new Map<string, Standing>();
+
+  look(links: readonly LinkView[]): Standing[] {
+    const living = Map.groupBy(
+      links.filter((l) => !l.silent),
+      (l) => l.peer,
     );
-    for (const { peer, roundTrip } of news) this.#told.set(peer, roundTrip);
+    const news = [...living.values()].flatMap((own) => {
+      const best = own.find((l) => l.carries) ?? own.find((l) => l.capped);
+      if (best?.roundTripMs === undefined) return [];
+      const roundTrip = best.roundTripMs + best.cost + (best.metered ? METERED : 0);
+      const now = { peer: best.peer, roundTrip, shut: !best.carries };
+      return this.#hasMoved(now) ? [now] : [];
+    });
+    for (const each of news) this.#told.set(each.peer, each);
     return news;
   }
 
-  #hasMoved(peer: string, roundTrip: number): boolean {
+  #hasMoved({ peer, roundTrip, shut }: Standing): boolean {
     const told = this.#told.get(peer);
-    return told === undefined || roundTrip > told * MOVED || roundTrip < told / MOVED;
+    return told?.shut !== shut || roundTrip > told.roundTrip * MOVED || roundTrip < told.roundTrip / MOVED;
   }
 }

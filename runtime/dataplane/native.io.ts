@@ -119,6 +119,7 @@ export async function openNative(
       tunnel.setEndpoint(peer, address, port);
     },
     setPlaces: (peer, places) => tunnel.setPlaces(peer, places),
+    setTerms: (terms) => tunnel.setTerms(terms),
     removePeer(peer) {
       tunnel.removePeer(peer);
       admission?.forget(peer);

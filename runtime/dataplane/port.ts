@@ -71,6 +71,21 @@ export interface LinkView {
   /** What was sent over it, by whomever; `bytes` are UDP payload. */
   readonly frames: number;
   readonly bytes: number;
+  /** Of its interface here, ms of round trip. */
+  readonly cost: number;
+  /** Its interface here or at the other end is metered: it carries only when no other link does. */
+  readonly metered: boolean;
+  /** The interface here or at the other end has used up its cap: nothing but control goes over it. */
+  readonly capped: boolean;
+}
+
+/** What holds of links over an interface. */
+export interface InterfaceTerms {
+  readonly name: string;
+  readonly cost: number;
+  readonly metered: boolean;
+  /** Value of the interface's byte counter from which on the cap is reached; undefined: no cap. */
+  readonly limit: number | undefined;
 }
 
 export interface AdmissionView {
@@ -104,6 +119,8 @@ export interface DataPlane {
    * where it answers is a link, which carries when those before it are silent. At most four are used, the endpoint included.
    */
   setPlaces(peer: string, places: readonly Endpoint[]): void;
+  /** In place of all terms before. */
+  setTerms(terms: readonly InterfaceTerms[]): void;
   removePeer(peer: string): void;
   /** Cryptokey routing: inner packets to `prefix` (e.g. `fd00::1/128`, `10.1.0.0/16`) go to `peer`, and only they come from it. */
   allow(peer: string, prefix: string): void;

@@ -118,8 +118,11 @@ export const RelayState = struct("relay_state", {
   smoothed: "u64le", //   96 round trip, ns, as RFC 6298 smooths it
   jitter: "u64le", //    104 of the round trip, ns, as RFC 3550 smooths it
   still: "u64le", //     112 1: by the latest answer over it the neighbour's daemon stands still; it relays, and takes nothing itself
-  reserved: reserved(8), // two cache lines each
-}); //                  128 bytes
+  terms: "u64le", //     120 HELLO_TERMS of its interface here, to be told to the neighbour; RELAY_CLOSED
+}); //                  128 bytes: two cache lines each
+
+/** Added to `terms` when by either end's nothing but control may go over the path. */
+export const RELAY_CLOSED = 256;
 
 /** Added to `rank` when a path that was silent is answered over again: it comes behind the others until it has proven itself. */
 export const RELAY_RETURNED = 256;

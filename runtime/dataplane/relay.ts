@@ -149,12 +149,14 @@ export class Relay {
 
   #next(label: Uint8Array, from: string | undefined): { endpoint: Endpoint; using: DataSession } | "route" | "loop" {
     const route = this.#routes.get(toHex(label));
+    const primaryTurns = from !== undefined && route?.primary === from; // what it gives back goes over the backup
     for (const peer of [route?.primary, route?.backup]) {
       const neighbour = peer === undefined ? undefined : this.#neighbours.get(peer);
       if (!neighbour?.using || neighbour.endpoint.port === 0) continue;
-      return peer === from ? "loop" : { endpoint: neighbour.endpoint, using: neighbour.using };
+      if (peer !== from) return { endpoint: neighbour.endpoint, using: neighbour.using };
+      if (!primaryTurns) return "loop";
     }
-    return "route";
+    return primaryTurns ? "loop" : "route";
   }
 }
 

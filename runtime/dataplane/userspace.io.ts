@@ -63,6 +63,7 @@ export async function openUserspace(options: DataPlaneOptions, handlers: DataPla
     },
     setEndpoint: (peer, endpoint) => relay.setEndpoint(peer, endpoint),
     setPlaces: (peer, places) => relay.setPlaces(peer, places),
+    setTerms() {}, // control goes over any link
     removePeer(peer) {
       for (const [localIndex, owner] of sessions) if (owner === peer) sessions.delete(localIndex);
       relay.removePeer(peer);

@@ -106,6 +106,34 @@ export const EPOCH_FILE: StateFile<{ readonly epoch: number }> = {
   shape: record<{ readonly epoch: number }>({ epoch: field(1, uint(0xffff_ffff)) }),
 };
 
+/** What has gone over an interface on a day, and where its counter stood then; bytes. */
+export interface LinkCount {
+  readonly interface: string;
+  readonly day: string;
+  readonly bytes: number;
+  readonly counter: number;
+}
+
+export const LINK_COUNTS_FILE: StateFile<readonly LinkCount[]> = {
+  kind: "bytes of capped interfaces",
+  version: 1,
+  shape: listOf(
+    record<LinkCount>({
+      interface: field(
+        1,
+        text((t) => t.length <= 15),
+      ),
+      day: field(
+        2,
+        text((t) => t.length === 10),
+      ),
+      bytes: field(3, uint(Number.MAX_SAFE_INTEGER)),
+      counter: field(4, uint(Number.MAX_SAFE_INTEGER)),
+    }),
+    ENTRIES_MAX,
+  ),
+};
+
 export function encodeState<T>(crypto: CryptoProvider, file: StateFile<T>, value: T): Uint8Array {
   const body = encodeAs(file.shape, value);
   return Uint8Array.from(encodeCbor([file.kind, file.version, body, checksum(crypto, file.kind, file.version, body)]));

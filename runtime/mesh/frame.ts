@@ -84,7 +84,17 @@ export const HELLO = { ask: 1, answer: 2, confirm: 3 } as const;
 export const HELLO_STILL = 0x80;
 
 /**
- * A question from its highest bits down: time by the asker's clock, in ticks of 1,024 ns from a start that only it knows; which of its
- * links this one is; how many of 256 questions it misses that the other sends over this link; number among its questions there.
+ * A question from its highest bits down: time by the asker's clock, in ticks of 1,024 ns from a start that only it knows; what holds of
+ * this link at the asker's end (HELLO_TERMS); which of its links this one is; how many of 256 questions it misses that the other sends over this link; number among its questions there.
  */
-export const HELLO_BITS = { tickShift: 10, timeBits: 36, linkBits: 8, lostBits: 8, numberBits: 12 } as const;
+export const HELLO_BITS = {
+  tickShift: 10,
+  timeBits: 34,
+  termsBits: 2,
+  linkBits: 8,
+  lostBits: 8,
+  numberBits: 12,
+} as const;
+
+/** Carries only when no other does; nothing but control may go over it. */
+export const HELLO_TERMS = { metered: 1, capped: 2 } as const;

@@ -305,7 +305,7 @@ export class Mesh {
 
   async #notice(e: DataPlaneEvent, now: Ms): Promise<void> {
     if (e.type === "carried") return this.#noteCarried(e.sessions, now);
-    if (e.type === "measured") return this.#noteMeasured(e.links);
+    if (e.type === "measured") return this.#noteMeasured(e);
     const peer = "peer" in e ? this.#peers.byAddress(e.peer) : this.#peers.byIndex(e.localIndex);
     if (!peer) return;
     if (e.type === "silent" || e.type === "alive") await this.#hearLink(peer, e.type === "alive", now);
@@ -320,10 +320,10 @@ export class Mesh {
     }
   }
 
-  #noteMeasured(links: readonly { readonly peer: string; readonly roundTrip: Ms }[]): void {
-    for (const { peer, roundTrip } of links) {
+  #noteMeasured({ links }: Extract<DataPlaneEvent, { type: "measured" }>): void {
+    for (const { peer, roundTrip, shut = false } of links) {
       const found = this.#peers.byAddress(peer);
-      if (found) found.linkTrip = roundTrip;
+      if (found) Object.assign(found, { linkTrip: roundTrip, shut });
     }
   }
 

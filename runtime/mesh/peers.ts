@@ -72,6 +72,8 @@ export interface Peer {
   roundTrip: Ms | undefined;
   /** Of its link, as the data path measures it. */
   linkTrip: Ms | undefined;
+  /** Nothing but control may go to it directly: the caps of its links are reached. */
+  shut: boolean;
   readonly pings: Map<number, Ms>;
   /** What waits for a session. */
   posts: Post[];
@@ -161,6 +163,7 @@ export class PeerTable {
       asked: 0,
       roundTrip: undefined,
       linkTrip: undefined,
+      shut: false,
       pings: new Map(),
       posts: [],
       rekeys: 0,

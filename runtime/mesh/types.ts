@@ -109,8 +109,11 @@ export type DataPlaneEvent =
   | { readonly type: "wanted"; readonly peer: string }
   /** Sessions, by local index, that have carried packets since this was last told. About once a second. */
   | { readonly type: "carried"; readonly sessions: readonly number[] }
-  /** Round trips of links that carry what goes to their peer, from the data path's own questions. */
-  | { readonly type: "measured"; readonly links: readonly { readonly peer: string; readonly roundTrip: Ms }[] }
+  /** Round trips of links that carry what goes to their peer, from the data path's own questions; `shut`: none does, caps are reached. */
+  | {
+      readonly type: "measured";
+      readonly links: readonly { readonly peer: string; readonly roundTrip: Ms; readonly shut?: boolean }[];
+    }
   /** A neighbour does not answer the data path's questions; or it does, for the first time or again. */
   | { readonly type: "silent" | "alive"; readonly peer: string }
   /** The same of one of its places: it answers there for the first time or again, or it has stopped to. */

@@ -162,7 +162,9 @@ export class Ways {
     this.#told.set(address, told);
     const session = isKept && isAdjacent(peer);
     const value =
-      session && !peer.silent ? linkValue(peer.linkTrip ?? peer.roundTrip ?? peer.stream.roundTrip, told.value) : 0;
+      session && !peer.silent && !peer.shut
+        ? linkValue(peer.linkTrip ?? peer.roundTrip ?? peer.stream.roundTrip, told.value)
+        : 0;
     const neighbour = this.#labels.get(address) as Label;
     if (session && !told.session) await this.#handle({ type: "session", neighbour, up: true }, now);
     if (value !== told.value) await this.#handle({ type: "link", neighbour, value }, now);
@@ -249,7 +251,8 @@ export class Ways {
     const label = this.#labels.get(address);
     const found = label === undefined ? undefined : this.#routing?.route(label);
     const [primary, backup] = [found?.primary, found?.backup].map((l) => l && this.#addresses.get(l));
-    if (peer && isNeighbour(peer)) return { primary: address, backup: primary === address ? backup : primary };
+    if (peer && isNeighbour(peer) && !peer.shut)
+      return { primary: address, backup: primary === address ? backup : primary };
     return primary === undefined ? undefined : { primary, backup };
   }
 

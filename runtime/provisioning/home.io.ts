@@ -11,6 +11,8 @@ import {
   EPOCH_FILE,
   encodeState,
   KEYS_FILE,
+  LINK_COUNTS_FILE,
+  type LinkCount,
   MEMBER_FILE,
   type MemberState,
   REVOCATIONS_FILE,
@@ -33,6 +35,7 @@ const NAME = {
   time: "time.cbor",
   epoch: "epoch.cbor",
   invites: "invites.cbor",
+  linkCounts: "link-counts.cbor",
   policy: "policy.toml",
   lock: "owner.lock",
 } as const;
@@ -97,6 +100,10 @@ export class Home {
     const members = (await this.#load(NAME.roster, ROSTER_FILE)) ?? [];
     await roster.restore(members, (await this.#load(NAME.revocations, REVOCATIONS_FILE)) ?? []);
     return roster;
+  }
+
+  async linkCounts(): Promise<readonly LinkCount[]> {
+    return (await this.#load(NAME.linkCounts, LINK_COUNTS_FILE)) ?? [];
   }
 
   /** The policy's document, as it was given. */
@@ -170,6 +177,10 @@ export class OwnHome extends Home {
 
   saveEpoch(epoch: number): Promise<void> {
     return this.#save(NAME.epoch, EPOCH_FILE, { epoch });
+  }
+
+  saveLinkCounts(counts: readonly LinkCount[]): Promise<void> {
+    return this.#save(NAME.linkCounts, LINK_COUNTS_FILE, counts);
   }
 
   savePolicy(text: string | undefined): Promise<void> {

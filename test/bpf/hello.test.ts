@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { concat } from "../../runtime/base/bytes.ts";
 import type { RelayVerdict } from "../../runtime/dataplane/relay-layout.ts";
-import { HELLO, HelloFrame } from "../../runtime/mesh/frame.ts";
+import { HELLO, HELLO_BITS, HelloFrame } from "../../runtime/mesh/frame.ts";
 import { helloFrame, indexOf } from "../help/relay-frames.ts";
 import { until } from "../help/shell.ts";
 import { type Datagram, ethernetFrame } from "../help/underlay-packet.ts";
@@ -61,7 +61,7 @@ describe.skipIf(!canRun("test/bpf/hello.test.ts"))("hellos", () => {
     test("counts, and does not answer, answers to questions that are too old or lie ahead", async () => {
       const { payload } = await lab.greet(way, "a", helloFrame(hop));
       const { answered } = HelloFrame.decode(fromHex(payload ?? "")) ?? { answered: 0n };
-      const minute = BigInt(Math.round(60e9 / 1024)) << 28n;
+      const minute = BigInt(Math.round(60e9 / 1024)) << BigInt(64 - HELLO_BITS.timeBits);
       for (const asked of [answered - 2n * minute, answered + minute].map((q) => BigInt.asUintN(64, q))) {
         expect(await lab.greet(way, "a", helloFrame(hop, { kind: HELLO.answer, asked }))).toEqual({ verdict: "stale" });
         const confirm = helloFrame(hop, { kind: HELLO.confirm, answered: asked });
@@ -78,7 +78,7 @@ describe.skipIf(!canRun("test/bpf/hello.test.ts"))("hellos", () => {
       for (const more of strange) {
         const greet = (hello: Uint8Array) => lab.greet(way, elsewhere, hello, more);
         expect(await greet(question(now))).toEqual({ verdict: "newPlace" });
-        expect(await greet(question(now - (1n << 50n)))).toEqual({ verdict: "elsewhere" });
+        expect(await greet(question(now - (1n << 52n)))).toEqual({ verdict: "elsewhere" });
         expect(await greet(helloFrame({ from: "a", to: OWN }, { kind: HELLO.answer }))).toEqual({
           verdict: "elsewhere",
         });

@@ -45,6 +45,7 @@ describe("precedence", () => {
       relay: "auto",
       discovery: true,
       quietOn: [],
+      links: [],
       policy: "enforce",
       names: "auto",
       announce: ["10.1.0.0/24", "fd01::/64"],
@@ -90,7 +91,7 @@ describe("what is wrong is refused with its place and what was expected", () => 
     ["prot", "did you mean port?"],
     [
       "colour",
-      "the settings are json, state-dir, log-level, port, interface, device, mtu, workers, relay, discovery, quiet-on, policy, names, announce, masquerade, mqtt, mqtt-port, mqtt-allow",
+      "the settings are json, state-dir, log-level, port, interface, device, mtu, workers, relay, discovery, quiet-on, links, policy, names, announce, masquerade, mqtt, mqtt-port, mqtt-allow",
     ],
   ])("the unknown key %s", (key, hint) => {
     expect(() => fromFile(FILE, { [key]: 1 }, SETTINGS)).toThrow(
