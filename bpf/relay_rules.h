@@ -62,27 +62,45 @@ RELAY_RULE __u64 relay_standing(const struct relay_tables *tables, const struct 
 	if (!state)
 		return RELAY_NOWHERE;
 	until = RELAY_SHARED(state->until);
-	return (__u32)RELAY_SHARED(state->rank) + (until != 0 && now > until ? RELAY_SILENT : 0) + (RELAY_SHARED(state->terms) & RELAY_CLOSED) * (RELAY_CAPPED / RELAY_CLOSED) /* no branch: the verifier follows each */;
+	return (__u32)RELAY_SHARED(state->rank) + (until != 0 && now > until ? RELAY_SILENT : 0) + (RELAY_SHARED(state->terms) & RELAY_CLOSED) * (RELAY_CAPPED / RELAY_CLOSED);
 }
 
-/** The path to a neighbour that carries now, and how it stands: the best of those that are not silent, or of all. */
-RELAY_RULE __u64 relay_choose(const struct relay_tables *tables, const struct relay_neighbour *to, __u64 now, __u32 *chosen)
+/** The path to a neighbour that carries now, in the lowest byte, and above it how it stands: the best of those that are not silent, or of all. */
+RELAY_RULE __u64 relay_best_of(const struct relay_tables *tables, const struct relay_neighbour *to, __u64 now)
 {
-	__u64 best = relay_standing(tables, &to->paths[0], now);
+	__u64 best = relay_standing(tables, &to->paths[0], now) << 8;
 
-	*chosen = 0;
 	for (__u32 i = 1; i < RELAY_PATHS; i++) {
 		__u64 standing;
 
 		if (!to->paths[i].state)
 			break;
 		standing = relay_standing(tables, &to->paths[i], now);
-		if (standing < best) {
-			best = standing;
-			*chosen = i;
-		}
+		if (standing < best >> 8)
+			best = standing << 8 | i;
 	}
 	return best;
+}
+
+#ifdef __bpf__
+/* A function of its own: the verifier follows it once, and not again in each way that leads to a call (pointers as arguments: Linux 5.13). */
+__attribute__((noinline)) __u64 relay_best_path(const struct relay_neighbour *to, __u64 now)
+{
+	return to ? relay_best_of(0, to, now) : RELAY_NOWHERE << 8;
+}
+#define relay_best(tables, to, now) relay_best_path(to, now)
+#else
+#define relay_best relay_best_of
+#endif
+
+/** How the path stands that `chosen` is set to. */
+RELAY_RULE __u64 relay_choose(const struct relay_tables *tables, const struct relay_neighbour *to, __u64 now, __u32 *chosen)
+{
+	__u64 best = relay_best(tables, to, now);
+
+	(void)tables;
+	*chosen = (__u8)best;
+	return best >> 8;
 }
 
 struct relay_hop {
@@ -157,13 +175,6 @@ RELAY_RULE __u32 relay_decide(const struct relay_tables *tables, const struct re
 		return RELAY_VERDICT_DELIVER;
 	if (ttl == 1)
 		return RELAY_VERDICT_EXPIRED;
-#ifdef RELAY_STRAIGHT /* the verifier does not follow all of it within its limits */
-	if (!relay_route(tables, words->destination, 0, now, hop))
-		return RELAY_VERDICT_NO_ROUTE;
-	if (hop->number == session->neighbour)
-		return RELAY_VERDICT_LOOP;
-	return hop->standing >= RELAY_CAPPED ? RELAY_VERDICT_NO_ROUTE : RELAY_VERDICT_FORWARD;
-#endif
 	if (!relay_route(tables, words->destination, session->neighbour, now, hop))
 		return hop->turned ? RELAY_VERDICT_LOOP : RELAY_VERDICT_NO_ROUTE;
 	if (hop->turned && (hop->number == session->neighbour || hop->standing >= RELAY_SILENT))

@@ -5,7 +5,6 @@
  * it (a veth does). What is not ours passes untouched; what is ours and cannot be done here goes on to the socket, where the daemon
  * does the same. UAPI only: loads on Linux 5.15 and later.
  */
-#define RELAY_STRAIGHT /* nothing is given back in XDP: its program would be too large */
 #include "admission_xdp.h"
 #include "relay_packet.h"
 
