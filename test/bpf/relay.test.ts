@@ -287,6 +287,24 @@ describe.skipIf(!canRun("test/bpf/relay.test.ts"))("the relay", () => {
       expect(await nextHops(from)).toEqual([overlay("b"), overlay("b")]);
     }, 90_000);
 
+    test("what finds its primary silent, and no backup, goes back to where it came from", async () => {
+      await lab.ask({ call: "route", destination: "8", primary: "b" });
+      await lab.ask({ call: "lease", ms: 3_600_000 });
+      const payload = relayFrame({ from: "a", to: OWN }, "d", "8", INNER);
+      const hops = async (): Promise<(string | undefined)[]> => {
+        const kernel = HOOKS.map(async (hook) => (await run(hook, ethernetFrame(arriving("a", payload)))).sentOn?.peer);
+        const { to } = await lab.ask({ call: "userspace", payload: hex(payload) });
+        return [...(await Promise.all(kernel)), to && overlay(to)];
+      };
+      for (const way of WAYS) await lab.untilHeard(way, "b", 60_000);
+      expect(new Set(await hops())).toEqual(new Set([overlay("b")]));
+      for (const way of WAYS) await lab.untilHeard(way, "b", 500);
+      await until("the way back", 30_000, async () =>
+        (await hops()).every((to) => to === overlay("a")) ? true : undefined,
+      );
+      for (const way of WAYS) await lab.untilHeard(way, "b", 60_000);
+    }, 90_000);
+
     test.each([
       ["b", "a", "10.2.0.77"],
       ["d", "c", "2001:db8:2::77"],
