@@ -55,8 +55,11 @@ describe.skipIf(!ready)("a ring of four gateways", () => {
     const isVia = (via: string | null) => async () =>
       ((await viaOf("a", "b")) === via ? true : undefined) as true | undefined;
     await until("the way around", isVia("d"), 60_000);
-    const { stdout } = await net.at("a").trellis("ping", "b", "-c", "3", "--path");
-    expect(stdout).toMatch(/^b: [\d.]+ ms, over d > c, MTU \d+, handshake /m);
+    const answer = async (): Promise<string | undefined> => {
+      const { stdout, code } = await net.at("a").trellis("ping", "b", "-c", "1", "--path");
+      return code === 0 ? stdout : undefined; // the other end may take a while to turn
+    };
+    expect(await until("an answer", answer, 60_000)).toMatch(/^b: [\d.]+ ms, over d > c, MTU \d+, handshake /);
     await reaches("b", "a");
     await net.mend(1);
     await until("the direct way", isVia(null), 120_000);

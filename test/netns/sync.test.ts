@@ -193,7 +193,10 @@ describe.skipIf(!ready)("records of three gateways in a line", () => {
     await until("b's records to go", async () => ((await get(a, "by/b")) === undefined ? true : undefined));
     // It holds neither the record nor the key; and it may write no more.
     expect(await get(b, "secret")).toBeUndefined();
-    expect((await b.trellis("sync", "put", "x", "y")).stderr).toContain("may not write");
+    await until("b to be told", async () => {
+      const { stderr } = await b.trellis("sync", "put", "x", "y");
+      return stderr.includes("may not write") ? true : undefined;
+    });
     const members = await a.json<{ members: { name: string; state: string }[] }>("members");
     expect(members.members.map((m) => m.name)).toEqual(["a", "r"]);
     expect((await run(["grep", "-c", "records failed", `${a.stateDir}.log`])).stdout.trim()).toBe("0");
