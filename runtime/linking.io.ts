@@ -76,7 +76,10 @@ export class Linking {
           .map((link) => showLink(link, nameAt))
           .sort((a, b) => a.name.localeCompare(b.name) || Number(b.carries) - Number(a.carries)),
         interfaces: this.#terms.map((t) => ({
-          ...{ interface: t.interface, cost: t.cost, metered: t.metered, cap: t.cap ?? null },
+          interface: t.interface,
+          cost: t.cost,
+          metered: t.metered,
+          cap: t.cap ?? null,
           today: this.#counts.get(t.interface)?.bytes ?? null,
         })),
       }),

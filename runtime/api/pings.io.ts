@@ -8,7 +8,7 @@ const PATIENCE: Ms = seconds(2);
 
 export class Pings {
   readonly #ask: (peer: string, token: number) => void;
-  readonly #waiting = new Map<number, (pong: Pong) => void>();
+  readonly #waiting = new Map<number, (roundTrip: Ms) => void>();
   #next = 1;
 
   constructor(ask: (peer: string, token: number) => void) {
@@ -19,7 +19,7 @@ export class Pings {
   async ping(peer: string): Promise<Ms | undefined> {
     const token = this.#next++;
     const { promise, resolve } = Promise.withResolvers<Ms | undefined>();
-    this.#waiting.set(token, (pong) => resolve(pong.roundTrip));
+    this.#waiting.set(token, resolve);
     const timer = setTimeout(() => resolve(undefined), PATIENCE);
     this.#ask(peer, token);
     const roundTrip = await promise;
@@ -28,7 +28,7 @@ export class Pings {
     return roundTrip;
   }
 
-  answered(pong: Pong): void {
-    this.#waiting.get(pong.token)?.(pong);
+  answered({ token, roundTrip }: Pong): void {
+    this.#waiting.get(token)?.(roundTrip);
   }
 }

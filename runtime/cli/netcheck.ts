@@ -42,8 +42,12 @@ export const netcheck = command({
     const found = await call<Netcheck>(socket, "netcheck");
     const { peers } = await call<{ peers: readonly Peer[] }>(socket, "peers");
     const ways = peers.map(({ name, state, endpoint, via, roundTripMs, pathMtu }) => ({
-      ...{ name, state, endpoint, via },
-      ...{ roundTripMs, pathMtu },
+      name,
+      state,
+      endpoint,
+      via,
+      roundTripMs,
+      pathMtu,
     }));
     print(args, { ...found, peers: ways }, () => [...about(found), "", ...waysTo(ways)]);
   },

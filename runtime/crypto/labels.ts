@@ -72,5 +72,3 @@ export const STEP = {
   hopResponder: utf8("hop r>i"),
   sessionId: utf8("session id"),
 } as const;
-
-export type LabelName = keyof typeof LABEL;

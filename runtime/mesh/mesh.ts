@@ -323,7 +323,9 @@ export class Mesh {
   #noteMeasured({ links }: Extract<DataPlaneEvent, { type: "measured" }>): void {
     for (const { peer, roundTrip, shut = false } of links) {
       const found = this.#peers.byAddress(peer);
-      if (found) Object.assign(found, { linkTrip: roundTrip, shut });
+      if (!found) continue;
+      found.linkTrip = roundTrip;
+      found.shut = shut;
     }
   }
 

@@ -54,8 +54,9 @@ export class PeerLinks {
     if (this.#waiting && now >= this.#nextTurn) this.#takeTurn(rest.length, free, now);
     const from = this.#waiting ? this.#turn % rest.length : 0;
     const next = [...links, ...[...rest.slice(from), ...rest.slice(0, from)].slice(0, free)];
-    this.#forgetAllBut([endpoint, ...next]);
-    const key = next.map(endpointKey).sort().join();
+    const keys = next.map(endpointKey).sort();
+    this.#forgetAllBut([endpointKey(endpoint), ...keys]);
+    const key = keys.join();
     if (key === this.#offered) return undefined;
     this.#offered = key;
     return next;
@@ -75,9 +76,8 @@ export class PeerLinks {
   }
 
   /** Nobody asks there any more, and so nobody would say that it has fallen silent. */
-  #forgetAllBut(places: readonly Endpoint[]): void {
-    const kept = new Set(places.map(endpointKey));
-    for (const key of this.#alive) if (!kept.has(key)) this.#alive.delete(key);
+  #forgetAllBut(kept: readonly string[]): void {
+    for (const key of this.#alive) if (!kept.includes(key)) this.#alive.delete(key);
   }
 
   #takeTurn(count: number, free: number, now: Ms): void {

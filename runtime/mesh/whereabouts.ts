@@ -53,15 +53,15 @@ export class Whereabouts {
   }
 
   /** A beacon names a place. What is left to do about it: somebody else makes calls. */
-  sighted({ id, endpoint, fresh }: Extract<MeshCommand, { type: "sighted" }>, mayCall: boolean, now: Ms): Step {
-    const peer = this.#deps.peers.byId(id);
-    const step = this.#meeting.sighted({ id, endpoint, fresh }, peer, mayCall, now);
-    if (step === "seek" && peer) this.seekAt(peer, endpoint, now);
+  sighted(sighting: Extract<MeshCommand, { type: "sighted" }>, mayCall: boolean, now: Ms): Step {
+    const peer = this.#deps.peers.byId(sighting.id);
+    const step = this.#meeting.sighted(sighting, peer, mayCall, now);
+    if (step === "seek" && peer) this.seekAt(peer, sighting.endpoint, now);
     return step;
   }
 
   /** The peer, or a neighbour, names places of it. Never believed over what we know ourselves: where it may be tried, no more. Whether one is new. */
-  told(peer: Peer, places: readonly string[], now: Ms): boolean {
+  #told(peer: Peer, places: readonly string[], now: Ms): boolean {
     let isNew = false;
     for (const text of peer.member ? places : []) {
       const place = parseEndpoint(text);
@@ -75,12 +75,12 @@ export class Whereabouts {
 
   /** `own`: where the peer says that it can be reached itself. Whether a place of anybody is new. */
   hearNeighbours(peer: Peer, neighbours: readonly Hint[], own: readonly string[], now: Ms): boolean {
-    let isNew = this.told(peer, own, now);
+    let isNew = this.#told(peer, own, now);
     if (own.join() !== peer.own.join()) this.#owe();
     peer.own = own;
     for (const { id, endpoint, others } of neighbours) {
       const other = this.#deps.peers.byId(id);
-      if (other) isNew = this.told(other, [endpoint, ...(others ?? [])], now) || isNew;
+      if (other) isNew = this.#told(other, [endpoint, ...(others ?? [])], now) || isNew;
     }
     return isNew;
   }
