@@ -13,7 +13,7 @@
 #define MAX_DATAGRAM 1232
 #define MAX_FRAGMENTS 32
 #define SEALED_TAG_SIZE 16
-#define RELAY_TTL 16
+#define RELAY_TTL 64
 #define MESSAGE_K1 1
 #define MESSAGE_F1 17
 #define FRAME_HANDSHAKE 1
@@ -279,13 +279,17 @@ struct relay_config {
 	__be16 port;
 	__u8 reserved[2];
 	__u32 generation;
+	__u64 mark;
+	__u64 behind;
 };
-LAYOUT_ASSERT(sizeof(struct relay_config) == 24, "relay_config");
+LAYOUT_ASSERT(sizeof(struct relay_config) == 40, "relay_config");
 LAYOUT_ASSERT(offsetof(struct relay_config, label) == 0, "relay_config.label");
 LAYOUT_ASSERT(offsetof(struct relay_config, clock) == 8, "relay_config.clock");
 LAYOUT_ASSERT(offsetof(struct relay_config, port) == 16, "relay_config.port");
 LAYOUT_ASSERT(offsetof(struct relay_config, reserved) == 18, "relay_config.reserved");
 LAYOUT_ASSERT(offsetof(struct relay_config, generation) == 20, "relay_config.generation");
+LAYOUT_ASSERT(offsetof(struct relay_config, mark) == 24, "relay_config.mark");
+LAYOUT_ASSERT(offsetof(struct relay_config, behind) == 32, "relay_config.behind");
 
 struct relay_session {
 	__u64 key_low;

@@ -88,8 +88,30 @@ static __always_inline int find_source(void *data, void *end, __u32 udp, struct 
 	return 1;
 }
 
+/* Whether a process has the port that the datagram came to: when the daemon is killed its sockets go at once. */
+static __always_inline int is_served(void *context, void *data, void *end, __u32 udp)
+{
+	/* Addresses and ports stand behind each other in the packet as in a tuple. */
+	struct bpf_sock_tuple *tuple = data + (udp == V4_UDP ? ETH_HLEN + offsetof(struct iphdr, saddr) : ETH_HLEN + offsetof(struct ipv6hdr, saddr));
+	struct bpf_sock *socket;
+
+	if (udp == V4_UDP) {
+		if ((void *)tuple + sizeof(tuple->ipv4) > end)
+			return 0;
+		socket = bpf_sk_lookup_udp(context, tuple, sizeof(tuple->ipv4), BPF_F_CURRENT_NETNS, 0);
+	} else {
+		if ((void *)tuple + sizeof(tuple->ipv6) > end)
+			return 0;
+		socket = bpf_sk_lookup_udp(context, tuple, sizeof(tuple->ipv6), BPF_F_CURRENT_NETNS, 0);
+	}
+	if (!socket)
+		return 0;
+	bpf_sk_release(socket);
+	return 1;
+}
+
 /* What becomes of a hello in a packet; with RELAY_VERDICT_REPLY, `onward` is the reply. */
-static __always_inline __u32 take_hello(void *data, void *end, struct relayed *relayed)
+static __always_inline __u32 take_hello(void *context, void *data, void *end, struct relayed *relayed)
 {
 	struct relay_source source;
 	__u32 verdict;
@@ -99,7 +121,7 @@ static __always_inline __u32 take_hello(void *data, void *end, struct relayed *r
 	verdict = hello_sender(0, &relayed->words, &source, &relayed->hop);
 	if (verdict != RELAY_VERDICT_HEARD)
 		return verdict;
-	return hello_take(0, &relayed->words, bpf_ktime_get_ns(), &relayed->hop, &relayed->onward);
+	return hello_take(0, &relayed->words, bpf_ktime_get_ns(), is_served(context, data, end, relayed->udp), &relayed->hop, &relayed->onward);
 }
 
 /* Whether the packet goes to somebody else, as far as routing knows: then it is not for us to drop. */

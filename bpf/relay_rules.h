@@ -383,9 +383,12 @@ RELAY_RULE int relay_stands_still(const struct relay_state *own, __u64 now)
 	return sign != 0 && now > sign && now - sign > HELLO_STILL_AFTER;
 }
 
-/** What becomes of a neighbour's hello; `reply` is what it is sent when the verdict is RELAY_VERDICT_REPLY. `now` in ns. */
-RELAY_RULE __u32 hello_take(const struct relay_tables *tables, const struct relay_words *words, __u64 now, const struct relay_hop *hop,
-			    struct relay_words *reply)
+/**
+ * What becomes of a neighbour's hello; `reply` is what it is sent when the verdict is RELAY_VERDICT_REPLY. `now` in ns; `is_served`: a
+ * process has our port.
+ */
+RELAY_RULE __u32 hello_take(const struct relay_tables *tables, const struct relay_words *words, __u64 now, int is_served,
+			    const struct relay_hop *hop, struct relay_words *reply)
 {
 	const struct relay_path *path = relay_path_of(hop);
 	struct relay_state *own = relay_find_state(tables, 0), *state = relay_find_state(tables, path->state);
@@ -405,7 +408,7 @@ RELAY_RULE __u32 hello_take(const struct relay_tables *tables, const struct rela
 		return RELAY_VERDICT_HEARD;
 	if (now > RELAY_SHARED(own->until))
 		return RELAY_VERDICT_LEASE_OVER;
-	still = relay_stands_still(own, now) ? HELLO_STILL : 0;
+	still = !is_served || relay_stands_still(own, now) ? HELLO_STILL : 0;
 	if (kind == HELLO_ASK)
 		hello_write(reply, HELLO_ANSWER | still, patience, words->destination, hello_question(tables, path, now), hop->to);
 	else

@@ -13,6 +13,29 @@
 
 #define MAX_SEGMENTS 64 /* of one superpacket: what GRO joins and our own sockets send */
 
+/*
+ * After a daemon's end its program relays on. The one of the next daemon comes before it and leaves to it, with its mark, whom it does not know
+ * yet: sessions of before, and destinations that no neighbour of now leads to. The mark lies where tc programs alone write. What the
+ * later daemon has let through is not dropped by the earlier one's rules.
+ */
+enum seen { UNSEEN, SEEN, CHECKED }; /* CHECKED: its tag holds by a session that the program behind does not have */
+
+static __always_inline void mark(struct __sk_buff *skb, const struct relay_config *own)
+{
+	if (!own->behind)
+		return;
+	skb->cb[0] = (__u32)own->behind;
+	skb->cb[1] = (__u32)(own->behind >> 32);
+	skb->cb[2] = SEEN;
+}
+
+static __always_inline enum seen seen_before(const struct __sk_buff *skb, const struct relay_config *own)
+{
+	if (skb->cb[0] != (__u32)own->mark || skb->cb[1] != (__u32)(own->mark >> 32))
+		return UNSEEN;
+	return skb->cb[2] == CHECKED ? CHECKED : SEEN;
+}
+
 /* Start and end of what is directly accessible. The fields have 32 bits, of which the compiler must not know: it would cut pointers. */
 static __always_inline void *start_of(const struct __sk_buff *skb)
 {
@@ -114,7 +137,7 @@ static __always_inline __u32 find_ours(struct __sk_buff *skb, __be16 port)
 }
 
 /* Looks at the frame; a verdict of the rules, or -1 when it is none of ours. */
-static __always_inline int look(struct __sk_buff *skb, const struct relay_config *own, struct relayed *relayed)
+static __always_inline int look(struct __sk_buff *skb, const struct relay_config *own, enum seen seen, struct relayed *relayed)
 {
 	__u32 payload, size, wanted;
 	void *data, *end;
@@ -148,7 +171,9 @@ static __always_inline int look(struct __sk_buff *skb, const struct relay_config
 		return -1;
 	__builtin_memcpy(&relayed->words, data + payload, sizeof(relayed->words));
 	if (type == FRAME_HELLO)
-		return skb->gso_size ? RELAY_VERDICT_MIXED : take_hello(data, end, relayed);
+		return skb->gso_size ? RELAY_VERDICT_MIXED : take_hello(skb, data, end, relayed);
+	if (seen == CHECKED)
+		return relay_route(0, relayed->words.destination, 0, bpf_ktime_get_ns(), &relayed->hop) ? RELAY_VERDICT_FORWARD : RELAY_VERDICT_NO_ROUTE;
 	return relay_decide(0, &relayed->words, bpf_ktime_get_ns(), &relayed->hop);
 }
 
@@ -244,14 +269,17 @@ int relay_tc(struct __sk_buff *skb)
 {
 	const struct relay_config *own = relay_own();
 	struct relayed relayed = {};
+	enum seen seen;
 	__u32 segments;
 	int verdict;
 
 	if (!own || own->port == 0)
 		return PASS;
-	verdict = look(skb, own, &relayed);
+	seen = seen_before(skb, own);
+	mark(skb, own);
+	verdict = look(skb, own, seen, &relayed);
 	if (verdict < 0)
-		return admission_tc(skb, relayed.udp);
+		return seen == UNSEEN ? admission_tc(skb, relayed.udp) : PASS;
 	if (verdict == RELAY_VERDICT_DELIVER || verdict == RELAY_VERDICT_NEW_PLACE) {
 		relay_count(verdict, 1);
 		return PASS;
@@ -267,6 +295,12 @@ int relay_tc(struct __sk_buff *skb)
 		return forward(skb, own, &relayed, segments);
 	if (is_foreign(skb, start_of(skb), end_of(skb), relayed.udp))
 		return PASS;
+	if (verdict == RELAY_VERDICT_UNKNOWN_LINK && (own->behind || seen != UNSEEN))
+		return PASS;
+	if (verdict == RELAY_VERDICT_NO_ROUTE && (__u8)relayed.words.head == FRAME_RELAY && own->behind) {
+		skb->cb[2] = CHECKED;
+		return PASS;
+	}
 	relay_count(verdict, segments);
 	return DROP;
 }

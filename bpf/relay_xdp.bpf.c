@@ -169,12 +169,18 @@ static __always_inline int forward(struct xdp_md *xdp, struct relayed *relayed, 
 	return action;
 }
 
+/* Whether the program of a process that is gone, behind ours at tc, may know more of it. */
+static __always_inline int is_left(const struct relay_config *own, __u32 verdict)
+{
+	return own->behind && (verdict == RELAY_VERDICT_UNKNOWN_LINK || verdict == RELAY_VERDICT_NO_ROUTE);
+}
+
 /* A hello. */
 static __always_inline int greet(struct xdp_md *xdp, const struct relay_config *own, struct relayed *relayed)
 {
 	void *data = (void *)(long)xdp->data, *end = (void *)(long)xdp->data_end;
 	struct bpf_fib_lookup fib;
-	__u32 verdict = take_hello(data, end, relayed);
+	__u32 verdict = take_hello(xdp, data, end, relayed);
 	int action;
 
 	if (verdict == RELAY_VERDICT_NEW_PLACE) {
@@ -182,7 +188,7 @@ static __always_inline int greet(struct xdp_md *xdp, const struct relay_config *
 		return XDP_PASS;
 	}
 	if (verdict != RELAY_VERDICT_REPLY) {
-		if (is_foreign(xdp, data, end, relayed->udp))
+		if (is_foreign(xdp, data, end, relayed->udp) || is_left(own, verdict))
 			return XDP_PASS;
 		relay_count(verdict, 1);
 		return XDP_DROP;
@@ -281,7 +287,7 @@ int relay_xdp(struct xdp_md *xdp)
 		if (action >= 0)
 			return action;
 	}
-	if (verdict != RELAY_VERDICT_DELIVER && is_foreign(xdp, data, end, relayed.udp))
+	if (verdict != RELAY_VERDICT_DELIVER && (is_foreign(xdp, data, end, relayed.udp) || is_left(own, verdict)))
 		return XDP_PASS;
 	relay_count(verdict, 1);
 	return verdict == RELAY_VERDICT_DELIVER ? XDP_PASS : XDP_DROP;

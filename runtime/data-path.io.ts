@@ -11,6 +11,7 @@ export async function openDataPlane(
   options: DataPlaneOptions,
   handlers: DataPlaneHandlers,
   mode: RelayMode,
+  memory: string,
   policing: Policing,
   log: Log,
 ): Promise<DataPlane> {
@@ -20,7 +21,7 @@ export async function openDataPlane(
     log.warn("no tunnel: the native addon is not there; control traffic only", { reason });
     return await openUserspace({ ...options, device: undefined }, handlers);
   }
-  const relay = { hooks: HOOKS[mode], objects: relayObjects() };
+  const relay = { hooks: HOOKS[mode], objects: relayObjects(), memory };
   const objects = { ingress: ingressObject(), steering: steeringObject() };
   const rates = wireRates(addon.measureAead());
   const guard = (device: string): void => policing.guard(addon, meshObject(), device);

@@ -1,6 +1,8 @@
 // Glue for the relay in the kernel (relay_kernel.h): an object whose methods find the relay by their `this`.
 #include "relay.h"
 
+#include <charconv>
+
 #include "bpf.h"
 #include "convert.h"
 #include "module.h"
@@ -54,7 +56,7 @@ napi_value js_failure(napi_env env, napi_callback_info info) {
   return convert::to_js(env, std::string_view(name != nullptr ? name : "EUNKNOWN"));
 }
 
-/** run(frame, {xdp, segment, checksumKnown}) -> {code, frame} */
+/** run(frame, {xdp, segment, checksumKnown, mark}) -> {code, frame, mark} */
 napi_value js_run(napi_env env, napi_callback_info info) {
   const Arguments<2> arguments(env, info);
   const auto relay = relay_of(env, arguments.self);
@@ -67,24 +69,94 @@ napi_value js_run(napi_env env, napi_callback_info info) {
   trial.segment = static_cast<uint32_t>(*segment);
   napi_get_value_bool(env, convert::property(env, arguments[1], "xdp"), &trial.xdp);
   napi_get_value_bool(env, convert::property(env, arguments[1], "checksumKnown"), &trial.checksum_known);
+  if (const napi_value mark = convert::property(env, arguments[1], "mark"); !convert::is_undefined(env, mark)) {
+    const auto bytes = convert::bytes(env, mark, "mark");
+    if (!bytes) return nullptr;
+    if (bytes->size() != sizeof trial.mark) return convert::refuse(env, "mark", "12 bytes"), nullptr;
+    std::memcpy(trial.mark.data(), bytes->data(), sizeof trial.mark);
+  }
   std::vector<uint8_t> frame(given->begin(), given->end());
   uint32_t code = 0;
   if (const Status status = relay->run(trial, frame, code); !status.ok()) return convert::throw_status(env, status);
   napi_value out = convert::object(env);
   convert::set(env, out, "code", double(static_cast<int32_t>(code)));
   convert::set(env, out, "frame", convert::copy_bytes(env, frame));
+  convert::set(env, out, "mark", convert::copy_bytes(env, std::span(reinterpret_cast<const uint8_t*>(trial.mark.data()), sizeof trial.mark)));
   return out;
+}
+
+/** {tc, xdp, mark}: ids, and a mark as 16 hex digits */
+napi_value from_programs(napi_env env, const RelayPrograms& programs) {
+  char mark[17];
+  std::snprintf(mark, sizeof mark, "%016llx", static_cast<unsigned long long>(programs.mark));
+  napi_value out = convert::object(env);
+  convert::set(env, out, "tc", double(programs.tc));
+  convert::set(env, out, "xdp", double(programs.xdp));
+  convert::set(env, out, "mark", std::string_view(mark));
+  return out;
+}
+
+std::optional<RelayPrograms> to_programs(napi_env env, napi_value value) {
+  const auto tc = convert::integer(env, convert::property(env, value, "tc"), 1, UINT32_MAX, "tc");
+  if (!tc) return std::nullopt;
+  const auto xdp = convert::integer(env, convert::property(env, value, "xdp"), 0, UINT32_MAX, "xdp");
+  if (!xdp) return std::nullopt;
+  const auto mark = convert::string(env, convert::property(env, value, "mark"), "mark");
+  if (!mark) return std::nullopt;
+  RelayPrograms out{static_cast<uint32_t>(*tc), static_cast<uint32_t>(*xdp), 0};
+  const auto [end, error] = std::from_chars(mark->data(), mark->data() + mark->size(), out.mark, 16);
+  if (error != std::errc{} || end != mark->data() + 16 || out.mark == 0) return convert::refuse(env, "mark", "16 hex digits, not all of them 0");
+  return out;
+}
+
+/** programs(): {tc, xdp, mark} */
+napi_value js_programs(napi_env env, napi_callback_info info) {
+  const Arguments<1> arguments(env, info);
+  const auto relay = relay_of(env, arguments.self);
+  return relay == nullptr ? nullptr : from_programs(env, relay->programs());
+}
+
+/** succeed({tc, xdp, mark}): whether these are attached; then they come behind ours */
+napi_value js_succeed(napi_env env, napi_callback_info info) {
+  const Arguments<1> arguments(env, info);
+  const auto relay = relay_of(env, arguments.self);
+  if (relay == nullptr) return nullptr;
+  const auto before = to_programs(env, arguments[0]);
+  return before ? convert::to_js(env, relay->succeed(*before)) : nullptr;
+}
+
+/** retire(): detaches what came behind ours */
+napi_value js_retire(napi_env env, napi_callback_info info) {
+  const Arguments<1> arguments(env, info);
+  if (const auto relay = relay_of(env, arguments.self); relay != nullptr) relay->retire();
+  return nullptr;
+}
+
+std::shared_ptr<KernelRelay> taken(napi_env env, napi_value object) {
+  if (relay_of(env, object) == nullptr) return nullptr;
+  void* slot = nullptr;
+  napi_unwrap(env, object, &slot);
+  return std::exchange(*static_cast<std::shared_ptr<KernelRelay>*>(slot), nullptr);
 }
 
 /** close(): detaches everywhere */
 napi_value js_close(napi_env env, napi_callback_info info) {
   const Arguments<1> arguments(env, info);
-  if (relay_of(env, arguments.self) == nullptr) return nullptr;
-  void* slot = nullptr;
-  napi_unwrap(env, arguments.self, &slot);
-  auto& relay = *static_cast<std::shared_ptr<KernelRelay>*>(slot);
-  relay->close();
-  relay.reset();
+  if (const auto relay = taken(env, arguments.self); relay != nullptr) relay->close();
+  return nullptr;
+}
+
+/** leave(): as close, but the programs relay on */
+napi_value js_leave(napi_env env, napi_callback_info info) {
+  const Arguments<1> arguments(env, info);
+  if (const auto relay = taken(env, arguments.self); relay != nullptr) relay->leave();
+  return nullptr;
+}
+
+/** removeRelay({tc, xdp, mark}): detaches these from all devices */
+napi_value js_remove(napi_env env, napi_callback_info info) {
+  const Arguments<1> arguments(env, info);
+  if (const auto programs = to_programs(env, arguments[0])) KernelRelay::remove(*programs);
   return nullptr;
 }
 
@@ -114,6 +186,10 @@ napi_value js_load(napi_env env, napi_callback_info info) {
   convert::method(env, out, "counters", js_counters);
   convert::method(env, out, "failure", js_failure);
   convert::method(env, out, "run", js_run);
+  convert::method(env, out, "programs", js_programs);
+  convert::method(env, out, "succeed", js_succeed);
+  convert::method(env, out, "retire", js_retire);
+  convert::method(env, out, "leave", js_leave);
   convert::method(env, out, "close", js_close);
   return out;
 }
@@ -146,6 +222,7 @@ std::shared_ptr<KernelRelay> relay_of(napi_env env, napi_value object) {
 
 void register_relay(napi_env env, napi_value exports) {
   convert::method(env, exports, "loadRelay", js_load);
+  convert::method(env, exports, "removeRelay", js_remove);
   convert::method(env, exports, "etherDevices", js_devices);
 }
 

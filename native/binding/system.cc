@@ -1,8 +1,9 @@
-// Glue for links (netlink.h) and for what the machine lets us do (host.h).
+// Glue for links (netlink.h), memory (memory.h) and for what the machine lets us do (host.h).
 #include <linux/capability.h>
 
 #include "convert.h"
 #include "host.h"
+#include "memory.h"
 #include "module.h"
 #include "netlink.h"
 
@@ -95,6 +96,13 @@ napi_value js_notify_systemd(napi_env env, napi_callback_info info) {
   return status.ok() ? convert::to_js(env, told) : convert::throw_status(env, status);
 }
 
+/** releaseMapped(): bytes that were resident */
+napi_value js_release_mapped(napi_env env, napi_callback_info) {
+  uint64_t bytes = 0;
+  const Status status = release_mapped(bytes);
+  return status.ok() ? convert::to_js(env, double(bytes)) : convert::throw_status(env, status);
+}
+
 void set_probe(napi_env env, napi_value out, const char* name, Probe probe) {
   const char* error = probe.ok() ? "" : strerrorname_np(probe.error);
   convert::set(env, out, name, std::string_view(error ? error : "EUNKNOWN"));
@@ -136,6 +144,7 @@ void register_system(napi_env env, napi_value exports) {
   convert::method(env, exports, "findLinks", js_find_links);
   convert::method(env, exports, "peerCredentials", js_peer_credentials);
   convert::method(env, exports, "notifySystemd", js_notify_systemd);
+  convert::method(env, exports, "releaseMapped", js_release_mapped);
   convert::method(env, exports, "probe", js_probe);
 }
 

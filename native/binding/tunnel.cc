@@ -65,7 +65,7 @@ napi_value control_array(napi_env env, const std::vector<ControlFrame>& frames) 
 
 napi_value event_object(napi_env env, const Event& event) {
   napi_value object = event.endpoint.known() ? endpoint_object(env, event.endpoint) : convert::object(env);
-  constexpr const char* NAMES[] = {"moved", "exhausted", "wanted", "silent", "alive", "place", "linkSilent", "linkAlive", "carries", "network"};
+  constexpr const char* NAMES[] = {"moved", "exhausted", "wanted", "silent", "alive", "place", "linkSilent", "linkAlive", "carries", "standsStill", "goesOn", "network"};
   convert::set(env, object, "type", NAMES[static_cast<size_t>(event.type)]);
   if (!event.peer.empty()) convert::set(env, object, "peer", std::string_view(event.peer));
   else convert::set(env, object, "localIndex", double(event.local_index));

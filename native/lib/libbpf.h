@@ -32,6 +32,10 @@ struct LibBpf {
   decltype(&bpf_tc_attach) tc_attach;
   decltype(&bpf_tc_detach) tc_detach;
   decltype(&bpf_prog_test_run_opts) prog_test_run_opts;
+  decltype(&bpf_obj_get_info_by_fd) obj_get_info_by_fd;
+  decltype(&bpf_xdp_attach) xdp_attach;
+  decltype(&bpf_xdp_detach) xdp_detach;
+  decltype(&bpf_xdp_query_id) xdp_query_id;
 
   /** The library (1.0 or later), or null when it is not installed or lacks a function. */
   static const LibBpf* get();

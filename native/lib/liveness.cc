@@ -320,7 +320,10 @@ void Liveness::tell(Watch& watch, const RelayTables& relay, const relay_neighbou
   const bool silent = std::all_of(watch.ways.begin(), watch.ways.end(), [](const Way& way) { return way.silent; });
   if (const auto news = watch.told.take(silent, now)) tell_(*news, watch.peer, nullptr);
   uint32_t chosen;
-  if (relay_choose(&relay, &neighbour, now, &chosen) >= RELAY_SILENT || neighbour.paths[chosen].state == watch.carries) return;
+  if (relay_choose(&relay, &neighbour, now, &chosen) >= RELAY_SILENT) return;
+  const bool still = state_field(relay.states[neighbour.paths[chosen].state].still) != 0;
+  if (still != std::exchange(watch.still, still)) tell_(still ? News::stands_still : News::goes_on, watch.peer, nullptr);
+  if (neighbour.paths[chosen].state == watch.carries) return;
   watch.carries = neighbour.paths[chosen].state;
   const Endpoint link = endpoint_of(neighbour.paths[chosen]);
   tell_(News::carries, watch.peer, &link);

@@ -18,8 +18,11 @@ namespace trellis {
 class Liveness {
  public:
   using Ask = std::function<void(const Endpoint& to, const relay_words& question)>;
-  /** `silent`, `alive`: a neighbour over all its links, or one of the links when it is named. `carries`: that link, from now on. */
-  enum class News { silent, alive, carries };
+  /**
+   * `silent`, `alive`: a neighbour over all its links, or one of the links when it is named. `carries`: that link, from now on.
+   * `stands_still`, `goes_on`: its daemon, by what its kernel answers.
+   */
+  enum class News { silent, alive, carries, stands_still, goes_on };
   using Tell = std::function<void(News news, const std::string& peer, const Endpoint* link)>;
 
   /** Bytes that have gone over an interface, both ways, as the system counts them; nothing when it is not there. */
@@ -62,6 +65,7 @@ class Liveness {
     Preference preference;
     Told told;
     uint32_t carries = 0;       // state of the link that was told last to carry
+    bool still = false;         // as it was told last
   };
 
   void look(const Tables& tables, uint64_t now);

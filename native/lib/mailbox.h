@@ -16,7 +16,7 @@ struct ControlFrame {
   std::vector<uint8_t> payload;
 };
 
-enum class EventType : uint8_t { moved, exhausted, wanted, silent, alive, place, link_silent, link_alive, carries, network };
+enum class EventType : uint8_t { moved, exhausted, wanted, silent, alive, place, link_silent, link_alive, carries, stands_still, goes_on, network };
 
 struct Event {
   EventType type;

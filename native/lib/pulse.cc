@@ -23,6 +23,8 @@ uint64_t now_ns() {
 
 EventType type_of(Liveness::News news, bool of_link) {
   if (news == Liveness::News::carries) return EventType::carries;
+  if (news == Liveness::News::stands_still) return EventType::stands_still;
+  if (news == Liveness::News::goes_on) return EventType::goes_on;
   if (news == Liveness::News::silent) return of_link ? EventType::link_silent : EventType::silent;
   return of_link ? EventType::link_alive : EventType::alive;
 }

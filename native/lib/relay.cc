@@ -145,7 +145,7 @@ uint32_t Relay::take_hello(const relay_words& words, const Endpoint& from, const
   if (sender == RELAY_VERDICT_NEW_PLACE && new_place_) new_place_(relay_link(&words), from);
   if (sender != RELAY_VERDICT_HEARD) return sender;
   relay_words reply;
-  const uint32_t verdict = hello_take(tables_, &words, clock_ns(), &hop, &reply);
+  const uint32_t verdict = hello_take(tables_, &words, clock_ns(), 1, &hop, &reply);
   if (verdict != RELAY_VERDICT_REPLY) return verdict;
   batch_.part();
   std::memcpy(reserve(RELAY_SIZE), &reply, RELAY_SIZE);

@@ -4,8 +4,12 @@
 #include <linux/if_link.h>
 #include <net/if.h>
 #include <sys/mman.h>
+#include <sys/random.h>
+
+#include <utility>
 
 #include "endpoint.h"
+#include "lasting_hook.h"
 
 #ifndef BPF_F_TEST_SKB_CHECKSUM_COMPLETE  // kernel headers before 6.13
 #define BPF_F_TEST_SKB_CHECKSUM_COMPLETE (1U << 2)
@@ -17,6 +21,15 @@ namespace {
 /** In the order in which the second object takes them over. */
 constexpr const char* MAPS[] = {"relay_config",  "relay_sessions", "relay_neighbours", "relay_states",
                                 "relay_targets", "relay_devices",  "relay_counters"};
+
+/** Indices of those that are down, too. */
+std::vector<int> all_devices() {
+  std::vector<int> out;
+  struct if_nameindex* names = if_nameindex();
+  for (const struct if_nameindex* each = names; each != nullptr && each->if_index != 0; each++) out.push_back(static_cast<int>(each->if_index));
+  if (names != nullptr) if_freenameindex(names);
+  return out;
+}
 
 }  // namespace
 
@@ -41,6 +54,10 @@ Status KernelRelay::load(uint16_t port, std::span<const uint8_t> tc, std::span<c
     if (const Status status = relay->xdp_->load("relay_xdp", log); !status.ok()) return status;
   }
   if (const Status status = relay->map_states(); !status.ok()) return status;
+  RelayPrograms& programs = relay->programs_;
+  if (getrandom(&programs.mark, sizeof programs.mark, 0) != sizeof programs.mark) return failed("getrandom");
+  if (const Status status = program_id(relay->tc_->program(), programs.tc); !status.ok()) return status;
+  if (const Status status = xdp.empty() ? Status{} : program_id(relay->xdp_->program(), programs.xdp); !status.ok()) return status;
   out = std::move(relay);
   return {};
 }
@@ -58,14 +75,24 @@ Status KernelRelay::attach(const std::string& name, RelayHook hook) {
   if (device == 0) return failed("if_nametoindex");
   if (tc_ == nullptr) return {EBADF, "closed"};
   if (hook == RelayHook::xdp && xdp_ == nullptr) return {ENOTSUP, "relay_xdp"};
-  Attachment made;
-  Status status = hook == RelayHook::tcx   ? TcHook::attach_tcx(tc_->program(), device, TcDirection::in, made.tc)
-                  : hook == RelayHook::xdp ? create_link(xdp_->program(), device, BPF_XDP, XDP_FLAGS_DRV_MODE, made.xdp)
-                                           : TcHook::attach_clsact(tc_->program(), device, TcDirection::in, made.tc);
-  if (status.ok()) status = permit(device, hook);
+  Attachment made{device, hook, {}};
+  if (const Status status = attach_at(made); !status.ok()) return status;
+  const Status status = permit(device, hook);
   if (status.ok()) attachments_.push_back(std::move(made));
-  else made.tc.detach();
+  else detach(made);
   return status;
+}
+
+Status KernelRelay::attach_at(Attachment& made) {
+  if (made.hook == RelayHook::tcx) return attach_lasting_tcx(tc_->program(), made.device);
+  if (made.hook == RelayHook::xdp) return attach_lasting_xdp(xdp_->program(), made.device, before_.xdp);
+  return TcHook::attach_clsact(tc_->program(), made.device, TcDirection::in, made.clsact);
+}
+
+void KernelRelay::detach(Attachment& attachment) const {
+  if (attachment.hook == RelayHook::tcx) detach_tcx(attachment.device, programs_.tc);
+  if (attachment.hook == RelayHook::xdp) detach_xdp(attachment.device, programs_.xdp);
+  attachment.clsact.detach();
 }
 
 /** Lets frames be sent to the device: by both programs when XDP is on it. */
@@ -77,12 +104,49 @@ Status KernelRelay::permit(int device, RelayHook hook) const {
 }
 
 void KernelRelay::detach_all() {
-  for (Attachment& attachment : attachments_) attachment.tc.detach();
+  for (Attachment& attachment : attachments_) detach(attachment);
   attachments_.clear();
+}
+
+bool KernelRelay::succeed(const RelayPrograms& before) {
+  bool there = false;
+  for (const int device : all_devices()) there = there || has_tcx(device, before.tc);
+  if (!there) return false;
+  before_ = before;
+  if (const Status status = configure(); !status.ok()) fail(status);
+  return failure_.ok();
+}
+
+void KernelRelay::retire() {
+  if (before_.tc == 0) return;
+  remove(std::exchange(before_, {}));
+  if (tc_ == nullptr) return;
+  if (const Status status = configure(); !status.ok()) fail(status);
+}
+
+void KernelRelay::remove(const RelayPrograms& programs) {
+  for (const int device : all_devices()) {
+    detach_tcx(device, programs.tc);
+    detach_xdp(device, programs.xdp);
+  }
+}
+
+/** The tables are not the tunnel's any more: the daemon alone relays. */
+void KernelRelay::fail(const Status& status) {
+  failure_ = status;
+  detach_all();
+  remove(std::exchange(before_, {}));
 }
 
 void KernelRelay::close() {
   detach_all();
+  retire();
+  leave();
+}
+
+void KernelRelay::leave() {
+  attachments_.clear();
+  before_ = {};
   states_.reset();
   xdp_.reset();
   tc_.reset();
@@ -92,12 +156,13 @@ Status KernelRelay::counters(RelayCounts& out) const {
   return tc_ == nullptr ? Status{EBADF, "closed"} : sum_counters(map("relay_counters"), out);
 }
 
-Status KernelRelay::run(const RelayTrial& trial, std::vector<uint8_t>& frame, uint32_t& code) const {
+Status KernelRelay::run(RelayTrial& trial, std::vector<uint8_t>& frame, uint32_t& code) const {
   const BpfObject* object = trial.xdp ? xdp_.get() : tc_.get();
   if (object == nullptr) return {ENOTSUP, "relay_xdp"};
   std::vector<uint8_t> out(frame.size() + 256);
   __sk_buff context{};
   context.gso_size = trial.segment;
+  std::memcpy(context.cb, trial.mark.data(), sizeof trial.mark);
   bpf_test_run_opts options{};
   options.sz = sizeof(options);
   options.data_in = frame.data();
@@ -105,14 +170,15 @@ Status KernelRelay::run(const RelayTrial& trial, std::vector<uint8_t>& frame, ui
   options.data_out = out.data();
   options.data_size_out = static_cast<uint32_t>(out.size());
   options.repeat = 1;
-  if (trial.segment != 0) {
-    options.ctx_in = &context;
-    options.ctx_size_in = sizeof(context);
+  if (!trial.xdp) {
+    options.ctx_in = options.ctx_out = &context;
+    options.ctx_size_in = options.ctx_size_out = sizeof(context);
   }
   if (trial.checksum_known) options.flags = BPF_F_TEST_SKB_CHECKSUM_COMPLETE;
   const int error = LibBpf::get()->prog_test_run_opts(object->program(), &options);
   if (error != 0) return {-error, "BPF_PROG_TEST_RUN"};
   code = options.retval;
+  std::memcpy(trial.mark.data(), context.cb, sizeof trial.mark);
   out.resize(options.data_size_out);
   frame = std::move(out);
   return {};
@@ -156,14 +222,17 @@ void KernelRelay::publish(const RelayTables& tables) {
   if (status.ok()) status = remove("relay_targets", tables.destinations, destinations_);
   if (status.ok()) status = remove("relay_sessions", tables.sessions, sessions_);
   if (status.ok()) status = remove("relay_neighbours", tables.neighbours, neighbours_);
-  const relay_config config{tables.label, tables.clock, htons(port_), {}, ++generation_};
+  label_ = tables.label;
+  clock_ = tables.clock;
+  if (const Status configured = configure(); status.ok()) status = configured;
+  if (!status.ok()) fail(status);
+}
+
+Status KernelRelay::configure() {
+  const relay_config config{label_, clock_, htons(port_), {}, ++generation_, programs_.mark, before_.mark};
   const uint32_t only = 0;
-  if (const int error = LibBpf::get()->map_update_elem(map("relay_config"), &only, &config, BPF_ANY); status.ok() && error != 0) {
-    status = {-error, "bpf_map_update_elem"};
-  }
-  if (status.ok()) return;
-  failure_ = status;
-  detach_all();
+  const int error = LibBpf::get()->map_update_elem(map("relay_config"), &only, &config, BPF_ANY);
+  return error == 0 ? Status{} : Status{-error, "bpf_map_update_elem"};
 }
 
 }  // namespace trellis

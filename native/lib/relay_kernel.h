@@ -1,4 +1,5 @@
-// The relay in the kernel: bpf/relay_tc.bpf.c and bpf/relay_xdp.bpf.c over one set of tables, attached to devices, gone with the process.
+// The relay in the kernel: bpf/relay_tc.bpf.c and bpf/relay_xdp.bpf.c over one set of tables, attached to devices. It outlives the process,
+// until the next one has taken its place.
 #pragma once
 #include <memory>
 #include <string>
@@ -18,6 +19,12 @@ enum class RelayHook : uint8_t {
   xdp,     // in the driver
 };
 
+/** What the next process of this gateway must know of a relay. */
+struct RelayPrograms {
+  uint32_t tc = 0, xdp = 0;  // ids; 0: none
+  uint64_t mark = 0;         // what its successor's program puts on packets
+};
+
 using RelayCounts = std::array<uint64_t, RELAY_VERDICTS>;
 
 /** What BPF_PROG_TEST_RUN is to make of a frame. */
@@ -25,6 +32,7 @@ struct RelayTrial {
   bool xdp = false;
   uint32_t segment = 0;         // tc: payload of each datagram of a superpacket; 0 for one datagram
   bool checksum_known = false;  // tc: the device has given the sum of the whole packet; the kernel checks that it still holds
+  std::array<uint32_t, 3> mark{};  // tc: what a program before this one has left on the packet; what it leaves, afterwards
 };
 
 class KernelRelay final : public RelayMirror {
@@ -40,14 +48,28 @@ class KernelRelay final : public RelayMirror {
   /** Attaches to a device; what XDP cannot do there, tc may. EINVAL for tcx means that the kernel does not know it. */
   Status attach(const std::string& device, RelayHook hook);
 
-  /** Detaches from everything and forgets programs and tables; what the tunnel publishes from now on goes nowhere. */
+  const RelayPrograms& programs() const { return programs_; }
+
+  /** Before anything is attached: these, of a process that is gone, relay on what ours do not know yet. False when they are not there. */
+  bool succeed(const RelayPrograms& before);
+
+  /** Detaches what was there before us, everywhere. */
+  void retire();
+
+  /** Detaches these from whatever has them, in this network namespace. */
+  static void remove(const RelayPrograms& programs);
+
+  /** Forgets programs and tables, which relay on until somebody detaches them; what the tunnel publishes from now on goes nowhere. */
+  void leave();
+
+  /** Detaches from everything, what was there before us too, and forgets programs and tables. */
   void close();
 
   /** Frames by verdict since the load, over all devices and CPUs. */
   Status counters(RelayCounts& out) const;
 
   /** Runs a program once on an Ethernet frame, which it may change. `code` is what it returned. */
-  Status run(const RelayTrial& trial, std::vector<uint8_t>& frame, uint32_t& code) const;
+  Status run(RelayTrial& trial, std::vector<uint8_t>& frame, uint32_t& code) const;
 
   /** Why the tables no longer agree with the tunnel's: the kernel took an entry not. Then nothing is attached any more. */
   const Status& failure() const { return failure_; }
@@ -58,11 +80,16 @@ class KernelRelay final : public RelayMirror {
  private:
   KernelRelay() = default;
   struct Attachment {
-    TcHook tc;
-    Descriptor xdp;
+    int device;
+    RelayHook hook;
+    TcHook clsact;
   };
 
+  Status attach_at(Attachment& made);
+  void detach(Attachment& attachment) const;
   Status map_states();
+  Status configure();
+  void fail(const Status& status);
   Status permit(int device, RelayHook hook) const;
   void detach_all();
   int map(const char* name) const { return tc_->map(name); }
@@ -72,6 +99,8 @@ class KernelRelay final : public RelayMirror {
   Status remove(const char* name, const Table& wanted, Table& there);
 
   uint16_t port_ = 0;
+  uint64_t label_ = 0, clock_ = 0;
+  RelayPrograms programs_, before_;
   std::unique_ptr<BpfObject> tc_, xdp_;
   std::shared_ptr<relay_state[]> states_;
   std::vector<Attachment> attachments_;

@@ -26,8 +26,7 @@ bpf_tc_opts filter_options() {
   return options;
 }
 
-}  // namespace
-
+/** BPF_LINK_CREATE by hand: libbpf 1.1 does not know tcx. The link goes with its descriptor. */
 Status create_link(int program, int device, uint32_t type, uint32_t flags, Descriptor& link) {
   bpf_attr attributes{};
   attributes.link_create.prog_fd = static_cast<uint32_t>(program);
@@ -39,6 +38,8 @@ Status create_link(int program, int device, uint32_t type, uint32_t flags, Descr
   link = Descriptor(static_cast<int>(fd));
   return {};
 }
+
+}  // namespace
 
 Status TcHook::attach_tcx(int program, int device, TcDirection direction, TcHook& hook) {
   return create_link(program, device, direction == TcDirection::in ? TCX_INGRESS : TCX_EGRESS, 0, hook.link_);

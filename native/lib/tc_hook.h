@@ -9,16 +9,13 @@ namespace trellis {
 
 enum class TcDirection : uint8_t { in, out };
 
-/** BPF_LINK_CREATE by hand: libbpf 1.1 does not know tcx. The link goes with its descriptor. */
-Status create_link(int program, int device, uint32_t type, uint32_t flags, Descriptor& link);
-
 class TcHook {
  public:
   TcHook() = default;
   TcHook(TcHook&& other) noexcept = default;
   TcHook& operator=(TcHook&& other) noexcept = default;
 
-  /** EINVAL means that the kernel does not know it. */
+  /** Goes with the process. EINVAL means that the kernel does not know it. */
   static Status attach_tcx(int program, int device, TcDirection direction, TcHook& hook);
 
   /** What is attached so outlives the process, until it is detached, replaced by the next start, or the device goes. */

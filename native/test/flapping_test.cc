@@ -136,7 +136,7 @@ class Duo {
     relay_hop hop{};
     relay_words reply;
     if (hello_sender(at.tables.relay.get(), &words, &source, &hop) != RELAY_VERDICT_HEARD) return;
-    if (hello_take(at.tables.relay.get(), &words, now, &hop, &reply) != RELAY_VERDICT_REPLY) return;
+    if (hello_take(at.tables.relay.get(), &words, now, 1, &hop, &reply) != RELAY_VERDICT_REPLY) return;
     send(at, endpoint_of(*relay_path_of(&hop)), reply);
   }
 

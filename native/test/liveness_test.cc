@@ -106,6 +106,19 @@ TEST("silence is told once it is sure, and so is its end") {
   CHECK((world.told == std::vector<std::string>{"b silent", "b alive"}));
 }
 
+TEST("that a neighbour's daemon stands still is told at once, and that it goes on") {
+  World world;
+  world.route('b', 'b', 'c');
+  world.run(SECOND, 'b', 1000);
+  world.told.clear();
+  world.still['b'] = true;
+  world.run(50 * MS, 'b', 1000);
+  CHECK(world.told == std::vector<std::string>{"b stands still"});
+  world.still['b'] = false;
+  world.run(50 * MS, 'b', 1000);
+  CHECK((world.told == std::vector<std::string>{"b stands still", "b goes on"}));
+}
+
 TEST("a silent neighbour is asked at growing pauses, up to the usual one") {
   World world;
   world.run(SECOND);

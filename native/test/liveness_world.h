@@ -102,6 +102,7 @@ class World {
 
   uint64_t now = 1000 * SECOND;
   std::map<char, bool> dead;                 // all of it
+  std::map<char, bool> still;                // its daemon; its kernel answers
   std::map<std::pair<char, int>, bool> cut_; // one of its links
   std::map<char, std::shared_ptr<Session>> sessions;
   std::map<char, uint16_t> patience, patience_of_others;
@@ -125,6 +126,7 @@ class World {
     CHECK(path >= 0);
     relay_state& state = tables_.relay->states[neighbour(name).paths[path].state];
     hello_heard(tables_.relay.get(), &state, question.destination, hello_patience(&question), now + (trip.contains(name) ? trip[name] : 2 * MS) + slow[{name, link}]);
+    state.still = still[name];
     state.expected++;
     state.received++;
   }
@@ -137,6 +139,8 @@ class World {
                        const std::string which = link == nullptr ? "" : "/" + std::to_string(link->address.s6_addr[5]);
                        const std::string text = std::string(1, peer.back()) + which;
                        if (news == Liveness::News::carries) carry_told.push_back(text);
+                       else if (news == Liveness::News::stands_still || news == Liveness::News::goes_on)
+                         told.push_back(text + (news == Liveness::News::goes_on ? " goes on" : " stands still"));
                        else (link == nullptr ? told : links_told).push_back(text + (news == Liveness::News::silent ? " silent" : " alive"));
                      }};
 };

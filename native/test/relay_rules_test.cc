@@ -222,7 +222,7 @@ struct Side {
   uint32_t take(const relay_words& words, uint64_t now, uint32_t link = 0) { return take_from(words, now, there[link]); }
   uint32_t take_from(const relay_words& words, uint64_t now, const relay_source& source) {
     const uint32_t verdict = hello_sender(&tables, &words, &source, &hop);
-    return verdict == RELAY_VERDICT_HEARD ? hello_take(&tables, &words, now, &hop, &reply) : verdict;
+    return verdict == RELAY_VERDICT_HEARD ? hello_take(&tables, &words, now, 1, &hop, &reply) : verdict;
   }
   const relay_state& other(uint32_t link = 0) const { return tables.states[30 + link]; }
   uint64_t standing(uint32_t link, uint64_t now) { return relay_standing(&tables, &tables.neighbours[1].paths[link], now); }

@@ -27,7 +27,7 @@ export type AddonEvent =
       readonly port: number;
     }
   | { readonly type: "exhausted"; readonly localIndex: number }
-  | { readonly type: "wanted" | "silent" | "alive"; readonly peer: string };
+  | { readonly type: "wanted" | "silent" | "alive" | "standsStill" | "goesOn"; readonly peer: string };
 
 export interface AddonSession {
   readonly peer: string;
@@ -155,6 +155,14 @@ export interface IngressFilter {
 export type RelayHook = "tcx" | "clsact" | "xdp";
 
 /** The programs of `bpf/relay_tc.bpf.c` and `bpf/relay_xdp.bpf.c`, loaded. What is attached goes with `close()` or the process. */
+/** Programs of the relay as the kernel numbers them (`xdp` 0: none), and the mark that its successor's put on packets, 16 hex digits. */
+export interface RelayPrograms {
+  readonly tc: number;
+  readonly xdp: number;
+  readonly mark: string;
+}
+
+/** Programs of the relay, loaded. What is attached stays when the process is killed. */
 export interface KernelRelay {
   /** Attaches to a device; XDP and tc may both be. `tcx` fails with `EINVAL` before Linux 6.6. */
   attach(device: string, hook: RelayHook): void;
@@ -164,12 +172,25 @@ export interface KernelRelay {
   failure(): string;
   /**
    * Runs a program once on an Ethernet frame (BPF_PROG_TEST_RUN). For tc `segment` is the payload of each datagram of a superpacket,
-   * else 0, and with `checksumKnown` the kernel checks that the sum of the whole packet is kept right (`EBADMSG` when not).
+   * else 0, and with `checksumKnown` the kernel checks that the sum of the whole packet is kept right (`EBADMSG` when not). `mark`, 12 bytes: what
+   * a program before this one left on the packet, and what it leaves itself.
    */
   run(
     frame: Uint8Array,
-    options: { readonly xdp: boolean; readonly segment: number; readonly checksumKnown: boolean },
-  ): { readonly code: number; readonly frame: Uint8Array };
+    options: {
+      readonly xdp: boolean;
+      readonly segment: number;
+      readonly checksumKnown: boolean;
+      readonly mark?: Uint8Array;
+    },
+  ): { readonly code: number; readonly frame: Uint8Array; readonly mark: Uint8Array };
+  programs(): RelayPrograms;
+  /** Before anything is attached: those of a process that is gone relay on, behind these. False when they are attached to nothing. */
+  succeed(before: RelayPrograms): boolean;
+  /** Takes away what came behind these. */
+  retire(): void;
+  /** As `close`, but the programs relay on. */
+  leave(): void;
   close(): void;
 }
 
@@ -255,6 +276,8 @@ export interface Addon {
   peerCredentials(fd: number): PeerCredentials;
   /** sd_notify(3); false when no service manager listens (`NOTIFY_SOCKET` is not set). */
   notifySystemd(message: string): boolean;
+  /** Lets the kernel take back pages of mapped files that it can read again; bytes that were resident. */
+  releaseMapped(): number;
   probe(): HostFacts;
   /** Throws with the verifier's log when the kernel refuses. */
   loadIngressFilter(object: Uint8Array): IngressFilter;
@@ -262,6 +285,8 @@ export interface Addon {
   checkSteering(object: Uint8Array): void;
   /** For the tunnel on this port; without `xdp` that hook is not offered, with `filter` its rules hold here too. Throws with the verifier's log when the kernel refuses. */
   loadRelay(port: number, tc: Uint8Array, xdp: Uint8Array | undefined, filter?: IngressFilter): KernelRelay;
+  /** Takes these programs from all devices of this network namespace. */
+  removeRelay(programs: RelayPrograms): void;
   /** Throws with the verifier's log when the kernel refuses. */
   loadMeshFilter(object: Uint8Array): MeshFilter;
   /** Ethernet devices of this network namespace that are up. One that goes and comes back gets a new index. */

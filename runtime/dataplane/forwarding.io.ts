@@ -4,10 +4,9 @@
  */
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { TrellisError } from "../base/errors.ts";
+import { bootId } from "./boot.io.ts";
 
 const ROOT = "/proc/sys/net";
-/** After a boot all settings are as the system wants them. */
-const BOOT = "/proc/sys/kernel/random/boot_id";
 
 export interface ForwardingWanted {
   /** Devices that IPv4 is forwarded from. */
@@ -31,7 +30,7 @@ export class Forwarding {
   constructor(file: string) {
     this.#file = file;
     const memory = readMemory(file);
-    this.wasKilled = memory !== undefined && memory.boot === settingAt(BOOT);
+    this.wasKilled = memory !== undefined && memory.boot === bootId();
     if (memory && this.wasKilled) this.#before = new Map(memory.before);
   }
 
@@ -95,7 +94,7 @@ export class Forwarding {
   }
 
   #write(): void {
-    const memory: Memory = { boot: settingAt(BOOT) ?? "", before: [...this.#before] };
+    const memory: Memory = { boot: bootId(), before: [...this.#before] };
     writeFileSync(this.#file, JSON.stringify(memory), { mode: 0o600 });
   }
 }

@@ -63,7 +63,7 @@ export async function openNative(
   handlers: DataPlaneHandlers,
   rates: AeadRates,
   objects: TunnelObjects = {},
-  relay: RelaySetup = { hooks: [], objects: undefined },
+  relay: RelaySetup = { hooks: [], objects: undefined, memory: "" },
   guard: (device: string) => void = () => {},
 ): Promise<NativeDataPlane> {
   removeAbandoned(addon, options.address);
@@ -122,6 +122,7 @@ export async function openNative(
     setTerms: (terms) => tunnel.setTerms(terms),
     removePeer(peer) {
       tunnel.removePeer(peer);
+      kernel?.retire();
       admission?.forget(peer);
     },
     allow: (peer, prefix) => tunnel.allow(peer, prefix),
@@ -138,8 +139,9 @@ export async function openNative(
       return { attached: kernel?.attached ?? {}, reason: started.reason, relayed: kernel?.counters() };
     },
     stats: () => statsOf(tunnel, filter, kernel),
-    async close() {
+    async close(relaysOn = false) {
       clearInterval(renewal);
+      if (relaysOn) kernel?.leave();
       await tunnel.close();
       kernel?.close();
       OPEN.delete(tunnel);

@@ -144,5 +144,6 @@ export interface DataPlane {
    */
   setRoute(destination: string, primary: string | undefined, backup: string | undefined): void;
   /** Stops the workers and removes everything it put into the kernel. */
-  close(): Promise<void>;
+  /** With `relaysOn` what is in the kernel goes on relaying until the next start, as after a `kill`. */
+  close(relaysOn?: boolean): Promise<void>;
 }

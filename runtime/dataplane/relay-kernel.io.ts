@@ -1,16 +1,25 @@
 /** The relay in the kernel: loaded, attached to the devices that are there, detached at the end. Without it the tunnel relays itself. */
-import { readFileSync, writeFileSync } from "node:fs";
 import { messageOf } from "../base/errors.ts";
+import { type Ms, seconds } from "../base/time.ts";
 import type { Addon, IngressFilter, KernelRelay, RelayHook, RelayObjects, Tunnel } from "./addon.io.ts";
 import type { HookGroups } from "./relay-attach.ts";
 import { relayCounters } from "./relay-counters.ts";
 import type { RelayCounters } from "./relay-layout.ts";
+import {
+  loopbackForwards,
+  RelayMemory,
+  type RelayRemains,
+  removeRemains,
+  setLoopbackForwarding,
+} from "./relay-memory.io.ts";
 
 export interface RelaySetup {
   /** None: the kernel relays nothing. */
   readonly hooks: HookGroups;
   /** Undefined when they were not built. */
   readonly objects: RelayObjects | undefined;
+  /** File that says what the kernel has of it. */
+  readonly memory: string;
 }
 
 /** Why the kernel relays nothing. */
@@ -18,62 +27,44 @@ interface Refused {
   readonly reason: string;
 }
 
-/**
- * A route lookup in BPF is for a packet that arrives on an interface which forwards; ours leave as if from here, so the interface is
- * `lo`. It forwards nothing by that: what arrives on `lo` is for this machine. A daemon that is killed leaves it switched on.
- */
-class LoopbackForwarding {
-  readonly #changed: string[] = [];
-
-  /** Switches it on; false when the system's settings cannot be written. */
-  enable(): boolean {
-    for (const family of ["ipv4", "ipv6"]) {
-      const path = `/proc/sys/net/${family}/conf/lo/forwarding`;
-      try {
-        if (readFileSync(path, "utf8").trim() !== "0") continue;
-        writeFileSync(path, "1");
-        this.#changed.push(path);
-      } catch {
-        if (family === "ipv4") return false; // a machine may have no IPv6
-      }
-    }
-    return true;
-  }
-
-  restore(): void {
-    for (const path of this.#changed.splice(0)) writeFileSync(path, "0");
-  }
-}
+const FAMILIES = ["ipv4", "ipv6"] as const;
+/** So long, ms, the relay of a daemon that is gone goes on behind ours: until all neighbours have met us and told their links. */
+const SUCCESSION: Ms = seconds(30);
 
 export class RelayInKernel {
   readonly #addon: Addon;
   readonly #relay: KernelRelay;
-  readonly #forwarding: LoopbackForwarding;
+  readonly #memory: RelayMemory;
   readonly #hooks: HookGroups;
   readonly #interface: string | undefined;
   readonly #attached = new Map<number, { readonly device: string; readonly hooks: readonly RelayHook[] }>();
+  #remains: RelayRemains = { programs: [], forwarding: [] };
+  #succession: Timer | undefined;
   #refusal = "";
   #counted: RelayCounters | undefined; // once it is closed
 
   private constructor(
     addon: Addon,
     relay: KernelRelay,
-    forwarding: LoopbackForwarding,
+    memory: RelayMemory,
     hooks: HookGroups,
     only: string | undefined,
   ) {
     this.#addon = addon;
     this.#relay = relay;
-    this.#forwarding = forwarding;
+    this.#memory = memory;
     this.#hooks = hooks;
     this.#interface = only;
   }
 
-  /** Loads the programs, gives them the tunnel's tables and attaches them; to `only` when the tunnel is bound to that interface. */
+  /**
+   * Loads the programs, gives them the tunnel's tables and attaches them; to `only` when the tunnel is bound to that interface. What a
+   * killed daemon left relays on behind them for a while.
+   */
   static start(
     addon: Addon,
     tunnel: Tunnel,
-    { hooks, objects }: RelaySetup,
+    { hooks, objects, memory }: RelaySetup,
     only: string | undefined,
     filter: IngressFilter | undefined,
   ): RelayInKernel | Refused {
@@ -87,15 +78,59 @@ export class RelayInKernel {
       const code = (error as { code?: string }).code ?? "";
       return { reason: code === "EPERM" ? "no privilege to load BPF (CAP_BPF, CAP_NET_ADMIN)" : messageOf(error) };
     }
-    const forwarding = new LoopbackForwarding();
-    if (!forwarding.enable()) {
-      relay.close();
-      return { reason: "route lookups need net.ipv4.conf.lo.forwarding, which cannot be set here" };
+    const started = new RelayInKernel(addon, relay, new RelayMemory(memory), hooks, only);
+    try {
+      started.#remember();
+    } catch (error) {
+      started.close();
+      return { reason: messageOf(error) };
     }
     tunnel.mirror(relay);
-    const started = new RelayInKernel(addon, relay, forwarding, hooks, only);
+    started.#succeed();
     started.attach();
     return started;
+  }
+
+  /**
+   * What is about to be in the kernel, before it is. A route lookup in BPF is for a packet that arrives on an interface which forwards;
+   * ours leave as if from here, so the interface is `lo`. It forwards nothing by that: what arrives on `lo` is for this machine. Throws what
+   * writing the memory or the system's setting throws.
+   */
+  #remember(): void {
+    const { programs, forwarding } = this.#memory.read();
+    for (const older of programs.slice(0, -1)) this.#addon.removeRelay(older);
+    const lacking = FAMILIES.filter((family) => loopbackForwards(family) === false);
+    this.#remains = {
+      programs: [...programs.slice(-1), this.#relay.programs()],
+      forwarding: [...forwarding, ...lacking],
+    };
+    this.#memory.write(this.#remains);
+    for (const family of lacking) setLoopbackForwarding(family, "1");
+  }
+
+  #succeed(): void {
+    const before = this.#remains.programs.at(-2);
+    if (before && this.#relay.succeed(before)) {
+      this.#succession = setTimeout(() => this.retire(), SUCCESSION);
+      this.#succession.unref();
+    } else this.#forgetBefore();
+  }
+
+  /** What a killed daemon left relays no more: by now, or since somebody is no member any more. */
+  retire(): void {
+    clearTimeout(this.#succession);
+    if (this.#counted || this.#remains.programs.length < 2) return;
+    this.#relay.retire();
+    this.#forgetBefore();
+  }
+
+  #forgetBefore(): void {
+    this.#remains = { ...this.#remains, programs: this.#remains.programs.slice(-1) };
+    try {
+      this.#memory.write(this.#remains);
+    } catch {
+      // then the next start looks for what is gone
+    }
   }
 
   /** Attaches to devices that were not there before, and forgets those that went. */
@@ -139,10 +174,19 @@ export class RelayInKernel {
     return this.#counted ?? relayCounters(this.#relay.counters());
   }
 
+  /** The programs relay on until the next daemon has taken over. */
+  leave(): void {
+    if (this.#counted) return;
+    this.#counted = this.counters();
+    clearTimeout(this.#succession);
+    this.#relay.leave();
+  }
+
   close(): void {
     if (this.#counted) return;
     this.#counted = this.counters();
+    clearTimeout(this.#succession);
     this.#relay.close();
-    this.#forwarding.restore();
+    removeRemains(this.#addon, this.#memory);
   }
 }

@@ -67,7 +67,9 @@ export const RelayConfig = struct("relay_config", {
   port: "u16be", //       16 of our UDP sockets
   reserved: reserved(2),
   generation: "u32le", // 20 grows with every change of the tables; what was looked up before counts no more
-}); //                   24 bytes
+  mark: "u64le", //       24 on a packet from the program before ours: a later process of this gateway has looked at it
+  behind: "u64le", //     32 the same of the program behind ours, of a process that is gone; 0: there is none
+}); //                   40 bytes
 
 /** By session index (`link`): who sends with this index, and the key that the tag must be made with. */
 export const RelaySession = struct("relay_session", {

@@ -25,17 +25,20 @@ export interface Served {
 export class SubnetService {
   readonly #terms: ServiceTerms;
   readonly #forwarding: Forwarding;
-  #masqueraded = "";
+  /** Undefined: what stands there is of a daemon that was killed. */
+  #masqueraded: string | undefined = "";
 
   constructor(terms: ServiceTerms) {
     this.#terms = terms;
     this.#forwarding = new Forwarding(terms.memory);
   }
 
-  /** What a daemon that was killed has left does not count. */
-  async clean(): Promise<void> {
-    const { device } = this.#terms;
-    if (this.#forwarding.wasKilled && device !== undefined && hasNft()) await endMasquerade(device);
+  /**
+   * What a daemon that was killed has left does not count. It stays until `serve` replaces it at one stroke: a flow that is forwarded once
+   * without the rules is never masqueraded after.
+   */
+  clean(): void {
+    if (this.#forwarding.wasKilled && hasNft()) this.#masqueraded = undefined;
   }
 
   /** Throws `subnets/no-device` or `subnets/masquerade` when this machine can serve none at all. */
@@ -49,7 +52,7 @@ export class SubnetService {
   }
 
   get masquerades(): boolean {
-    return this.#masqueraded !== "";
+    return Boolean(this.#masqueraded);
   }
 
   /** Forwards to those of these that this machine has a way to, and to no others. Throws `subnets/forwarding` and `subnets/masquerade`. */
@@ -61,8 +64,8 @@ export class SubnetService {
     });
     const served = ways.flatMap(({ prefix, way, problem }) => (way && problem === undefined ? [{ prefix, way }] : []));
     if (served.length === 0) this.#stopForwarding();
-    else this.#forward(device as string, served);
     await this.#hide(device, this.#terms.masquerade ? served.map((s) => formatPrefix(s.prefix)) : []);
+    if (served.length > 0) this.#forward(device as string, served);
     return ways.map(({ prefix, problem }) => ({ prefix, problem }));
   }
 

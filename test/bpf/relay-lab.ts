@@ -5,7 +5,13 @@
 import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
-import { loadAddon, relayObjects, type Tunnel } from "../../runtime/dataplane/addon.io.ts";
+import {
+  type KernelRelay,
+  loadAddon,
+  type RelayObjects,
+  relayObjects,
+  type Tunnel,
+} from "../../runtime/dataplane/addon.io.ts";
 import { neighboursOf } from "../../runtime/dataplane/neighbours.ts";
 import { relayCounters } from "../../runtime/dataplane/relay-counters.ts";
 import { RELAY_VERDICTS, type RelayCounters, type RelayVerdict } from "../../runtime/dataplane/relay-layout.ts";
@@ -39,6 +45,8 @@ export type LabRequest =
   | { readonly call: "userspace"; readonly payload: string; readonly from?: string }
   | { readonly call: "route"; readonly destination: string; readonly primary?: string; readonly backup?: string }
   | { readonly call: "replaceSession"; readonly peer: string; readonly localIndex: number }
+  /** Through the program of a later daemon, which knows `known` and routes to `reached` alone, and then through the relay's. */
+  | { readonly call: "succession"; readonly frame: string; readonly known?: string; readonly reached?: string }
   | { readonly call: "lease"; readonly ms: number }
   | { readonly call: "places"; readonly peer: string; readonly places: readonly string[] };
 
@@ -51,7 +59,14 @@ export interface LabAnswers {
     readonly count: number;
     readonly sentOn?: { readonly peer: string; readonly frames: number; readonly bytes: number };
   };
+  readonly succession: { readonly later: Took; readonly earlier?: Took };
   readonly userspace: { readonly verdict: RelayVerdict; readonly to?: string; readonly payload?: string };
+}
+
+interface Took {
+  readonly code: number;
+  readonly verdict?: RelayVerdict;
+  readonly frame: string;
 }
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
@@ -150,10 +165,41 @@ async function main({ own, port, devices, ...wire }: LabOptions): Promise<void> 
     return { code, frame: hex(frame), count, ...(verdict && { verdict }), ...(sentOn && { sentOn }) };
   }
 
+  function inSuccession({ frame, ...knows }: Extract<LabRequest, { call: "succession" }>): LabAnswers["succession"] {
+    const tunnel = open(0);
+    const later = addon?.loadRelay(port, (objects as RelayObjects).tc, undefined) as KernelRelay;
+    tunnel.mirror(later);
+    if (!later.succeed(relay.programs())) throw new Error("the relay is not attached");
+    for (const device of devices) later.attach(device, "tcx");
+    for (const name of [knows.known, knows.reached])
+      if (name) {
+        const session = { ...sessionOf(own, name), localIndex: indexOf(own, name) };
+        tunnel.installSession({ peer: overlay(name), ...session, ...endpointOf(kernel, name) });
+        tunnel.useSession(overlay(name), session.localIndex);
+      }
+    if (knows.reached) tunnel.setRoute(overlay(knows.reached), overlay(knows.reached), undefined);
+    const take = (by: KernelRelay, mark?: Uint8Array): Took & { mark: Uint8Array } => {
+      const before = relayCounters(by.counters());
+      const options = { xdp: false, segment: 0, checksumKnown: false, ...(mark && { mark }) };
+      const got = by.run(fromHex(frame), options);
+      const [verdict] = grown(before, relayCounters(by.counters()));
+      return { code: got.code, frame: hex(got.frame), mark: got.mark, ...(verdict && { verdict }) };
+    };
+    const { mark, ...first } = take(later);
+    const { mark: _, ...second } = first.code === -1 ? take(relay, mark) : { mark };
+    const programs = later.programs();
+    later.leave(); // the lab's own relay stays where it is
+    addon?.removeRelay(programs);
+    void tunnel.close();
+    return { later: first, ...("code" in second && { earlier: second }) };
+  }
+
   await serve<LabRequest>(async (request) => {
     switch (request.call) {
       case "kernel":
         return inKernel(request);
+      case "succession":
+        return inSuccession(request);
       case "userspace":
         return await inUserspace(fromHex(request.payload), request.from);
       case "route": {

@@ -8,6 +8,7 @@ import { openUserspace } from "../../runtime/dataplane/userspace.io.ts";
 import { FRAME } from "../../runtime/mesh/frame.ts";
 import type { Datagram } from "../../runtime/mesh/types.ts";
 import { able } from "../help/require.ts";
+import { PATIENCE } from "../help/shell.ts";
 
 type Open = (options: DataPlaneOptions, handlers: DataPlaneHandlers) => Promise<DataPlane>;
 
@@ -192,7 +193,7 @@ describe.skipIf(!able("test/native/control-frames.test.ts (link-local)", "root",
       "carry the interface's name in both directions on the %s data path, where another has gone",
       async (kind) => {
         const child = Bun.spawn(["ip", "netns", "exec", netns, process.execPath, "-e", script(opens[kind])], {
-          timeout: 4000,
+          timeout: PATIENCE,
           stdout: "pipe",
         });
         expect(await new Response(child.stdout).text()).toBe('{"address":"fe80::1%ll0","port":7777}\n');

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { NetworkInterface } from "../../runtime/dataplane/interfaces.ts";
 import { Child } from "../help/child.ts";
 import { able } from "../help/require.ts";
-import { must, run, until } from "../help/shell.ts";
+import { must, PATIENCE, run, until } from "../help/shell.ts";
 import type { WatchAnswers, WatchRequest } from "../help/watch-interfaces.ts";
 
 const PROGRAM = join(import.meta.dir, "../help/watch-interfaces.ts");
@@ -32,7 +32,7 @@ describe.skipIf(!ready)("the addon", () => {
   const told = async (): Promise<NetworkInterface | undefined> =>
     (await watch.ask({ call: "told" })).interfaces.find((i) => i.name === "tt0");
   const untilTold = (what: string, isSo: (tt0: NetworkInterface | undefined) => boolean): Promise<true> =>
-    until(what, 10_000, async () => (isSo(await told()) ? true : undefined));
+    until(what, PATIENCE, async () => (isSo(await told()) ? true : undefined));
   const texts = (tt0: NetworkInterface | undefined): string[] => tt0?.addresses.map((a) => a.address) ?? [];
 
   test("lists interfaces with what they are and have", async () => {

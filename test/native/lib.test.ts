@@ -81,5 +81,5 @@ describe.skipIf(!able("test/native/lib.test.ts", "command:g++"))("the native lib
     expect(code === 0 ? "" : text).toBe("");
     expect(Number(summary?.[1])).toBeGreaterThan(25);
     expect(summary?.[2]).toBe("0");
-  }, 900_000);
+  });
 });

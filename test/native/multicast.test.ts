@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { Child } from "../help/child.ts";
 import type { LinkAnswers, LinkRequest } from "../help/multicast.ts";
 import { able } from "../help/require.ts";
-import { must, run, until } from "../help/shell.ts";
+import { must, PATIENCE, run, until } from "../help/shell.ts";
 
 const PROGRAM = join(import.meta.dir, "../help/multicast.ts");
 const ready = able("test/native/multicast.test.ts", "addon", "root", "netns", "command:ip");
@@ -51,7 +51,7 @@ describe.skipIf(!ready)("a group on a link", () => {
   });
 
   const heard = (count: number): Promise<LinkAnswers["heard"]> =>
-    until(`${count} datagrams`, 10_000, async () => {
+    until(`${count} datagrams`, PATIENCE, async () => {
       const all = await b().ask({ call: "heard" });
       return all.length >= count ? all : undefined;
     });
@@ -96,7 +96,7 @@ describe.skipIf(!ready)("a group on a link", () => {
     await b().ask({ call: "join", interface: "one" });
     await a().ask({ call: "flood", interface: "one", source: V4, count: 20_000 });
     await heard(1);
-    await until("the end", 20_000, async () => {
+    await until("the end", PATIENCE, async () => {
       await a().ask({ call: "send", interface: "one", source: V4, text: "the end" });
       return (await b().ask({ call: "heard" })).some((h) => h.text === "the end") ? true : undefined;
     });

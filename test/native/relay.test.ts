@@ -19,11 +19,10 @@ import {
   sessionOf,
 } from "../help/relay-frames.ts";
 import { able } from "../help/require.ts";
-import { until } from "../help/shell.ts";
+import { PATIENCE, until } from "../help/shell.ts";
 
 const addon = loadAddon().addon as Addon;
 const RATES = { aes256Gcm: 1, chacha20Poly1305: 1 };
-const LIMIT = 10_000;
 const THROUGH_MESH = 0;
 
 interface Gateway {
@@ -80,10 +79,11 @@ async function line(): Promise<Line> {
   return { a, r, b };
 }
 
-const wait = <T>(what: string, ready: () => T | undefined): Promise<T> => until(what, LIMIT, async () => ready());
+const wait = <T>(what: string, ready: () => T | undefined | Promise<T | undefined>): Promise<T> =>
+  until(what, PATIENCE, async () => ready());
 /** Of frames in transit; neighbours say hello whenever they like. */
 const transits = (g: Gateway): number => {
-  const { reply: _, heard: __, ...rest } = g.plane.relayed();
+  const { reply: _, heard: __, stale: ___, ...rest } = g.plane.relayed();
   return Object.values(rest).reduce((sum, n) => sum + n, 0);
 };
 const counted = (g: Gateway, verdict: RelayVerdict, count: number): Promise<true> =>
@@ -142,7 +142,7 @@ describe.skipIf(!able("test/native/relay.test.ts", "addon"))("two gateways with 
         .sessions.map((s) => s.localIndex)
         .sort(),
     ).toEqual([indexOf("e", "a"), indexOf("e", "b")]);
-    expect(b.events).toEqual([]); // relayed frames move no endpoint
+    expect(b.events.filter((e) => e.type === "moved")).toEqual([]); // by relayed frames
   });
 
   test("are reached directly once that is their endpoint", async () => {
@@ -162,10 +162,10 @@ describe.skipIf(!able("test/native/relay.test.ts", "addon"))("two gateways with 
     const [asA, asB] = [await socket(), await socket()];
     r.plane.setEndpoint(overlay("b"), near(asB.address().port));
     const sent = relayFrame({ from: "a", to: "e" }, "a", "b", CONTROL);
-    const arrived = once(asB, "message");
+    const arrived = Promise.withResolvers<Buffer>();
+    asB.on("message", (frame) => frame[0] === FRAME.relay && arrived.resolve(frame)); // R says hello as well
     asA.send(sent, r.plane.port, "127.0.0.1");
-    const [payload] = (await arrived) as [Buffer];
-    expect([...payload]).toEqual([...onward(sent, { from: "e", to: "b" })]);
+    expect([...(await arrived.promise)]).toEqual([...onward(sent, { from: "e", to: "b" })]);
   });
 
   test.each<[string, RelayVerdict, string, Deviation]>([
@@ -220,8 +220,12 @@ describe.skipIf(!able("test/native/relay.test.ts", "addon"))("two gateways with 
     await wait("all to have answered", () =>
       r.plane.neighbours().every((n) => n.roundTripMs !== undefined) ? true : undefined,
     );
-    await reaches("c");
-    expect(count.d).toBe(0);
+    // A late answer of c, which is this very process, makes it silent for a moment: a few in a row all the same.
+    await wait("the primary alone", async () => {
+      const before = count.d;
+      for (let i = 0; i < 10; i++) await reaches("c");
+      return count.d === before || undefined;
+    });
     alive.c = false;
     await reaches("d");
     alive.c = true;

@@ -212,6 +212,20 @@ describe.skipIf(!here)("the addon", () => {
     expect(await notify({ NOTIFY_SOCKET: address })).toBe(want);
   });
 
+  test("gives mapped files back, and reads them again where they are touched", () => {
+    const code = `const { loadAddon } = await import("${join(import.meta.dir, "../../runtime/dataplane/addon.io.ts")}");
+      const { readFileSync } = await import("node:fs");
+      const { addon } = loadAddon();
+      const mapped = () => 1024 * Number(/RssFile:\\s+(\\d+)/.exec(readFileSync("/proc/self/status", "utf8"))[1]);
+      const before = mapped();
+      const released = addon.releaseMapped();
+      console.log(JSON.stringify({ before, released, after: mapped(), facts: addon.probe().libcrypto }));`;
+    const seen = JSON.parse(run(process.execPath, "-e", code));
+    expect(seen.released).toBeGreaterThan(seen.before / 2);
+    expect(seen.after).toBeLessThan(seen.before / 2);
+    expect(seen.facts).toStartWith("OpenSSL ");
+  });
+
   test("probes without leaving a device behind", () => {
     const devices = (): string => run("ls", "/sys/class/net");
     const before = devices();

@@ -218,12 +218,12 @@ describe.skipIf(!here).each([
     ["IPv6", "fd00::2"],
     ["IPv4", "10.9.0.2"],
   ])("answers a ping over inner %s", (_, address) => {
-    expect(inside("a", "ping", "-c", "3", "-i", "0.02", "-W", "2", address)).toContain("3 received");
+    expect(inside("a", "ping", "-c", "3", "-i", "0.02", "-w", "60", address)).toContain("3 received");
   });
 
   test("carries packets of every size up to its MTU", () => {
     for (const size of [0, 1, 100, 1351, 1352])
-      expect(inside("a", "ping", "-c", "1", "-W", "2", "-M", "do", "-s", String(size), "fd00::2")).toContain(
+      expect(inside("a", "ping", "-c", "1", "-W", "60", "-M", "do", "-s", String(size), "fd00::2")).toContain(
         "1 received",
       );
   });
@@ -231,23 +231,19 @@ describe.skipIf(!here).each([
   test.each([
     ["IPv6", "fd00::2"],
     ["IPv4", "10.9.0.2"],
-  ])(
-    "carries a TCP stream over inner %s without a changed byte",
-    async (_, address) => {
-      await b.ask({ call: "listen", port: TCP_PORT });
-      const sent = await a.ask({ call: "transfer", address, port: TCP_PORT, bytes: 64_000_004 });
-      expect(await b.ask({ call: "digest" })).toBe(sent);
-      const stats = await b.ask({ call: "stats" });
-      expect(stats.drops).toMatchObject({ auth: 0, replay: 0, source: 0, tunFull: 0 });
-    },
-    60_000,
-  );
+  ])("carries a TCP stream over inner %s without a changed byte", async (_, address) => {
+    await b.ask({ call: "listen", port: TCP_PORT });
+    const sent = await a.ask({ call: "transfer", address, port: TCP_PORT, bytes: 64_000_004 });
+    expect(await b.ask({ call: "digest" })).toBe(sent);
+    const stats = await b.ask({ call: "stats" });
+    expect(stats.drops).toMatchObject({ auth: 0, replay: 0, source: 0, tunFull: 0 });
+  });
 
   test.skipIf(!steeringObject())(
     "gives sparse flows a worker of their own at both ends, and keeps bulk flows out of it",
     async () => {
       const before = { a: await a.ask({ call: "stats" }), b: await b.ask({ call: "stats" }) };
-      inside("a", "ping", "-c", "20", "-i", "0.01", "-W", "2", "fd00::2");
+      inside("a", "ping", "-c", "20", "-i", "0.01", "-w", "60", "fd00::2");
       const pinged = { a: await a.ask({ call: "stats" }), b: await b.ask({ call: "stats" }) };
       for (const side of ["a", "b"] as const) {
         expect(pinged[side].sparse.sent).toBeGreaterThanOrEqual(before[side].sparse.sent + 20);
@@ -261,7 +257,6 @@ describe.skipIf(!here).each([
       expect(all).toBeGreaterThan(40_000);
       expect(after.sparse.received - pinged.b.sparse.received).toBeLessThan(all / 10);
     },
-    60_000,
   );
 
   test("delivers a frame built from the layout, once", async () => {
@@ -294,7 +289,7 @@ describe.skipIf(!here).each([
     const before = await b.ask({ call: "stats" });
     await inject(mangle(frame(counter++, innerPacket(1))));
     await b.drops(reason, before, 1);
-    expect(inside("a", "ping", "-c", "1", "-W", "2", "fd00::2")).toContain("1 received");
+    expect(inside("a", "ping", "-c", "1", "-W", "60", "fd00::2")).toContain("1 received");
   });
 
   test("takes an empty packet as a sign of life", async () => {
@@ -350,7 +345,7 @@ describe.skipIf(!here).each([
     expect(success).toBe(false);
     expect(await b.event("wanted")).toEqual({ type: "wanted", peer: INNER.a });
     await b.drops("noSession", before, 1);
-  }, 20_000);
+  });
 
   test("the first packet to a peer waits for a session and is answered", async () => {
     await a.ask({ call: "removePeer", peer: INNER.b });
