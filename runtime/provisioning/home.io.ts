@@ -40,6 +40,9 @@ const NAME = {
   lock: "owner.lock",
 } as const;
 
+/** The one that makes a directory that of a gateway. */
+export const KEYS: string = NAME.keys;
+
 /** What makes the gateway. */
 const STATE: readonly string[] = Object.values(NAME).filter((name) => name !== NAME.lock);
 

@@ -3,13 +3,14 @@
  * it, AES-256-GCM, nonce = the frame's number, bound to all of the head and to whether it is the last. So frames that were changed,
  * moved, or left out at the end do not open.
  */
+import { ByteReader } from "../base/byte-reader.ts";
 import { concat, equal, utf8 } from "../base/bytes.ts";
 import { TrellisError } from "../base/errors.ts";
 import type { RandomBytes } from "../base/random.ts";
 import type { CryptoProvider } from "../crypto/provider.ts";
 import { COST, passphraseKey } from "../identity/seal-root.ts";
 
-const HEAD = concat(utf8("TRBACKU"), Uint8Array.of(1));
+const HEAD = concat(utf8("TRBACKU"), Uint8Array.of(2));
 const SALT = 16;
 const HEAD_SIZE = HEAD.length + 1 + SALT;
 const FRAME = 64 * 1024;
@@ -42,29 +43,42 @@ export async function* sealStream(
   yield frame(rest, true);
 }
 
-/** Throws `backup/damaged` and `backup/passphrase`; nothing of a stream that is not whole is given. */
-export async function openStream(crypto: CryptoProvider, passphrase: string, sealed: Uint8Array): Promise<Uint8Array> {
-  const head = sealed.subarray(0, HEAD_SIZE);
-  const cost = head[HEAD.length] ?? 0;
-  const known = head.length === HEAD_SIZE && equal(head.subarray(0, HEAD.length), HEAD);
-  if (!known || cost < COST.min || cost > COST.max) throw damaged();
+/**
+ * What was sealed, part by part: every part is genuine and in its place, but that nothing is missing is known at the end only. Throws
+ * `backup/damaged` and `backup/passphrase`.
+ */
+export async function* openStream(
+  crypto: CryptoProvider,
+  passphrase: string,
+  sealed: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  const reader = new ByteReader(sealed);
+  try {
+    yield* openFrames(crypto, passphrase, reader);
+  } finally {
+    await reader.close();
+  }
+}
+
+async function* openFrames(crypto: CryptoProvider, passphrase: string, reader: ByteReader): AsyncGenerator<Uint8Array> {
+  const head = (await reader.take(HEAD_SIZE))?.slice();
+  const cost = head?.[HEAD.length] ?? 0;
+  if (!head || !equal(head.subarray(0, HEAD.length), HEAD) || cost < COST.min || cost > COST.max) throw damaged();
   const key = await passphraseKey(passphrase, head.subarray(HEAD.length + 1), cost);
   const aead = crypto.aead["aes-256-gcm"];
-  const view = new DataView(sealed.buffer, sealed.byteOffset, sealed.length);
-  const out: Uint8Array[] = [];
-  for (let at = HEAD_SIZE; at < sealed.length; ) {
-    const length = at + 4 > sealed.length ? 0 : view.getUint32(at);
-    const end = at + 4 + length;
-    if (length < TAG || length > FRAME + TAG || end > sealed.length) throw damaged();
-    const plain = aead.open(key, nonceOf(out.length), aadOf(head, end === sealed.length), sealed.subarray(at + 4, end));
-    if (!plain && out.length > 0) throw damaged();
+  let last = false;
+  for (let number = 0; !last; number++) {
+    const size = await reader.take(4);
+    const length = size ? new DataView(size.buffer, size.byteOffset).getUint32(0) : 0;
+    const frame = length < TAG || length > FRAME + TAG ? undefined : await reader.take(length);
+    if (!frame) throw damaged();
+    last = await reader.atEnd();
+    const plain = aead.open(key, nonceOf(number), aadOf(head, last), frame);
+    if (!plain && number > 0) throw damaged();
     if (!plain)
       throw new TrellisError("backup/passphrase", "the passphrase does not open the backup, or its file was changed");
-    out.push(plain);
-    at = end;
+    yield plain;
   }
-  if (out.length === 0) throw damaged();
-  return concat(...out);
 }
 
 function nonceOf(number: number): Uint8Array {

@@ -1,61 +1,94 @@
 /**
- * A store as one string of bytes, to keep or to move: head (8 bytes, with a version), then for each entry range (u8), length of the key (u8), of
+ * A store as one stream of bytes, to keep or to move: head (8 bytes, with a version), then for each entry range (u8), length of the key (u8), of
  * the value (u32be), key, value; at the end 255 and the CRC-32 of all before. It holds group keys in clear: a secret.
  */
+import { ByteReader } from "../base/byte-reader.ts";
 import { concat, equal, utf8 } from "../base/bytes.ts";
 import { TrellisError } from "../base/errors.ts";
 import { crc32 } from "./crc.ts";
-import { RANGE_NAMES, RANGES, type RangeName, rangeOf } from "./ranges.ts";
-import type { Change, Store } from "./store.ts";
+import { RANGES, rangeOf } from "./ranges.ts";
+import type { Change, Store, StoreSnapshot } from "./store.ts";
 
 const HEAD = concat(utf8("TRSTORE"), Uint8Array.of(1));
 const END = 255;
+/** Of an entry's head behind its range: both lengths. */
+const LENGTHS = 5;
+/** A commit of an import takes no more than the one or, but for its last entry, the other. */
 const SLICE = 200;
-const ENTRY_HEAD = 6;
+const SLICE_BYTES = 1024 ** 2;
 
-export async function* exportStore(store: Store): AsyncGenerator<Uint8Array> {
+export async function* exportStore(snapshot: StoreSnapshot): AsyncGenerator<Uint8Array> {
   let sum = 0;
   const summed = (part: Uint8Array): Uint8Array => {
     sum = crc32(part, sum);
     return part;
   };
   yield summed(HEAD);
-  for (const range of RANGE_NAMES) for await (const part of exportRange(store, range)) yield summed(part);
+  for (;;) {
+    const slice = await snapshot.next(SLICE);
+    if (slice.length === 0) break;
+    const entries = slice.flatMap(({ range, key, value }) => [
+      Uint8Array.of(RANGES[range].prefix, key.length),
+      u32(value.length),
+      key,
+      value,
+    ]);
+    yield summed(concat(...entries));
+  }
   yield summed(Uint8Array.of(END));
   yield u32(sum);
 }
 
-async function* exportRange(store: Store, range: RangeName): AsyncGenerator<Uint8Array> {
-  let behind: Uint8Array | undefined;
-  for (;;) {
-    const slice = await store.list(range, SLICE, behind);
-    for (const { key, value } of slice) {
-      const head = Uint8Array.of(RANGES[range].prefix, key.length);
-      yield concat(head, u32(value.length), key, value);
-    }
-    behind = slice.at(-1)?.key;
-    if (slice.length < SLICE) return;
+/** The entries of an archive, to be taken for what they are only when the last has come. Throws `store/archive` when it is not whole. */
+export async function* readArchive(archive: AsyncIterable<Uint8Array>): AsyncGenerator<Change> {
+  const reader = new ByteReader(archive);
+  try {
+    yield* readEntries(reader);
+  } finally {
+    await reader.close();
   }
 }
 
-/** Writes an archive's entries over those that are there; nothing when it is not whole. Throws `store/archive` and as `commit`. */
-export async function importStore(store: Store, archive: Uint8Array): Promise<number> {
-  const end = archive.length - 4;
-  const whole = end > HEAD.length && equal(archive.subarray(0, HEAD.length), HEAD) && archive[end - 1] === END;
-  if (!whole || !equal(u32(crc32(archive.subarray(0, end))), archive.subarray(end))) throw notWhole();
-  const view = new DataView(archive.buffer, archive.byteOffset, archive.length);
+async function* readEntries(reader: ByteReader): AsyncGenerator<Change> {
+  let sum = 0;
+  const take = async (length: number): Promise<Uint8Array> => {
+    const taken = await reader.take(length);
+    if (!taken) throw notWhole();
+    sum = crc32(taken, sum);
+    return taken;
+  };
+  if (!equal(await take(HEAD.length), HEAD)) throw notWhole();
+  for (;;) {
+    const prefix = await take(1);
+    if (prefix[0] === END) break;
+    const range = rangeOf(prefix);
+    const lengths = await take(LENGTHS);
+    const keyLength = lengths[0] as number;
+    const valueLength = new DataView(lengths.buffer, lengths.byteOffset).getUint32(1);
+    if (!range || keyLength > RANGES[range].keyMax || valueLength > RANGES[range].valueMax) throw notWhole();
+    const entry = await take(keyLength + valueLength);
+    yield { range, key: entry.subarray(0, keyLength), value: entry.subarray(keyLength) };
+  }
+  const told = await reader.take(4);
+  if (!told || !equal(told, u32(sum)) || !(await reader.atEnd())) throw notWhole();
+}
+
+/**
+ * Writes an archive's entries over those that are there, and gives their number. Throws as `readArchive` and as `commit`: then some are written, so what
+ * holds entries already is to be spared by reading the archive before.
+ */
+export async function importStore(store: Store, archive: AsyncIterable<Uint8Array>): Promise<number> {
   let count = 0;
+  let bytes = 0;
   let slice: Change[] = [];
-  for (let at = HEAD.length; at < end - 1; count++) {
-    const range = rangeOf(archive.subarray(at, at + 1));
-    if (!range) throw notWhole();
-    const [keyLength, valueLength] = [archive[at + 1] as number, view.getUint32(at + 2)];
-    const key = archive.subarray(at + ENTRY_HEAD, at + ENTRY_HEAD + keyLength);
-    at += ENTRY_HEAD + keyLength + valueLength;
-    if (at > end - 1) throw notWhole();
-    slice.push({ range, key, value: archive.subarray(at - valueLength, at) });
-    if (slice.length === SLICE) await store.commit(slice);
-    if (slice.length === SLICE) slice = [];
+  for await (const entry of readArchive(archive)) {
+    slice.push(entry);
+    count++;
+    bytes += entry.value?.length ?? 0;
+    if (slice.length < SLICE && bytes < SLICE_BYTES) continue;
+    await store.commit(slice);
+    slice = [];
+    bytes = 0;
   }
   await store.commit(slice);
   return count;

@@ -1,13 +1,16 @@
 /** Writing files so that a power cut at any instruction leaves the old content or the new, whole. */
 import { randomBytes } from "node:crypto";
-import { chmod, lstat, mkdir, open, readdir, readFile, rename, unlink } from "node:fs/promises";
+import { chmod, type FileHandle, lstat, mkdir, open, readdir, readFile, rename, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { TrellisError } from "../base/errors.ts";
 import { type Files, isFileName } from "./files.ts";
+import { unfinished } from "./unfinished.io.ts";
 
 const TEMPORARY = /^\..+\.[0-9a-f]{16}\.tmp$/;
 const PRIVATE_DIRECTORY = 0o700;
 export const PRIVATE_FILE = 0o600;
+/** Bytes that are read of a large file at once. */
+const PART = 256 * 1024;
 
 /** All of it, or its parts in order. */
 type Content = Uint8Array | AsyncIterable<Uint8Array>;
@@ -19,8 +22,10 @@ type Content = Uint8Array | AsyncIterable<Uint8Array>;
 export async function writeAtomic(path: string, content: Content, place: "own" | "foreign" = "own"): Promise<void> {
   const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(8).toString("hex")}.tmp`);
   try {
-    await writeDurably(temporary, content, place);
-    await rename(temporary, path);
+    await unfinished(temporary, async () => {
+      await writeDurably(temporary, content, place);
+      await rename(temporary, path);
+    });
     await syncDirectory(dirname(path));
   } catch (cause) {
     await unlink(temporary).catch(() => {}); // it may not exist; what matters is the first error
@@ -64,12 +69,33 @@ export async function readOptional(path: string): Promise<Uint8Array | undefined
     return new Uint8Array(await readFile(path));
   } catch (cause) {
     if (codeOf(cause) === "ENOENT") return undefined;
-    const denied = codeOf(cause) === "EACCES" || codeOf(cause) === "EPERM";
-    throw new TrellisError("store/read", `cannot read ${path}${denied ? ": permission denied" : ""}`, {
-      cause,
-      ...(denied ? { hint: AS_OWNER } : {}),
-    });
+    throw readError(path, cause);
   }
+}
+
+/** A file in parts, however large it is. Throws `store/read`. */
+export async function* readParts(path: string): AsyncGenerator<Uint8Array> {
+  let file: FileHandle | undefined;
+  try {
+    file = await open(path, "r");
+    for (;;) {
+      const { bytesRead, buffer } = await file.read(new Uint8Array(PART));
+      if (bytesRead === 0) return;
+      yield buffer.subarray(0, bytesRead);
+    }
+  } catch (cause) {
+    throw readError(path, cause);
+  } finally {
+    await file?.close();
+  }
+}
+
+function readError(path: string, cause: unknown): TrellisError {
+  const denied = codeOf(cause) === "EACCES" || codeOf(cause) === "EPERM";
+  return new TrellisError("store/read", `cannot read ${path}${denied ? ": permission denied" : ""}`, {
+    cause,
+    ...(denied ? { hint: AS_OWNER } : {}),
+  });
 }
 
 /** Durable removal; nothing happens when there is no such file. */
@@ -152,8 +178,9 @@ const WHY: Readonly<Record<string, readonly [code: string, what: string, hint: s
   EPERM: ["store/denied", "permission denied", AS_OWNER],
 };
 
-/** What went wrong while `path` was written, for people. */
+/** What went wrong while `path` was written, for people: the medium, or what gave the content. */
 export function writeError(path: string, cause: unknown): TrellisError {
+  if (cause instanceof TrellisError) return cause;
   const [code, what, hint] = WHY[codeOf(cause) ?? ""] ?? ["store/write", "the write failed", undefined];
   return new TrellisError(code, `cannot write ${path}: ${what}`, hint === undefined ? { cause } : { cause, hint });
 }

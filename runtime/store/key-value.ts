@@ -11,11 +11,21 @@ export interface KeyChange {
   readonly value: Uint8Array | undefined;
 }
 
+/** The entries as they were at one moment, whatever was written since; read once, from the first to the last. */
+export interface Snapshot {
+  /** The next ones in the order of their keys, some of them and at most `limit`; none behind the last. Throws as `get` does, and `store/opened-anew`. */
+  next(limit: number): Promise<readonly Entry[]>;
+  /** To be called, also after the last entry: until then what is replaced is kept. */
+  close(): Promise<void>;
+}
+
 export interface KeyValue {
   /** Throws `store/damaged` or `store/read`. */
   get(key: Uint8Array): Promise<Uint8Array | undefined>;
   /** In the order of their keys, `from` included, `to` not, at most `limit`. Throws as `get` does. */
   scan(from: Uint8Array, to: Uint8Array, limit: number): Promise<readonly Entry[]>;
+  /** Of this moment, with every write that has resolved, `from` included, `to` not. */
+  snapshot(from: Uint8Array, to: Uint8Array): Snapshot;
   /**
    * All changes or none. When it resolves they are on the medium and outlive a power cut; when it throws, each way is
    * possible until `settle` has said. Throws `store/full`, `store/read-only` or `store/write`.

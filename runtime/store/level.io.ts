@@ -8,7 +8,7 @@ import { dirname, join } from "node:path";
 import type { ClassicLevel } from "classic-level";
 import { messageOf, TrellisError } from "../base/errors.ts";
 import { writeError } from "./atomic.io.ts";
-import type { Entry, KeyChange, KeyValue } from "./key-value.ts";
+import type { Entry, KeyChange, KeyValue, Snapshot } from "./key-value.ts";
 import { type Manifest, readBatch, readLog, readManifest } from "./level-log.ts";
 import { isWholeTable, readTable, type Versioned } from "./level-table.ts";
 
@@ -82,6 +82,21 @@ export class LevelEngine implements KeyValue {
       throw failure(this.#path, cause, "reading");
     }
     return found;
+  }
+
+  snapshot(from: Uint8Array, to: Uint8Array): Snapshot {
+    const range = { gte: from, lt: to, highWaterMarkBytes: READ_AHEAD, fillCache: false };
+    const iterator = this.#db.iterator(range);
+    return {
+      next: async (limit) => {
+        try {
+          return (await iterator.nextv(limit)).map(([key, value]) => ({ key, value }));
+        } catch (cause) {
+          throw failure(this.#path, cause, "reading");
+        }
+      },
+      close: () => iterator.close(),
+    };
   }
 
   async write(changes: readonly KeyChange[]): Promise<void> {
@@ -278,6 +293,11 @@ function failure(path: string, cause: unknown, doing: "reading" | "writing" = "w
     return new TrellisError("store/in-use", `another process has ${path} open`, {
       cause,
       hint: "`trellis down` stops a daemon",
+    });
+  if (code === "LEVEL_ITERATOR_NOT_OPEN")
+    return new TrellisError("store/opened-anew", `the store in ${path} was closed while it was read`, {
+      cause,
+      hint: "try again",
     });
   const system = SYSTEM.find(([words]) => text.includes(words))?.[1];
   if (system) return writeError(path, Object.assign(new Error(text), { code: system }));

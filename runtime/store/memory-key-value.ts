@@ -4,7 +4,7 @@
  */
 import { compare, toHex } from "../base/bytes.ts";
 import { TrellisError } from "../base/errors.ts";
-import type { Entry, KeyChange, KeyValue } from "./key-value.ts";
+import type { Entry, KeyChange, KeyValue, Snapshot } from "./key-value.ts";
 
 /** The medium. One engine at a time writes to it. */
 export class MemoryMedium {
@@ -62,14 +62,33 @@ export class MemoryKeyValue implements KeyValue {
   }
 
   async scan(from: Uint8Array, to: Uint8Array, limit: number): Promise<readonly Entry[]> {
-    this.#order ??= [...this.#medium.content.values()].sort((a, b) => compare(a.key, b.key));
     const out: Entry[] = [];
-    for (let i = firstNotBelow(this.#order, from); i < this.#order.length && out.length < limit; i++) {
-      const entry = this.#order[i] as Entry;
+    const order = this.#inOrder();
+    for (let i = firstNotBelow(order, from); i < order.length && out.length < limit; i++) {
+      const entry = order[i] as Entry;
       if (compare(entry.key, to) >= 0) break;
       out.push({ key: entry.key.slice(), value: entry.value.slice() });
     }
     return out;
+  }
+
+  #inOrder(): readonly Entry[] {
+    this.#order ??= [...this.#medium.content.values()].sort((a, b) => compare(a.key, b.key));
+    return this.#order;
+  }
+
+  snapshot(from: Uint8Array, to: Uint8Array): Snapshot {
+    const order = this.#inOrder(); // a change makes another one
+    let at = firstNotBelow(order, from);
+    const end = firstNotBelow(order, to);
+    return {
+      async next(limit) {
+        const found = order.slice(at, Math.min(end, at + limit));
+        at += found.length;
+        return found.map(({ key, value }) => ({ key: key.slice(), value: value.slice() }));
+      },
+      async close() {},
+    };
   }
 
   async write(changes: readonly KeyChange[]): Promise<void> {

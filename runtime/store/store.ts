@@ -18,7 +18,7 @@ import {
   SCHEMA,
   SCHEMA_KEY,
 } from "./migrate.ts";
-import { RANGE_NAMES, RANGES, type RangeName } from "./ranges.ts";
+import { RANGE_NAMES, RANGES, type RangeName, rangeOf } from "./ranges.ts";
 import { decodeUsage, EMPTY, encodeUsage, replaced, type Usage, type Weight } from "./usage.ts";
 
 export interface Change {
@@ -43,6 +43,15 @@ export interface Verdict {
   readonly entries: number;
   /** One line each, at most `PROBLEMS_MAX`; none when all is well. */
   readonly problems: readonly string[];
+}
+
+/** What the store held at one moment. */
+export interface StoreSnapshot {
+  /** Bytes of keys and values, near enough to show how far one is. */
+  readonly bytes: number;
+  /** As `Snapshot.next`, over one range after the other. */
+  next(limit: number): Promise<readonly (Entry & { readonly range: RangeName })[]>;
+  close(): Promise<void>;
 }
 
 interface Waiting {
@@ -106,6 +115,22 @@ export class Store {
       if (value === undefined) throw damaged(`an entry of ${range} is not what was stored`);
       return { key: key.subarray(1), value };
     });
+  }
+
+  /** With every commit that was acknowledged. `next` throws as `get` does, and `store/opened-anew`; to be closed. */
+  snapshot(): StoreSnapshot {
+    const entries = this.#engine.snapshot(Uint8Array.of(1), Uint8Array.of(255));
+    return {
+      bytes: RANGE_NAMES.reduce((sum, name) => sum + this.usage(name).bytes, 0),
+      next: async (limit) =>
+        (await entries.next(limit)).map(({ key, value: sealed }) => {
+          const range = rangeOf(key);
+          const value = unseal(key, sealed);
+          if (!range || !value) throw damaged(`the entry ${toHex(key)} is not what was stored`);
+          return { range, key: key.subarray(1), value };
+        }),
+      close: () => entries.close(),
+    };
   }
 
   usage(range: RangeName): Usage {

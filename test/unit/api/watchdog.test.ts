@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test } from "bun:test";
 import { feedWatchdog, watchdogPeriod } from "../../../runtime/api/watchdog.io.ts";
 import { EventQueue } from "../../../runtime/base/event-queue.ts";
 import { createLog, type LogLine } from "../../../runtime/base/log.ts";
-import { until } from "../../help/shell.ts";
+import { PATIENCE, until } from "../../help/shell.ts";
 
 const PERIOD = 80; // milliseconds
 let stop = (): void => {};
@@ -33,11 +33,11 @@ describe("the watchdog", () => {
       () => fed++,
       log,
     );
-    await until("food", 10_000, async () => (fed > 2 ? true : undefined));
+    await until("food", PATIENCE, async () => (fed > 2 ? true : undefined));
 
     const { promise, resolve } = Promise.withResolvers<void>();
     const stuck = queue.push(() => promise);
-    await until("hunger", 10_000, async () => (lines.length > 0 ? true : undefined));
+    await until("hunger", PATIENCE, async () => (lines.length > 0 ? true : undefined));
     const before = fed;
     await Bun.sleep(5 * PERIOD);
     expect(fed).toBe(before);
@@ -46,6 +46,6 @@ describe("the watchdog", () => {
 
     resolve();
     await stuck;
-    await until("food again", 10_000, async () => (fed > before ? true : undefined));
+    await until("food again", PATIENCE, async () => (fed > before ? true : undefined));
   });
 });

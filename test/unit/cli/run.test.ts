@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import { Loopback } from "../../help/loopback.ts";
-import { until } from "../../help/shell.ts";
+import { PATIENCE, until } from "../../help/shell.ts";
 
 const net = new Loopback();
 afterAll(() => net.remove());
@@ -14,13 +14,13 @@ describe("daemons started at the same moment on one state directory", () => {
     );
     try {
       const ended = (): typeof all => all.filter((one) => one.exitCode !== null);
-      await until("three of them to give up", 30_000, async () => (ended().length === 3 ? true : undefined));
+      await until("three of them to give up", PATIENCE, async () => (ended().length === 3 ? true : undefined));
       for (const one of ended()) {
         const { error } = JSON.parse(await new Response(one.stderr).text()) as { error: { code: string } };
         expect({ exit: one.exitCode, code: error.code }).toEqual({ exit: 1, code: "state/in-use" });
       }
       const [running] = all.filter((one) => one.exitCode === null);
-      const { pid } = await until("the daemon", 30_000, async () => {
+      const { pid } = await until("the daemon", PATIENCE, async () => {
         const told = await a.trellis("--json", "status");
         return told.code === 0 ? (JSON.parse(told.stdout) as { pid: number }) : undefined;
       });

@@ -56,7 +56,7 @@ test("a file that is no archive is refused, and so is an export without a file",
   });
   expect(trellis("d", "import", join(folder, "none"))).toMatchObject({
     code: 1,
-    out: { error: { code: "store/archive" } },
+    out: { error: { code: "store/read" } },
   });
   expect(trellis("d", "export")).toMatchObject({ code: 2, out: { error: { code: "usage/missing" } } });
 });

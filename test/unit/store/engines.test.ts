@@ -48,6 +48,28 @@ describe.each([
     await engine.close();
   });
 
+  test("a snapshot shows what was there, some at a time, whatever is written since", async () => {
+    const engine = await open();
+    const keys = Array.from({ length: 300 }, (_, i) => Uint8Array.of(1, i >> 8, i & 255));
+    const all = (value: Uint8Array | undefined): Promise<void> =>
+      engine.write([...keys, Uint8Array.of(2)].map((key) => ({ key, value })));
+    await all(new Uint8Array(1_000));
+    const snapshot = engine.snapshot(Uint8Array.of(1), Uint8Array.of(2));
+    const found: string[] = [];
+    for (;;) {
+      const some = await snapshot.next(40);
+      if (some.length === 0) break;
+      expect(some.length).toBeLessThanOrEqual(40);
+      expect(some.every(({ value }) => value.length === 1_000)).toBe(true);
+      found.push(...some.map(({ key }) => toHex(key)));
+      await all(found.length > 100 ? undefined : utf8("new"));
+    }
+    expect(found).toEqual(keys.map(toHex));
+    await snapshot.close();
+    expect(await engine.get(keys[0] as Uint8Array)).toBeUndefined();
+    await engine.close();
+  });
+
   test("of two changes of one key in a batch the later counts", async () => {
     const engine = await open();
     await engine.write([
