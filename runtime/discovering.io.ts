@@ -17,6 +17,14 @@ export interface DiscoveringOptions {
   readonly except: readonly string[];
 }
 
+/** Of a `MeshNotice`. */
+interface SessionNotice {
+  readonly kind: string;
+  /** Overlay address. */
+  readonly peer?: string;
+  readonly reason?: string;
+}
+
 export interface DiscoveringView {
   /** Interfaces on which beacons are sent and heard. */
   readonly on: readonly string[];
@@ -61,6 +69,14 @@ export class Discovering {
     const now = systemClock.now();
     if (this.#core) this.#core.changed(now);
     else this.#core = new Discovery(this.#deps, now);
+    this.#turn();
+  }
+
+  /** What the mesh says of sessions: who is gone without a goodbye is looked for. */
+  notice({ kind, peer, reason }: SessionNotice): void {
+    if (kind === "sessionUp" && peer !== undefined) this.#core?.found(peer);
+    if (kind !== "sessionDown" || peer === undefined || reason !== "expired") return;
+    this.#core?.lost(peer, systemClock.now());
     this.#turn();
   }
 

@@ -4,7 +4,9 @@ const HEX = /^(?:[0-9a-f]{2})*$/i;
 const encoder = new TextEncoder();
 
 export function concat(...parts: readonly Uint8Array[]): Uint8Array {
-  const out = new Uint8Array(parts.reduce((sum, p) => sum + p.length, 0));
+  let length = 0;
+  for (const p of parts) length += p.length;
+  const out = new Uint8Array(length);
   let at = 0;
   for (const p of parts) {
     out.set(p, at);

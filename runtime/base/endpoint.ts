@@ -9,6 +9,8 @@ export interface Endpoint {
 export const endpointKey = (e: Endpoint): string =>
   e.address.includes(":") ? `[${e.address}]:${e.port}` : `${e.address}:${e.port}`;
 
+export const sameEndpoint = (a: Endpoint, b: Endpoint): boolean => a.port === b.port && a.address === b.address;
+
 /** Means something on one link only (RFC 4291 §2.5.6). */
 export const isLinkLocal = (e: Endpoint): boolean => e.address.startsWith("fe80:");
 

@@ -5,6 +5,7 @@ export class EventQueue {
   readonly #now: () => Ms;
   #tail: Promise<void> = Promise.resolve();
   #since: Ms | undefined;
+  #release: (() => void) | undefined;
 
   constructor(now: () => Ms) {
     this.#now = now;
@@ -18,6 +19,22 @@ export class EventQueue {
       this.#since = undefined;
     });
     return this.#tail;
+  }
+
+  /** What is pushed from now on waits for `release`. */
+  hold(): void {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#release = resolve;
+    this.#tail = this.#tail.then(() => promise);
+  }
+
+  release(): void {
+    this.#release?.();
+    this.#release = undefined;
+  }
+
+  get isHeld(): boolean {
+    return this.#release !== undefined;
   }
 
   /** Since the piece at hand began; 0 when there is none. */

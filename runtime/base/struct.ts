@@ -81,17 +81,20 @@ export function struct<const F extends Fields>(name: string, fields: F): Struct<
       for (const { key, field, at } of rows) {
         if (typeof field === "string") out[key] = readScalar(view, at, field);
         else if ("bytes" in field) out[key] = buffer.subarray(at, at + field.bytes);
-        else if (buffer.subarray(at, at + field.reserved).some((b) => b !== 0)) return undefined;
+        else for (let i = at; i < at + field.reserved; i++) if (buffer[i] !== 0) return undefined;
       }
       return out as Values<F>;
     },
   };
 }
 
+function fits(kind: Scalar, value: number | bigint | undefined): value is number | bigint {
+  if (typeof value === "bigint") return value >= 0n && value < 1n << BigInt(8 * SCALAR_SIZE[kind]);
+  return Number.isInteger(value) && (value as number) >= 0 && (value as number) < 2 ** (8 * SCALAR_SIZE[kind]);
+}
+
 function writeScalar(view: DataView, at: number, kind: Scalar, value: number | bigint | undefined): void {
-  const limit = 1n << BigInt(8 * SCALAR_SIZE[kind]);
-  if (value === undefined || BigInt(value) < 0n || BigInt(value) >= limit)
-    throw new RangeError(`${value} is no ${kind}`);
+  if (!fits(kind, value)) throw new RangeError(`${value} is no ${kind}`);
   switch (kind) {
     case "u8":
       view.setUint8(at, Number(value));

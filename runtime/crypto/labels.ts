@@ -34,6 +34,10 @@ export const LABEL = {
   epochId: utf8("trellis/1 epoch-id"), //                   SHA-256(label ‖ statement)
   epochKey: utf8("trellis/1 epoch-key"), //                 SHA-256(label ‖ group key): the commitment
   revocationName: utf8("trellis/1 name-of-revocation"), //  SHA-256(label ‖ claim), first 16 bytes
+  rendezvous: utf8("trellis/1 rendezvous"), //              SHA-256(label ‖ genesis): what members share at brokers of others
+  brokerTopic: utf8("trellis/1 broker-topic"), //           names of topics there
+  envelope: utf8("trellis/1 envelope"), //                  key of one envelope
+  letter: utf8("trellis/1 letter"), //                      key between two members, in one direction
   // invites
   inviteToken: utf8("trellis/1 invite-token"), //           checksum and issuer hash of a token
   inviteKey: utf8("trellis/1 invite-psk"), //               pre-shared key of the join handshake, from the invite secret

@@ -14,30 +14,8 @@ import { ml_kem768 } from "@noble/post-quantum/ml-kem.js";
 import { concat, equal } from "../base/bytes.ts";
 import { isUsableEd25519Key } from "./ed25519-key.ts";
 import { keyCache } from "./key-cache.ts";
-import type { Aead, CryptoProvider, Ed25519, MlDsa65, MlKem768, X25519 } from "./provider.ts";
-
-const TAG_LENGTH = 16;
-
-type Cipher = typeof gcm | typeof chacha20poly1305;
-
-/** `value()`, or undefined when it throws: noble reports by exceptions what a peer may have sent. */
-function attempt<T>(value: () => T): T | undefined {
-  try {
-    return value();
-  } catch {
-    return undefined;
-  }
-}
-
-export function nobleAead(cipher: Cipher): Aead {
-  return {
-    seal: (key, nonce, aad, plaintext) => cipher(key, nonce, aad).encrypt(plaintext),
-    open: (key, nonce, aad, sealed) => {
-      const opener = cipher(key, nonce, aad); // outside: a key of a wrong length is our own mistake
-      return sealed.length < TAG_LENGTH ? undefined : attempt(() => opener.decrypt(sealed));
-    },
-  };
-}
+import { attempt, nobleAead } from "./noble-aead.ts";
+import type { CryptoProvider, Ed25519, MlDsa65, MlKem768, X25519 } from "./provider.ts";
 
 const x25519: X25519 = {
   publicKey: (secret) => montgomery.getPublicKey(secret),

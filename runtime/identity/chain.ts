@@ -90,9 +90,11 @@ export async function areSigned(crypto: CryptoProvider, mesh: Mesh, chain: Verif
 
 /** Why a chain that once verified no longer counts. */
 export function currentRefusal(chain: readonly Certificate[], trust: Trust): ChainRefusal | undefined {
-  if (chain.some((c) => c.expires !== undefined && c.expires <= trust.time.now)) return "chain/expired";
-  return trust.revocations.verdict(chain);
+  return hasExpired(chain, trust) ? "chain/expired" : trust.revocations.verdict(chain);
 }
+
+export const hasExpired = (chain: readonly Certificate[], { time }: Pick<Trust, "time">): boolean =>
+  chain.some((c) => c.expires !== undefined && c.expires <= time.now);
 
 function wrongForm(mesh: Mesh, chain: readonly Certificate[]): ChainRefusal | undefined {
   if (!chain.every((c) => equal(c.meshId, mesh.id))) return "chain/other-mesh";

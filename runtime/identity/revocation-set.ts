@@ -10,6 +10,11 @@ export const RECORDS_PER_REVOKER = 512;
 
 export type AddResult = "added" | "known" | "revocation/not-allowed" | "revocation/too-many";
 
+interface Fall {
+  readonly verdict: RevocationVerdict;
+  readonly by: VerifiedRevocation;
+}
+
 export class RevocationSet implements Revocations {
   readonly #byTarget = new Map<string, VerifiedRevocation[]>();
   readonly #byRevoker = new Map<string, number>();
@@ -29,11 +34,22 @@ export class RevocationSet implements Revocations {
   }
 
   verdict(chain: readonly Certificate[]): RevocationVerdict | undefined {
+    return this.#fall(chain)?.verdict;
+  }
+
+  /** The record by which a chain counts no more. */
+  against(chain: readonly Certificate[]): VerifiedRevocation | undefined {
+    return this.#fall(chain)?.by;
+  }
+
+  #fall(chain: readonly Certificate[]): Fall | undefined {
     for (const [i, certificate] of chain.entries()) {
       const records = this.#binding(chain.slice(i));
-      if (i === 0 && records.some((r) => r.scope === "node")) return "chain/revoked";
+      const out = i === 0 ? records.find((r) => r.scope === "node") : undefined;
+      if (out) return { verdict: "chain/revoked", by: out };
       const issued = chain[i - 1];
-      if (issued && records.some((r) => isAfter(issued, r))) return "chain/issuer-revoked";
+      const late = issued && records.find((r) => isAfter(issued, r));
+      if (late) return { verdict: "chain/issuer-revoked", by: late };
       if (certificate.issuer === undefined) break;
     }
     return undefined;

@@ -10,6 +10,7 @@ import {
   areSigned,
   type ChainRefusal,
   currentRefusal,
+  hasExpired,
   type Mesh,
   openChain,
   openMesh,
@@ -45,6 +46,8 @@ export interface Identified {
   readonly id: Uint8Array;
   readonly keys: PublicKeys;
   readonly ended: "revoked" | "expired" | undefined;
+  /** By which it was revoked. */
+  readonly record: Uint8Array | undefined;
 }
 
 export type AdmitResult = { readonly member: Member } | { readonly refused: ChainRefusal | "roster/full" };
@@ -79,6 +82,8 @@ export class Roster implements Trust {
   readonly #byHash = new Map<string, Member>();
   readonly #byAddress = new Map<string, Member>();
   readonly #endpoints = new Map<string, Endpoint>();
+  /** By name; undefined while it would have to be made anew. */
+  #sorted: readonly Member[] | undefined;
   #revision = 0;
   /** Whether the signatures of a chain hold, by its hash: that never changes. Oldest forgotten first. */
   readonly #signed = new Map<string, boolean>();
@@ -143,9 +148,11 @@ export class Roster implements Trust {
   async identify(chain: Uint8Array): Promise<Identified | undefined> {
     const opened = openChain(this.#crypto, this.mesh, chain);
     if ("refused" in opened || !(await this.#areSigned(opened))) return undefined;
-    const refusal = currentRefusal([opened.leaf, ...opened.issuers], this);
+    const certificates = [opened.leaf, ...opened.issuers];
+    const refusal = currentRefusal(certificates, this);
     const ended = refusal && (refusal === "chain/expired" ? "expired" : "revoked");
-    return { id: opened.leaf.id, keys: opened.leaf.keys, ended };
+    const record = ended === "revoked" ? this.#revocations.against(certificates)?.encoded : undefined;
+    return { id: opened.leaf.id, keys: opened.leaf.keys, ended, record };
   }
 
   async #areSigned(chain: VerifiedChain): Promise<boolean> {
@@ -177,8 +184,8 @@ export class Roster implements Trust {
 
   /** Neither revoked nor expired, ordered by name. */
   list(): readonly Member[] {
-    const current = [...this.#byId.values()].filter((m) => this.#isCurrent(m));
-    return current.sort((a, b) => (a.name < b.name ? -1 : Number(a.name > b.name)));
+    this.#sorted ??= [...this.#byId.values()].sort((a, b) => (a.name < b.name ? -1 : Number(a.name > b.name)));
+    return this.#sorted.filter((m) => this.#isCurrent(m));
   }
 
   /** Takes a record into force. `refused` changes nothing. */
@@ -267,6 +274,7 @@ export class Roster implements Trust {
       chain: encoded,
     };
     this.#revision++;
+    this.#sorted = undefined;
     this.#byId.set(toHex(id), member);
     this.#byHash.set(toHex(hash), member);
     this.#byAddress.set(address, member);
@@ -274,6 +282,7 @@ export class Roster implements Trust {
   }
 
   #forget(member: Member): void {
+    this.#sorted = undefined;
     this.#byId.delete(toHex(member.id));
     this.#byHash.delete(toHex(member.certificateHash));
     this.#byAddress.delete(member.address);
@@ -281,7 +290,7 @@ export class Roster implements Trust {
 
   /** Revoked members are forgotten at once; the others can only expire. */
   #isCurrent(member: Member): boolean {
-    return currentRefusal([member.certificate, ...member.issuers], this) === undefined;
+    return !hasExpired([member.certificate, ...member.issuers], this);
   }
 
   #current(member: Member | undefined): Member | undefined {

@@ -3,7 +3,9 @@ import { compare } from "../base/bytes.ts";
 import type { Endpoint } from "../base/endpoint.ts";
 import { type RandomBytes, randomBelow } from "../base/random.ts";
 import { type Ms, minutes } from "../base/time.ts";
+import type { Presence } from "./handshake/outbox.ts";
 import type { RemoteMember } from "./handshake/ports.ts";
+import { silentAt } from "./life-signs.ts";
 import { isThrough, through } from "./neighbours.ts";
 import { type Peer, UPGRADE_FIRST } from "./peers.ts";
 import type { MeshSettings } from "./ports.ts";
@@ -13,6 +15,8 @@ import type { Ways } from "./ways.ts";
 const REFUSED_PAUSE = minutes(10);
 /** When a peer is not reached at a place within this, the next one or the mesh is tried beside it. */
 const DIRECT_ALONE = 1500;
+/** At each of its places it has been called so often in vain. */
+const ABSENT_AFTER = 5;
 /** What was to be sent to it has gone, or is not worth sending any more. */
 const WANTED_FOR: Ms = minutes(1);
 /** A session that nobody keeps ends when so long nobody used it. */
@@ -20,6 +24,9 @@ const UNUSED_AFTER: Ms = minutes(5);
 /** After a session has begun through the mesh, or a place was told: others of it may follow. */
 const UPGRADE_SOON = 500;
 const UPGRADE_MAX = minutes(10);
+/** Where the pause has grown to this the underlay does not lead to it; after a while it may. */
+const APART_AFTER = minutes(2);
+const APART_FOR = minutes(60);
 
 const NEVER = Number.POSITIVE_INFINITY;
 
@@ -68,13 +75,19 @@ export class Calling {
       return undefined;
     }
     const others = isThrough(place) || p.current ? 0 : p.places.size - 1;
-    const isNext = (!isThrough(place) && this.#isBehind(p)) || p.tries % (others + 1) < others; // somewhere else it may be
+    const isNext = (!isThrough(place) && this.isBehind(p)) || p.tries % (others + 1) < others; // somewhere else it may be
     const limit = isNext || others > 0 ? DIRECT_ALONE : this.#deps.settings.attemptLimit;
     p.attemptUntil = now + limit;
     p.nextTry = now + limit + (isNext ? 0 : this.#pauseOf(p.tries / (others + 1)));
     p.tries++;
     if (!p.current && !isThrough(place)) p.places.next();
     return place;
+  }
+
+  /** One that nobody has reached for long, and that nothing waits for, calls us when it is back: calling it may cost little. */
+  presenceOf(p: Peer, now: Ms): Presence {
+    if (p.current) return p.silent ? "unheard" : "heard";
+    return now >= p.wantedUntil && p.tries > ABSENT_AFTER * Math.max(1, p.places.size) ? "absent" : "unheard";
   }
 
   /** Nobody answered: the next attempt follows after the pause, by whatever way there is then. */
@@ -107,6 +120,7 @@ export class Calling {
   upgrade(p: Peer, now: Ms): void {
     p.nextUpgrade = now + p.upgradePause;
     p.upgradePause = Math.min(p.upgradePause * 2, UPGRADE_MAX);
+    if (p.upgradePause > APART_AFTER) p.apartUntil = now + APART_FOR;
   }
 
   /** A session begins: where it goes through the mesh, the underlay is tried soon. */
@@ -118,6 +132,7 @@ export class Calling {
   /** A new place of it is worth a try. */
   heardOfPlace(p: Peer, now: Ms): void {
     p.nextUpgrade = Math.min(p.nextUpgrade, now + UPGRADE_SOON);
+    p.apartUntil = now;
   }
 
   #wantedAt(p: Peer, own: Uint8Array): Ms {
@@ -126,7 +141,8 @@ export class Calling {
     const { created, used } = p.current;
     const due = Math.min(created + s.rekeyUnused, (used ?? NEVER) + s.rekeyAfter);
     const rekey = due + (compare(own, p.id) < 0 ? 0 : s.rekeyFallback);
-    return Math.max(p.nextTry, Math.min(rekey, p.answers === false ? p.nextTry : p.lastHeard + s.silentAfter));
+    const isLost = p.answers === false && created < p.silentSince; // perhaps it began anew, and knows nothing of this session
+    return Math.max(p.nextTry, Math.min(rekey, isLost ? p.nextTry : silentAt(p, s)));
   }
 
   /**
@@ -134,13 +150,13 @@ export class Calling {
    * in turn through the mesh.
    */
   #placeOf(p: Peer): Endpoint | undefined {
-    const mesh = this.#isBehind(p) ? through((p.member as RemoteMember).address) : undefined;
+    const mesh = this.isBehind(p) ? through((p.member as RemoteMember).address) : undefined;
     if (p.tries % 2 === 1 && mesh) return mesh;
     return (p.current ? p.endpoint : p.places.current) ?? mesh;
   }
 
   /** Whether another neighbour leads to it. */
-  #isBehind({ member }: Peer): boolean {
+  isBehind({ member }: Peer): boolean {
     const route = member && this.#deps.ways.to(member.address);
     return route !== undefined && (route.primary !== member?.address || route.backup !== undefined);
   }

@@ -63,7 +63,8 @@ export const RelayHeader = struct("relay_header", {
   tag: bytes(8), //       24  SipHash-2-4 over the first 24 bytes, with the sender's hop key of that session
 }); //                    32  bytes
 
-export const RELAY_TTL = 16;
+/** Relays on one way at most: a thousand gateways of which each reaches eight are thirty hops across, in a square of four neighbours each sixty. */
+export const RELAY_TTL = 64;
 
 /**
  * Whether a neighbour is alive, and how far away: it is asked, answers with a question of its own, and is told. A question is the

@@ -7,13 +7,15 @@ import { Calling } from "./calling.ts";
 import { Delivery, noteUse } from "./delivery.ts";
 import { DueQueue } from "./due-queue.ts";
 import { FRAME, SealedHeader } from "./frame.ts";
-import { Gossip, type Item, KEPT_BY_DIGEST } from "./gossip/gossip.ts";
+import { Gossip, type Item, keptByDigest } from "./gossip/gossip.ts";
 import { decodeStreamMessage, type StreamMessage } from "./gossip/message.ts";
 import { Handshakes } from "./handshake/machine.ts";
-import type { Admission, Established, HandshakeAction, LocalNode } from "./handshake/ports.ts";
+import type { Presence } from "./handshake/outbox.ts";
+import type { Admission, Established, Failed, HandshakeAction, LocalNode, RemoteMember } from "./handshake/ports.ts";
 import { Joining } from "./joining.ts";
 import { KEEP_ALL, Keeping } from "./keeping.ts";
-import { isNeighbour, isThrough } from "./neighbours.ts";
+import { laterFor, silentAt } from "./life-signs.ts";
+import { isAdjacent, isNeighbour, isThrough } from "./neighbours.ts";
 import { Outbox } from "./outbox.ts";
 import { type Peer, PeerTable, type Post, SESSIONS_MAX } from "./peers.ts";
 import type { MeshDeps, MeshDirectory } from "./ports.ts";
@@ -108,10 +110,9 @@ export class Mesh {
   /** When to send `tick` next; undefined: not before another event. */
   deadline(): Ms | undefined {
     if (this.#stopped) return undefined;
-    const due = [this.#queue.next, this.#handshakes.deadline(), this.#join?.due, this.#keepAt, this.#ways.due].filter(
-      (at) => at !== undefined,
-    );
-    const next = Math.min(...due);
+    const never = Number.POSITIVE_INFINITY;
+    const mine = Math.min(this.#queue.next ?? never, this.#join?.due ?? never, this.#keepAt);
+    const next = Math.min(mine, this.#handshakes.deadline() ?? never, this.#ways.due);
     return Number.isFinite(next) ? next : undefined;
   }
 
@@ -131,6 +132,12 @@ export class Mesh {
     return this.#ways.explain(address);
   }
 
+  /** Whether one of those that `attend` named takes nothing, as far as we can tell. */
+  standsStill(address: string): boolean {
+    const peer = this.#peers.at(address);
+    return peer !== undefined && this.#watching.standsStill(peer);
+  }
+
   /** Every link that anybody tells of. */
   links(): readonly Edge[] {
     return this.#ways.edges();
@@ -138,7 +145,7 @@ export class Mesh {
 
   /** Entries of every table that strangers can make grow, for tests of the bounds. */
   get load(): Readonly<Record<string, number>> {
-    return { ...this.#handshakes.load, peers: this.#peers.size };
+    return { ...this.#handshakes.load, ...this.#ways.load, peers: this.#peers.size };
   }
 
   #newStream(): Stream {
@@ -170,7 +177,7 @@ export class Mesh {
     const peers = this.#peers.listed;
     this.#chosen = now;
     this.#keepAt = peers.length > KEEP_ALL ? now + KEEP_AGAIN : Number.POSITIVE_INFINITY;
-    const kept = this.#keeping.choose(peers, this.#deps.settings.dials);
+    const kept = this.#keeping.choose(peers, this.#deps.settings.dials, now);
     for (const p of peers) {
       if (p.kept === kept.has(p)) continue;
       p.kept = !p.kept;
@@ -197,7 +204,7 @@ export class Mesh {
         this.#peers.byAddress(destination);
       } else {
         const peer = this.#peers.byAddress(action.peer);
-        if (peer) this.#out.push(peer, { kind: "routing", data: action.data });
+        if (peer) this.#out.push(peer, { kind: "routing", data: action.data, ...(peer.kept && { kept: true }) });
       }
     }
   }
@@ -273,6 +280,7 @@ export class Mesh {
       await this.#tryToJoin(now);
     } else if (c.type === "addresses") this.#whereabouts.announce(c.endpoints, now);
     else if (c.type === "announce") await this.#ways.announce(c.subnets, now);
+    else if (c.type === "attend") for (const p of this.#peers.all()) p.attended = c.peers.has(p.member?.address ?? "");
     else if (c.type === "sighted") await this.#sighted(c, now);
     else for (const peer of this.#peers.all()) this.#out.tell(peer, { kind: "goodbye" }, now);
   }
@@ -282,9 +290,7 @@ export class Mesh {
     const mayCall = peer !== undefined && (peer.kept || now < peer.wantedUntil);
     const step = this.#whereabouts.sighted(c, mayCall, now);
     this.#chooseSoon(); // it has a place now
-    if (step === "call" && peer?.member)
-      await this.#apply(await this.#handshakes.connect(peer.member, c.endpoint, now), now);
-    else if (step === "contact") await this.#apply(await this.#handshakes.contact(c.id, c.endpoint, now), now);
+    if ((step === "call" && peer) || step === "contact") await this.#call(c.id, peer?.member, c.endpoint, now);
   }
 
   async #tryToJoin(now: Ms): Promise<void> {
@@ -341,9 +347,12 @@ export class Mesh {
   }
 
   async #hearLink(peer: Peer, answers: boolean, now: Ms): Promise<void> {
+    if (!answers && peer.answers !== false) peer.silentSince = now;
+    if (answers && peer.answers === false) this.#calling.reached(peer, now);
     peer.answers = answers;
     this.#noticeSilence(peer, now);
-    if (!answers && peer.current) for (const place of peer.places.all) this.#whereabouts.seekAt(peer, place, now);
+    this.#chooseSoon();
+    if (!answers && peer.current) this.#whereabouts.fellSilent(peer, now);
     await this.#care(peer, now);
   }
 
@@ -369,8 +378,9 @@ export class Mesh {
       stream,
       p.path.due,
       p.links.due,
-      p.lastSent + s.keepalive,
+      p.lastSent + s.keepalive + laterFor(p),
       this.#watching.askAt(p),
+      this.#watching.urgeAt(p),
       this.#digestAt(p),
       this.#calling.upgradeAt(p),
       p.seek.due,
@@ -399,11 +409,12 @@ export class Mesh {
     if (now >= this.#digestAt(p)) this.#sendDigest(p, now);
     if (p.current && now >= p.path.due) this.#probe(p, now);
     if (now >= this.#watching.askAt(p)) await this.#watching.ask(p, now);
-    if (now >= p.lastSent + this.#deps.settings.keepalive) this.#out.greet(p, now);
+    if (now >= this.#watching.urgeAt(p)) this.#watching.urge(p, now);
+    if (now >= p.lastSent + this.#deps.settings.keepalive + laterFor(p)) this.#out.greet(p, now);
   }
 
   #digestAt(p: Peer): Ms {
-    return p.current && p.kept ? p.gossip.nextDigest : Number.POSITIVE_INFINITY;
+    return p.current && p.kept ? p.gossip.nextDigest + laterFor(p) : Number.POSITIVE_INFINITY;
   }
 
   /** Nobody needs the session any more. */
@@ -417,16 +428,29 @@ export class Mesh {
    * may be dead long before that shows here.
    */
   #noticeSilence(p: Peer, now: Ms): void {
-    p.silent = p.current !== undefined && !(p.answers ?? now < p.lastHeard + this.#deps.settings.silentAfter);
+    p.silent = p.current !== undefined && !(p.answers ?? now < silentAt(p, this.#deps.settings));
     this.#whereabouts.noticeNeighbours();
   }
 
   async #dial(p: Peer, now: Ms): Promise<void> {
     this.#noticeSilence(p, now);
     const path = this.#calling.dial(p, now);
-    if (!path) return;
+    if (path) await this.#call(p.id, p.member, path, now, this.#calling.presenceOf(p, now));
+  }
+
+  async #call(
+    id: Uint8Array,
+    member: RemoteMember | undefined,
+    place: Endpoint,
+    now: Ms,
+    presence: Presence = "unheard",
+  ): Promise<void> {
     const h = this.#handshakes;
-    await this.#apply(await (p.member ? h.connect(p.member, path, now) : h.contact(p.id, path, now)), now);
+    if (h.isCalling(id, place)) return;
+    await this.#apply(
+      await (member ? h.connect(member, place, now, presence) : h.contact(id, place, now, presence)),
+      now,
+    );
   }
 
   async #receive(d: Datagram, now: Ms): Promise<void> {
@@ -442,7 +466,10 @@ export class Mesh {
     const opened = session.open(payload, now);
     if ("refused" in opened) return this.#deps.meter.count(`control.drop.${opened.refused}`);
     peer.received++;
-    if (peer.answers === undefined) peer.silent = false;
+    if (peer.answers === undefined) {
+      if (peer.silent) this.#calling.reached(peer, now);
+      peer.silent = false;
+    }
     const isStream = isStreamFrame(opened.plaintext);
     const message = isStream || opened.plaintext.length === 0 ? undefined : decodeMessage(opened.plaintext);
     if (!isThrough(endpoint) && message?.kind !== "seek") peer.heardDirectly = now; // that one may hear nothing of us there
@@ -467,7 +494,7 @@ export class Mesh {
     else if (m.kind === "probed") peer.path.passed(m.token ?? 0, now);
     else if (m.kind === "goodbye") for (const s of [...peer.sessions]) this.#drop(peer, s, "the peer left");
     else if (m.digest) {
-      peer.keptThereUntil = now + KEPT_BY_DIGEST;
+      peer.keptThereUntil = now + keptByDigest(laterFor({ endpoint: source }));
       const list = this.#gossip?.list(peer.gossip, m.digest, now);
       if (list) this.#out.push(peer, list);
       if (m.links) await this.#ways.hearDigest(peer, m.links, now);
@@ -497,7 +524,7 @@ export class Mesh {
       if (peer.member && m.protocol !== undefined && m.data)
         this.#out.put({ type: "message", peer: peer.member.address, protocol: m.protocol, data: m.data });
     } else if (!gossip) return;
-    else if (m.kind === "routing") await this.#hearRouting(peer, m.data, now);
+    else if (m.kind === "routing") await this.#hearRouting(peer, m, now);
     else if (m.kind === "neighbours") this.#hearNeighbours(peer, m, now);
     else if (m.kind === "want") for (const item of gossip.wanted(m)) this.#pushItem(peer, item);
     else if (m.kind === "member" || m.kind === "revocation") await this.#takeItem(peer, m, now);
@@ -508,16 +535,20 @@ export class Mesh {
     if (this.#whereabouts.hearNeighbours(peer, neighbours, own, now)) this.#chooseSoon();
   }
 
-  async #hearRouting(peer: Peer, data: Uint8Array | undefined, now: Ms): Promise<void> {
-    peer.keptThereUntil = Math.max(peer.keptThereUntil, now + KEPT_BY_DIGEST); // who keeps no session says nothing of links
-    await this.#ways.follow(peer, true, now);
+  /** It may come before the first digest. Who does not keep the session answers as long as we seem to: by that we keep nothing. */
+  async #hearRouting(peer: Peer, { data, kept = false }: StreamMessage, now: Ms): Promise<void> {
+    if (kept) {
+      peer.keptThereUntil = now + keptByDigest(0);
+      await this.#ways.follow(peer, true, now);
+    }
     if (data) await this.#ways.hear(peer, data, now);
   }
 
   #sendDigest(peer: Peer, now: Ms): void {
     peer.gossip.nextDigest = this.#gossip?.nextDigest(peer.gossip, now) ?? Number.POSITIVE_INFINITY;
-    if (this.#gossip)
-      this.#out.tell(peer, { kind: "digest", digest: this.#gossip.digest, links: this.#ways.digest }, now);
+    if (!this.#gossip) return;
+    const links = isAdjacent(peer) ? { links: this.#ways.digest } : {};
+    this.#out.tell(peer, { kind: "digest", digest: this.#gossip.digest, ...links }, now);
   }
 
   /** Whatever way it came: what the directory holds since this event is written down and made known to everybody. */
@@ -527,7 +558,9 @@ export class Mesh {
     this.#out.put({ type: "persist" });
     const members = news.filter((item) => item.kind === "member");
     const offer = members.length > 0 ? this.#gossip.offer(members) : undefined;
-    for (const peer of this.#peers.all().filter((p) => p.current)) {
+    for (const peer of this.#peers.listed) {
+      if (!peer.current) continue;
+      this.#peers.touch(peer);
       for (const item of news) if (item.kind === "revocation") this.#pushItem(peer, item);
       if (offer && peer.kept) this.#out.push(peer, offer);
     }
@@ -581,18 +614,20 @@ export class Mesh {
     this.#spreadNews();
     for (const member of result.revoked) {
       this.#out.say({ kind: "revoked", name: member.name, peer: member.address });
-      if (equal(member.id, this.#local.keys.id)) this.#stop(now);
-      else this.#expel(member.id, member.address, now);
+      if (equal(member.id, this.#local.keys.id)) this.#stop(record, now);
+      else this.#expel(member, record, now);
     }
     return true;
   }
 
-  /** Who falls by a record is told before the session goes, as far as sending it once reaches. */
-  #expel(id: Uint8Array, address: string, now: Ms): void {
+  /** Who falls by a record is told before the session goes, as far as sending it once reaches: on a new stream, where nothing is before it. */
+  #expel({ id, address }: RemoteMember, record: Uint8Array, now: Ms): void {
     this.#handshakes.forget(id);
     this.#watching.forget(address);
     const peer = this.#peers.byId(id);
     if (peer) {
+      peer.stream = this.#newStream();
+      this.#out.push(peer, { kind: "revocation", data: record });
       this.#out.flush(peer, now);
       for (const s of peer.sessions) this.#out.put({ type: "removeSession", localIndex: s.localIndex });
       this.#peers.remove(peer);
@@ -603,8 +638,8 @@ export class Mesh {
   }
 
   /** We are out: nobody is served any more. */
-  #stop(now: Ms): void {
-    for (const peer of this.#peers.all()) if (peer.member) this.#expel(peer.id, peer.member.address, now);
+  #stop(record: Uint8Array, now: Ms): void {
+    for (const { member } of this.#peers.all()) if (member) this.#expel(member, record, now);
     this.#stopped = true;
   }
 
@@ -617,7 +652,7 @@ export class Mesh {
         // A refusal is the same by every way.
         if (this.#join.failed(a.exchange, now) || a.told) this.#failToJoin(a.code, a.message);
         else await this.#tryToJoin(now);
-      } else if (a.told) this.#refused(a.peer, a.code, a.message, now);
+      } else if (a.told) await this.#refused(a, now);
       else this.#gaveUp(a.peer, now);
     }
   }
@@ -629,7 +664,9 @@ export class Mesh {
     this.#chooseSoon();
   }
 
-  #refused(id: Uint8Array, code: string, message: string, now: Ms): void {
+  /** Who was revoked while away is told with the record: it is out, whoever says so. */
+  async #refused({ peer: id, code, message, record }: Failed, now: Ms): Promise<void> {
+    if (record && (await this.#revoke(record, now)) && this.#stopped) return;
     const peer = this.#peers.byId(id);
     if (!peer) return;
     this.#calling.refused(peer, now);
@@ -642,7 +679,7 @@ export class Mesh {
     if (!e.joined && this.#directory && !this.#directory.byId(e.peer.id)) return;
     const peer = this.#peers.of(e.peer.id, now);
     this.#peers.name(peer, e.peer);
-    const endpoint = peer.current && peer.endpoint && peer.links.explains(e.endpoint) ? peer.endpoint : e.endpoint;
+    const endpoint = (peer.current && this.#staysFor(peer, e, now) && peer.endpoint) || e.endpoint;
     if (!peer.current || e.confirmed) this.#peers.place(peer, endpoint);
     const session = new ControlSession(this.#deps.crypto, e, now, this.#deps.settings);
     this.#peers.install(peer, session);
@@ -651,6 +688,11 @@ export class Mesh {
     if (spare) this.#drop(peer, spare, "replaced");
     if (e.confirmed) this.#use(peer, session, now);
     else peer.attemptUntil = now + this.#deps.settings.attemptLimit; // no second attempt while this one is finishing
+  }
+
+  /** Whether a peer that has a session is spoken to where it was, wherever its new one was made. The data path follows what it is told with that. */
+  #staysFor(peer: Peer, { confirmed, endpoint }: Established, now: Ms): boolean {
+    return !confirmed || peer.links.explains(endpoint) || this.#whereabouts.isFarther(peer, endpoint, now);
   }
 
   async #adopt(joined: { readonly chain: Uint8Array; readonly genesis: Uint8Array }, now: Ms): Promise<boolean> {
@@ -677,15 +719,17 @@ export class Mesh {
       peer.upSince = now;
       peer.usedAt = now;
       peer.nextLook = now;
-      peer.gossip.nextDigest = now;
+      peer.gossip.nextDigest = now - laterFor(peer); // at once, also through the mesh
       this.#calling.beginUpgrades(peer, now);
       const { name, address } = session.keys.peer;
       this.#out.say({ kind: "sessionUp", peer: address, name, took: session.keys.took, pattern: session.keys.pattern });
     }
     peer.current = session;
+    this.#handshakes.settled(peer.id, session.localIndex);
     this.#chooseSoon();
     if (peer.endpoint && !isThrough(peer.endpoint)) this.#directory?.setEndpoint(peer.id, peer.endpoint);
     peer.lastHeard = now;
+    peer.askedSince = Number.POSITIVE_INFINITY;
     this.#calling.reached(peer, now);
     this.#out.put({ type: "useSession", peer: session.keys.peer.address, localIndex: session.localIndex });
     this.#out.confirm(peer, session, now);

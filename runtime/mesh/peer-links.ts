@@ -15,6 +15,8 @@ const TURN_MAX = minutes(10);
 export class PeerLinks {
   readonly #alive = new Set<string>();
   #offered = "";
+  /** What was looked at last: places are compared with each event, and seldom change. */
+  #seen: { readonly endpoint: Endpoint; readonly places: readonly Endpoint[] } | undefined;
   #waiting = false;
   #turn = 0;
   #pause: Ms = TURN_FIRST;
@@ -31,6 +33,7 @@ export class PeerLinks {
   }
 
   heard(endpoint: Endpoint, alive: boolean): void {
+    this.#seen = undefined;
     if (alive) this.#alive.add(endpointKey(endpoint));
     else this.#alive.delete(endpointKey(endpoint));
   }
@@ -45,6 +48,9 @@ export class PeerLinks {
 
   /** Places to try from now on beside `endpoint`, where it is spoken to; undefined while they stay the same. */
   offer(endpoint: Endpoint, places: readonly Endpoint[], now: Ms): readonly Endpoint[] | undefined {
+    const isSame = endpoint === this.#seen?.endpoint && places === this.#seen.places;
+    if (isSame && !(this.#waiting && now >= this.#nextTurn)) return undefined;
+    this.#seen = { endpoint, places };
     const room = isThrough(endpoint) ? LINKS_MAX : LINKS_MAX - 1;
     const others = places.filter((p) => endpointKey(p) !== endpointKey(endpoint) && !this.prefers(endpoint, p));
     const links = others.filter((p) => this.isLink(p)).slice(0, room);
@@ -70,6 +76,7 @@ export class PeerLinks {
   /** Its session ends. */
   reset(): void {
     this.#alive.clear();
+    this.#seen = undefined;
     this.#waiting = false;
     this.#pause = TURN_FIRST;
     this.#nextTurn = 0;

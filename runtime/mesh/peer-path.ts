@@ -2,7 +2,7 @@
  * How large a packet reaches a peer the way it is spoken to, and what must be sent to find out. A probe is a control frame with padding,
  * sent as a data frame of that size is: what becomes of the one becomes of the other.
  */
-import { type Endpoint, endpointKey } from "../base/endpoint.ts";
+import { type Endpoint, sameEndpoint } from "../base/endpoint.ts";
 import type { Ms } from "../base/time.ts";
 import { RelayHeader, SealedHeader } from "./frame.ts";
 import { TAG } from "./handshake/message.ts";
@@ -29,9 +29,9 @@ export class PeerPath {
 
   /** Starts anew when the peer is spoken to elsewhere; undefined: nowhere. */
   follow(endpoint: Endpoint | undefined, now: Ms): void {
-    if (endpoint && this.#endpoint && endpointKey(endpoint) === endpointKey(this.#endpoint)) return;
+    if (endpoint && this.#endpoint && sameEndpoint(endpoint, this.#endpoint)) return;
     this.#endpoint = endpoint;
-    this.#mtu = endpoint && new PathMtu(PATH_MOST, now);
+    this.#mtu = endpoint && new PathMtu(PATH_MOST, now, isThrough(endpoint)); // each hop would carry the probes
   }
 
   get due(): Ms {

@@ -38,6 +38,8 @@ export interface Peer {
   heardDirectly: Ms;
   /** Whether it answers the data path; undefined while that has not said. */
   answers: boolean | undefined;
+  /** When it last ceased to. */
+  silentSince: Ms;
   /** Has a session, and cannot be reached where it is spoken to: no neighbour for routing. */
   silent: boolean;
   /** As which neighbour we have announced it; empty: as none. */
@@ -46,6 +48,8 @@ export interface Peer {
   nextNeighbours: Ms;
   nextUpgrade: Ms;
   upgradePause: Ms;
+  /** The mesh led to it and the underlay did not, however often that was tried: not kept until then. */
+  apartUntil: Ms;
   /** Oldest first. */
   readonly sessions: ControlSession[];
   current: ControlSession | undefined;
@@ -69,6 +73,13 @@ export interface Peer {
   nextAsk: Ms;
   /** Questions since it was last heard. */
   asked: number;
+  /** When the first of them was put; not to come while there is none. */
+  askedSince: Ms;
+  /** Others can take over from it: that it stands still is to be noticed within a second. */
+  attended: boolean;
+  /** For that, not asked before; and questions since it was last heard. */
+  nextUrge: Ms;
+  urged: number;
   roundTrip: Ms | undefined;
   /** Of its link, as the data path measures it. */
   linkTrip: Ms | undefined;
@@ -140,12 +151,14 @@ export class PeerTable {
       own: [],
       heardDirectly: Number.NEGATIVE_INFINITY,
       answers: undefined,
+      silentSince: Number.NEGATIVE_INFINITY,
       silent: false,
       announced: "",
       owesNeighbours: false,
       nextNeighbours: now,
       nextUpgrade: now,
       upgradePause: UPGRADE_FIRST,
+      apartUntil: Number.NEGATIVE_INFINITY,
       sessions: [],
       current: undefined,
       upSince: undefined,
@@ -161,6 +174,10 @@ export class PeerTable {
       lastSent: now,
       nextAsk: now,
       asked: 0,
+      askedSince: Number.POSITIVE_INFINITY,
+      attended: false,
+      nextUrge: now,
+      urged: 0,
       roundTrip: undefined,
       linkTrip: undefined,
       shut: false,
@@ -184,6 +201,9 @@ export class PeerTable {
   byAddress = (address: string): Peer | undefined => this.#touch(this.#byAddress.get(address));
   byIndex = (index: number): Peer | undefined => this.#touch(this.#byIndex.get(index));
   byEndpoint = (endpoint: Endpoint): Peer | undefined => this.#touch(this.#byEndpoint.get(endpointKey(endpoint)));
+
+  /** For looking at one. */
+  at = (address: string): Readonly<Peer> | undefined => this.#byAddress.get(address);
 
   name(peer: Peer, member: RemoteMember): void {
     peer.member = member;

@@ -7,6 +7,8 @@
  *             while data flows, else every 10 minutes -> search, when it does not pass any more
  *             after 30 s, then at doubled pauses up to
  *             10 minutes, a larger one is tried       -> search
+ *             (of a way through the mesh neither, but
+ *             while data flows and when it begins to)
  *   error     nobody answers, which tells nothing     -> base, after a pause
  *
  * With each probe goes one of 1280. A size does not pass when none of its probes was answered and most of the small ones were: loss and full
@@ -41,6 +43,7 @@ interface Probing {
 
 export class PathMtu {
   readonly #most: number;
+  readonly #byUseAlone: boolean;
   readonly #cautionUntil: Ms;
   #state: PathState = "base";
   #size = BASE_PLPMTU;
@@ -55,9 +58,10 @@ export class PathMtu {
   #confirmed: Ms = Number.NEGATIVE_INFINITY;
   #carried: Ms = Number.NEGATIVE_INFINITY;
 
-  /** `most`: no packet of ours is larger; at least BASE_PLPMTU. */
-  constructor(most: number, now: Ms) {
+  /** `most`: no packet of ours is larger; at least BASE_PLPMTU. `byUseAlone`: what was found stands until data flows again. */
+  constructor(most: number, now: Ms, byUseAlone = false) {
     this.#most = most;
+    this.#byUseAlone = byUseAlone;
     this.#ceiling = most + 1;
     this.#due = now;
     this.#cautionUntil = now + CAUTION;
@@ -85,6 +89,8 @@ export class PathMtu {
 
   /** Data flows on this path. */
   carried(now: Ms): void {
+    const wasIdle = now >= this.#carried + CONFIRM_IDLE;
+    if (wasIdle && this.#byUseAlone) this.#raiseAt = Math.max(this.#raiseAt, now + RAISE_FIRST); // what was found comes first
     this.#carried = now;
     if (this.#state === "complete" && !this.#probing) this.#due = Math.min(this.#due, this.#confirmAt(now));
   }
@@ -119,7 +125,9 @@ export class PathMtu {
 
   /** When the size found is confirmed, or a larger one is tried. */
   #confirmAt(now: Ms): Ms {
-    const pause = now < this.#carried + CONFIRM_TIMER ? CONFIRM_TIMER : CONFIRM_IDLE;
+    const isUsed = now < this.#carried + CONFIRM_TIMER;
+    if (!isUsed && this.#byUseAlone) return Number.POSITIVE_INFINITY;
+    const pause = isUsed ? CONFIRM_TIMER : CONFIRM_IDLE;
     return Math.max(now, Math.min(this.#confirmed + pause, this.#raiseAt));
   }
 

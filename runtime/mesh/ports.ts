@@ -5,6 +5,8 @@ import type { RandomBytes } from "../base/random.ts";
 import { type Ms, minutes, seconds } from "../base/time.ts";
 import type { CryptoProvider } from "../crypto/provider.ts";
 import type { Admission, Directory, LocalNode, RemoteMember, VerifyForeign } from "./handshake/ports.ts";
+import type { Routing } from "./routing/routing.ts";
+import type { RoutingDeps } from "./routing/types.ts";
 
 export interface RosterMember extends RemoteMember {
   /** Encoded chain, leaf first. */
@@ -66,6 +68,10 @@ export const MESH_SETTINGS: MeshSettings = {
   dials: () => true,
 };
 
+/** The door of link state: what `Routing` offers. */
+export type LinkState = Omit<Routing, never>;
+export type MakeRouting = (deps: RoutingDeps, now: Ms) => LinkState;
+
 export interface MeshDeps {
   readonly crypto: CryptoProvider;
   readonly random: RandomBytes;
@@ -80,4 +86,6 @@ export interface MeshDeps {
   readonly epoch: number;
   readonly settings: MeshSettings;
   readonly meter: Meter;
+  /** What makes its link state, where that is not the usual one; for simulations. */
+  readonly routing?: MakeRouting | undefined;
 }

@@ -5,7 +5,10 @@
  */
 import { type Ms, minutes, seconds } from "../base/time.ts";
 
-/** So many questions without an answer are no accident. */
+/**
+ * So many questions without an answer are no accident where one relays, and one more for each further relay: where each hop loses 3 %, three in a row
+ * over five hops are one in 60, and two who avoid somebody for nothing may send to and fro what is for a third.
+ */
 export const SUSPECT_AFTER = 3;
 /** Until it shows whether avoiding somebody helps. */
 const TRIAL: Ms = seconds(20);
@@ -30,7 +33,8 @@ export class Suspicion {
    * each four of them it is the next one's turn. What to avoid, and what no longer.
    */
   silent(peer: string, between: readonly string[], unanswered: number, now: Ms): readonly Avoided[] {
-    const turn = Math.floor((unanswered - SUSPECT_AFTER) / 4);
+    const patience = SUSPECT_AFTER + Math.max(0, between.length - 1);
+    const turn = Math.floor((unanswered - patience) / 4);
     const before = this.#trials.get(peer);
     if (turn < 0 || before?.turn === turn) return [];
     const relay = between[turn];

@@ -118,6 +118,8 @@ export type DataPlaneEvent =
   | { readonly type: "silent" | "alive"; readonly peer: string }
   /** The same of one of its places: it answers there for the first time or again, or it has stopped to. */
   | { readonly type: "linkSilent" | "linkAlive"; readonly peer: string; readonly endpoint: Endpoint }
+  /** A neighbour's daemon takes nothing, though its kernel answers and relays; or it takes what is for it again. The core does nothing about it. */
+  | { readonly type: "standsStill" | "goesOn"; readonly peer: string }
   /** What goes to the peer directly goes over this one of its links from now on. */
   | { readonly type: "carries"; readonly peer: string; readonly endpoint: Endpoint }
   /** A neighbour has asked whether we live from where it was not known to be. */
@@ -153,6 +155,8 @@ export type MeshCommand =
   | { readonly type: "sighted"; readonly id: Uint8Array; readonly endpoint: Endpoint; readonly fresh: boolean }
   /** All that this gateway announces from now on; its link list says so, signed. */
   | { readonly type: "announce"; readonly subnets: readonly Prefix[] }
+  /** Overlay addresses of all whose standing still matters at once, while data goes to them through the mesh. */
+  | { readonly type: "attend"; readonly peers: ReadonlySet<string> }
   /** Says goodbye to every peer; for a clean stop. */
   | { readonly type: "leave" };
 

@@ -1,6 +1,7 @@
 /** A peer as the operator sees it. */
 import type { Ms } from "../base/time.ts";
 import { SUITE, WIRE_VERSION } from "./frame.ts";
+import { silentAt } from "./life-signs.ts";
 import { isThrough } from "./neighbours.ts";
 import type { Peer } from "./peers.ts";
 import type { MeshSettings, RosterMember } from "./ports.ts";
@@ -42,7 +43,7 @@ export function viewOf(
 }
 
 function stateOf(peer: Peer | undefined, now: Ms, settings: MeshSettings): PeerState {
-  if (peer?.current) return now >= peer.lastHeard + settings.silentAfter ? "silent" : "up";
+  if (peer?.current) return now >= silentAt(peer, settings) ? "silent" : "up";
   if (peer && now < peer.attemptUntil) return "connecting";
   return !peer || peer.kept || now < peer.wantedUntil ? "down" : "idle";
 }

@@ -16,7 +16,7 @@ import type { Membership } from "./handshake/ports.ts";
 import { linkValue } from "./link-value.ts";
 import { isAdjacent, isNeighbour } from "./neighbours.ts";
 import type { Peer } from "./peers.ts";
-import type { MeshDirectory } from "./ports.ts";
+import type { LinkState, MakeRouting, MeshDirectory } from "./ports.ts";
 import { Routing } from "./routing/routing.ts";
 import { COSTS, type Label, type RoutingAction, type RoutingEvent } from "./routing/types.ts";
 import type { Edge, Way } from "./types.ts";
@@ -38,8 +38,9 @@ export interface WaysDeps {
   readonly crypto: CryptoProvider;
   readonly random: RandomBytes;
   readonly meter: Meter;
-  /** As `RoutingDeps.epoch`. */
+  /** As `MeshDeps.epoch`. */
   readonly epoch: number;
+  readonly routing?: MakeRouting | undefined;
   readonly peerAt: (address: string) => Peer | undefined;
 }
 
@@ -47,13 +48,17 @@ export interface WaysDeps {
 interface Told {
   session: boolean;
   value: number;
+  /** Whether a route to it is itself. */
+  direct: boolean;
 }
+
+const isDirect = (peer: Peer): boolean => isNeighbour(peer) && !peer.shut;
 
 export const labelOf = (address: string): Label => toHex((parseIp(address) as Uint8Array).subarray(8));
 
 export class Ways {
   readonly #deps: WaysDeps;
-  #routing: Routing | undefined;
+  #routing: LinkState | undefined;
   #directory: MeshDirectory | undefined;
   #revision = -1;
   /** Both ways, of all members. */
@@ -69,10 +74,10 @@ export class Ways {
 
   /** We are a member from now on. */
   begin(keys: NodeKeys, { meshId }: Membership, directory: MeshDirectory, now: Ms): void {
-    const { crypto, random, meter, epoch } = this.#deps;
+    const { crypto, random, meter, epoch, routing = (deps, at) => new Routing(deps, at) } = this.#deps;
     this.#directory = directory;
     this.#revision = -1;
-    this.#routing = new Routing(
+    this.#routing = routing(
       {
         crypto,
         random,
@@ -122,6 +127,10 @@ export class Ways {
     });
   }
 
+  get load(): Readonly<Record<string, number>> {
+    return this.#routing?.load ?? {};
+  }
+
   get digest(): Uint8Array | undefined {
     return this.#routing?.digest;
   }
@@ -158,19 +167,22 @@ export class Ways {
   async follow(peer: Peer, isKept: boolean, now: Ms): Promise<void> {
     const address = peer.member?.address;
     if (address === undefined || !this.#labels.has(address)) return;
-    const told = this.#told.get(address) ?? { session: false, value: 0 };
+    const told = this.#told.get(address) ?? { session: false, value: 0, direct: false };
     this.#told.set(address, told);
     const session = isKept && isAdjacent(peer);
     const value =
       session && !peer.silent && !peer.shut
         ? linkValue(peer.linkTrip ?? peer.roundTrip ?? peer.stream.roundTrip, told.value)
         : 0;
+    const direct = isDirect(peer);
+    if (session === told.session && value === told.value && direct === told.direct) return;
     const neighbour = this.#labels.get(address) as Label;
     if (session && !told.session) await this.#handle({ type: "session", neighbour, up: true }, now);
     if (value !== told.value) await this.#handle({ type: "link", neighbour, value }, now);
     if (!session && told.session) await this.#handle({ type: "session", neighbour, up: false }, now);
     told.session = session;
     told.value = value;
+    told.direct = direct;
     this.#refresh(address);
   }
 
@@ -251,8 +263,7 @@ export class Ways {
     const label = this.#labels.get(address);
     const found = label === undefined ? undefined : this.#routing?.route(label);
     const [primary, backup] = [found?.primary, found?.backup].map((l) => l && this.#addresses.get(l));
-    if (peer && isNeighbour(peer) && !peer.shut)
-      return { primary: address, backup: primary === address ? backup : primary };
+    if (peer && isDirect(peer)) return { primary: address, backup: primary === address ? backup : primary };
     return primary === undefined ? undefined : { primary, backup };
   }
 

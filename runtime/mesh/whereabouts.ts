@@ -6,7 +6,7 @@ import type { Calling } from "./calling.ts";
 import { inUseOf, Meeting, type Step } from "./discovery/meeting.ts";
 import { Observed } from "./discovery/observed.ts";
 import { type Hint, NEIGHBOURS_MAX, OWN_MAX } from "./gossip/message.ts";
-import { isNeighbour, isThrough, neighbourList } from "./neighbours.ts";
+import { isNeighbour, isThrough, neighbourList, through } from "./neighbours.ts";
 import type { Outbox } from "./outbox.ts";
 import type { Peer, PeerTable } from "./peers.ts";
 import type { MeshDeps } from "./ports.ts";
@@ -165,25 +165,40 @@ export class Whereabouts {
     this.seekOn(peer, now);
   }
 
-  /** The data path has an answer from there, or none any more. */
+  /** The data path has an answer from there, or none any more. Who is spoken to through the mesh is nearer than that. */
   heardAt(peer: Peer, place: Endpoint, answers: boolean, now: Ms): void {
     peer.links.heard(place, answers);
-    if (answers && peer.endpoint && peer.links.prefers(place, peer.endpoint)) this.move(peer, place, now);
+    const { endpoint } = peer;
+    if (answers && endpoint && (isThrough(endpoint) || peer.links.prefers(place, endpoint)))
+      this.move(peer, place, now);
+  }
+
+  /** The data path has no answer from it any more: it is sought wherever it may be, and spoken to through the mesh meanwhile. */
+  fellSilent(peer: Peer, now: Ms): void {
+    for (const place of peer.places.all) this.seekAt(peer, place, now);
+    if (peer.member && this.#deps.calling.isBehind(peer)) this.move(peer, through(peer.member.address), now);
   }
 
   /** Follows a peer; from the underlay into the mesh only when the underlay has gone silent. */
   move(peer: Peer, endpoint: Endpoint, now: Ms): void {
-    const { out, peers, settings, remember } = this.#deps;
+    const { out, peers, remember } = this.#deps;
     if (!peer.member || (peer.endpoint && endpointKey(peer.endpoint) === endpointKey(endpoint))) return;
     if (peer.endpoint && peer.links.prefers(peer.endpoint, endpoint)) {
       out.speakAt(peer, peer.endpoint); // the data path may have followed already
       return;
     }
-    if (isThrough(endpoint) && now < peer.heardDirectly + settings.silentAfter) return;
+    if (this.isFarther(peer, endpoint, now)) return;
     peers.place(peer, endpoint);
     peer.nextLook = now;
-    if (!isThrough(endpoint)) remember(peer, endpoint);
+    if (isThrough(endpoint))
+      this.offerPlaces(peer, now); // before it moves: the link that it leaves is asked on, as it stands
+    else remember(peer, endpoint);
     out.speakAt(peer, endpoint);
+  }
+
+  /** Whether that is the mesh, while the underlay carries what the peer says. */
+  isFarther(peer: Peer, endpoint: Endpoint, now: Ms): boolean {
+    return isThrough(endpoint) && !peer.silent && now < peer.heardDirectly + this.#deps.settings.silentAfter;
   }
 
   /** Where the data path is to look for the peer, beside where it is spoken to. */
@@ -213,6 +228,10 @@ export class Whereabouts {
   }
 
   #owe(): void {
-    for (const peer of this.#deps.peers.all()) peer.owesNeighbours = isNeighbour(peer);
+    const { peers } = this.#deps;
+    for (const peer of peers.listed) {
+      peer.owesNeighbours = isNeighbour(peer);
+      if (peer.owesNeighbours) peers.touch(peer);
+    }
   }
 }

@@ -17,6 +17,10 @@ export const BURST: readonly Ms[] = [0, 100, 400, 1500];
 export const FRESH_FOR = seconds(2);
 /** Without a reason, spread by a quarter to both sides. */
 export const BEACON_EVERY = minutes(1);
+/** While a member is looked for that was lost without a word, by one of those on a link for all; spread as well. */
+export const SEEK_EVERY = seconds(2);
+/** So long: what is back after that is found by beacons as they always go, or by calls. */
+export const SEEK_FOR = minutes(15);
 /** Who is new is answered by a beacon, all together by one in this time. */
 export const ANSWER_EVERY = seconds(1);
 /** Answers and calls are spread over so much for each member of the mesh, so that a thousand do not call a newcomer at once. */
@@ -63,6 +67,8 @@ export class Discovery {
   /** By node id, hex: where it was heard, and until when that is no news. */
   readonly #heard = new Map<string, Map<string, Ms>>();
   readonly #waiting = new Map<string, Sighting & { readonly at: Ms }>();
+  /** Whom we look for, by overlay address, and until when. */
+  readonly #lost = new Map<string, Ms>();
   #burst: Ms[] = [];
   #freshUntil: Ms;
   #next: Ms;
@@ -93,8 +99,29 @@ export class Discovery {
     if (!due) return false;
     this.#burst = this.#burst.filter((at) => at > now);
     this.#last = now;
-    this.#next = now + (BEACON_EVERY * 3) / 4 + randomBelow(this.#deps.random, BEACON_EVERY / 2);
+    this.#next = now + this.#pause(now);
     return true;
+  }
+
+  /** A session with a member on some link is over, and it has not said goodbye: perhaps a cable was cut, and is mended one day. */
+  lost(address: string, now: Ms): void {
+    this.#lost.set(address, now + SEEK_FOR);
+    this.#next = Math.min(this.#next, now + this.#pause(now));
+  }
+
+  /** It has a session again. */
+  found(address: string): void {
+    this.#lost.delete(address);
+  }
+
+  #isSeeking(now: Ms): boolean {
+    for (const [address, until] of this.#lost) if (until <= now) this.#lost.delete(address);
+    return this.#lost.size > 0;
+  }
+
+  #pause(now: Ms): Ms {
+    const every = this.#isSeeking(now) ? SEEK_EVERY : BEACON_EVERY;
+    return (every * 3) / 4 + randomBelow(this.#deps.random, every / 2);
   }
 
   /** Ours, for the address that it is to be sent from: each one is another. */
@@ -117,6 +144,8 @@ export class Discovery {
     if ("refused" in beacon) return `drop.${beacon.refused}`;
     if (equal(beacon.id, this.#deps.id)) return "own";
     if (beacon.fresh) this.#answer(now);
+    // One of us is enough for who comes back; but nobody keeps us silent.
+    else if (this.#isSeeking(now)) this.#next = Math.min(now + this.#pause(now), this.#last + BEACON_EVERY);
     const endpoint = { address: source.address, port: beacon.port };
     if (this.#waiting.size >= WAITING_MAX) return "drop.full";
     if (this.#isNews(beacon.id, endpoint, now)) this.#wait({ id: beacon.id, endpoint, fresh: beacon.fresh }, now);

@@ -2,7 +2,7 @@
  * How roster and revocations reach everyone: neighbours compare one digest of all they know; where it differs one lists
  * its hashes, and each asks for what it lacks. What is new is offered at once. Values only; the mesh core sends and applies.
  */
-import { compare, concat, equal, toHex } from "../../base/bytes.ts";
+import { concat, equal, toHex } from "../../base/bytes.ts";
 import { Muting } from "../../base/muting.ts";
 import { type Ms, seconds } from "../../base/time.ts";
 import type { CryptoProvider } from "../../crypto/provider.ts";
@@ -12,8 +12,8 @@ import { HASH_BYTES, HASHES_MAX, type StreamMessage } from "./message.ts";
 /** A neighbour is told our digest this often; one who knows the same as we do, less often. */
 const DIGEST_EVERY: Ms = seconds(5);
 const DIGEST_STEADY: Ms = seconds(10);
-/** Who hears digests is kept by their sender; so many may be lost. */
-export const KEPT_BY_DIGEST: Ms = 3.5 * DIGEST_STEADY;
+/** Who hears digests, which come by so much `later` than to a neighbour, is kept by their sender for so long; some may be lost. */
+export const keptByDigest = (later: Ms): Ms => 3.5 * (DIGEST_STEADY + later);
 /** A neighbour is sent the whole list of hashes at most this often. */
 const LIST_EVERY: Ms = seconds(1);
 /** What one neighbour was asked for is not asked of another before. */
@@ -24,6 +24,12 @@ export interface Item {
   readonly data: Uint8Array;
   /** Node id of a member. */
   readonly id: Uint8Array | undefined;
+}
+
+/** `key`: as hex, which is ordered as the bytes are. */
+interface Hash {
+  readonly bytes: Uint8Array;
+  readonly key: string;
 }
 
 /** What gossip remembers of one neighbour. */
@@ -39,10 +45,11 @@ export class GossipPeer {
 export class Gossip {
   readonly #crypto: CryptoProvider;
   readonly #directory: MeshDirectory;
-  readonly #hashes = new WeakMap<Uint8Array, Uint8Array>();
+  readonly #hashes = new WeakMap<Uint8Array, Hash>();
   #revision = -1;
   #items = new Map<string, Item>();
-  #digest: Uint8Array = new Uint8Array(32);
+  /** Undefined while nobody has asked for it since something changed. */
+  #digest: Uint8Array | undefined;
   readonly #asked = new Map<string, Ms>();
 
   constructor(crypto: CryptoProvider, directory: MeshDirectory) {
@@ -53,12 +60,15 @@ export class Gossip {
 
   /** SHA-256 over the sorted hashes of all we know: equal where the same is known. */
   get digest(): Uint8Array {
+    this.#digest ??= this.#crypto.sha256(
+      concat(...[...this.#items.keys()].sort().map((key) => Uint8Array.fromHex(key))),
+    );
     return this.#digest;
   }
 
   /** When the neighbour is told next, after being told now. */
   nextDigest(peer: GossipPeer, now: Ms): Ms {
-    return now + (peer.told && equal(peer.told, this.#digest) ? DIGEST_STEADY : DIGEST_EVERY);
+    return now + (peer.told && equal(peer.told, this.digest) ? DIGEST_STEADY : DIGEST_EVERY);
   }
 
   /** Looks whether the directory changed; gives what is new since the last time. */
@@ -69,21 +79,23 @@ export class Gossip {
     this.#items = new Map();
     for (const data of this.#directory.revocationRecords()) this.#add({ kind: "revocation", data, id: undefined });
     for (const { chain, id } of this.#directory.list()) this.#add({ kind: "member", data: chain, id });
-    const hashes = [...this.#items.values()].map((i) => this.#hashOf(i.data)).sort(compare);
-    this.#digest = this.#crypto.sha256(concat(...hashes));
+    this.#digest = undefined;
     return [...this.#items].filter(([key]) => !before.has(key)).map(([, item]) => item);
   }
 
   /** The list of all we know, for a neighbour whose digest is another. */
   list(peer: GossipPeer, digest: Uint8Array, now: Ms): StreamMessage | undefined {
     peer.told = digest;
-    if (equal(digest, this.#digest) || now < peer.nextList) return undefined;
+    if (equal(digest, this.digest) || now < peer.nextList) return undefined;
     peer.nextList = now + LIST_EVERY;
-    return { kind: "have", hashes: [...this.#items.values()].slice(0, HASHES_MAX).map((i) => this.#hashOf(i.data)) };
+    return {
+      kind: "have",
+      hashes: [...this.#items.values()].slice(0, HASHES_MAX).map((i) => this.#hashOf(i.data).bytes),
+    };
   }
 
   offer(items: readonly Item[]): StreamMessage {
-    return { kind: "offer", hashes: items.map((i) => this.#hashOf(i.data)).slice(0, HASHES_MAX) };
+    return { kind: "offer", hashes: items.map((i) => this.#hashOf(i.data).bytes).slice(0, HASHES_MAX) };
   }
 
   /** What to ask for, and what to offer in return, after a neighbour's `have` or `offer`. */
@@ -107,7 +119,7 @@ export class Gossip {
 
   /** Whether we asked for exactly this and did not get it yet. Revocations come unasked. */
   expects(data: Uint8Array): boolean {
-    return this.#asked.delete(toHex(this.#hashOf(data)));
+    return this.#asked.delete(this.#hashOf(data).key);
   }
 
   #mayAsk(key: string, now: Ms): boolean {
@@ -118,12 +130,15 @@ export class Gossip {
   }
 
   #add(item: Item): void {
-    this.#items.set(toHex(this.#hashOf(item.data)), item);
+    this.#items.set(this.#hashOf(item.data).key, item);
   }
 
   /** Chains and records are kept, so each is hashed once. */
-  #hashOf(data: Uint8Array): Uint8Array {
-    const hash = this.#hashes.get(data) ?? this.#crypto.sha256(data).slice(0, HASH_BYTES);
+  #hashOf(data: Uint8Array): Hash {
+    const known = this.#hashes.get(data);
+    if (known) return known;
+    const bytes = this.#crypto.sha256(data).slice(0, HASH_BYTES);
+    const hash = { bytes, key: toHex(bytes) };
     this.#hashes.set(data, hash);
     return hash;
   }

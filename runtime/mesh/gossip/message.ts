@@ -5,6 +5,7 @@ import {
   decodeAs,
   encodeAs,
   field,
+  flag,
   listOf,
   oneOf,
   optional,
@@ -39,6 +40,8 @@ export interface StreamMessage {
   readonly own?: readonly string[] | undefined;
   /** payload: which protocol it belongs to. */
   readonly protocol?: string | undefined;
+  /** routing: the sender keeps the session. */
+  readonly kept?: boolean | undefined;
 }
 
 export const HASH_BYTES = 16;
@@ -62,6 +65,7 @@ const SHAPE = record<StreamMessage>({
     text((t) => /^[a-z0-9-]{1,16}$/.test(t)),
   ),
   own: optional(7, OWN),
+  kept: optional(8, flag),
 });
 
 export const encodeStreamMessage = (message: StreamMessage): Uint8Array => encodeAs(SHAPE, message);

@@ -31,7 +31,7 @@ export class FairTable<T> {
 
   /** When the oldest entry goes; undefined while there is none. */
   get due(): Ms | undefined {
-    const [oldest] = this.#entries.values();
+    const oldest = this.#entries.values().next().value;
     return oldest && oldest.since + this.#life;
   }
 

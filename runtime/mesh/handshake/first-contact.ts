@@ -21,6 +21,8 @@ import { finish, openStep, type SessionSecrets, sealStep, startChain, wipeSessio
 const NO_SECRET = new Uint8Array(32);
 const CODE = /^[a-z-]{1,32}\/[a-z-]{1,32}$/;
 export const MESSAGE_MAX = 500; // characters of a refusal
+/** Bytes of a revocation record that goes with one: F4 has 32 fragments. A longer one is left out. */
+export const RECORD_MAX = 32_768;
 
 export interface Callee {
   readonly meshId: Uint8Array;
@@ -253,7 +255,15 @@ export function consumeIdentity(
 
 export type Verdict =
   | { readonly accepted: true; readonly index: number; readonly aead: AeadName; readonly chain: Uint8Array | undefined }
-  | { readonly accepted: false; readonly code: string; readonly message: string };
+  | Refusal;
+
+export interface Refusal {
+  readonly accepted: false;
+  readonly code: string;
+  readonly message: string;
+  /** By which the caller was revoked. */
+  readonly record?: Uint8Array | undefined;
+}
 
 /** F4 and the session's keys. The responder signs only here: whoever gets it has proven membership or the secret. */
 export async function createAnswer(
@@ -273,7 +283,7 @@ export async function createAnswer(
   const s = await signHybrid(crypto, self.secrets, state.transcript, LABEL.handshakeResponder);
   const told: Cbor[] = verdict.accepted
     ? [true, verdict.index, AEAD_ID[verdict.aead], verdict.chain ?? null]
-    : [false, verdict.code, verdict.message.slice(0, MESSAGE_MAX)];
+    : [false, verdict.code, verdict.message.slice(0, MESSAGE_MAX), ...recordOf(verdict)];
   const sealed = sealStep(crypto, state, STEP.sealAnswer, encodeCbor([s.ed25519, s.mlDsa65, told]));
   return { payload: concat(kem.ciphertext, sealed), secrets: finish(state) };
 }
@@ -318,11 +328,16 @@ async function readAnswer(
   return holds ? verdictOf(told as Cbor[]) : undefined;
 }
 
+const recordOf = ({ record }: Refusal): Cbor[] => (record && record.length <= RECORD_MAX ? [record] : []);
+
 function verdictOf(told: readonly Cbor[]): Verdict | undefined {
-  if (told.length === 3 && told[0] === false) {
-    const [, code, message] = told;
-    const isCode = typeof code === "string" && CODE.test(code);
-    return isCode && isLine(message) ? { accepted: false, code, message } : undefined;
+  if (told[0] === false) {
+    const [, code, message, record] = told;
+    if (told.length > 4 || typeof code !== "string" || !CODE.test(code) || !isLine(message)) return undefined;
+    if (told.length < 4) return { accepted: false, code, message };
+    return record instanceof Uint8Array && record.length <= RECORD_MAX
+      ? { accepted: false, code, message, record }
+      : undefined;
   }
   const [accepted, index, aeadId, chain] = told;
   const aead = typeof aeadId === "number" ? aeadOf(aeadId) : undefined;

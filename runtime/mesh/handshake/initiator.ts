@@ -28,7 +28,7 @@ import { consumeReply, createHello, type HelloState, isUnknown, wipeEphemeral } 
 import { firstMacKey } from "./mac.ts";
 import type { HandshakeDeps } from "./machine.ts";
 import { type Acknowledge, MESSAGE } from "./message.ts";
-import { Outbox } from "./outbox.ts";
+import { Outbox, type Presence } from "./outbox.ts";
 import type { Established, HandshakeAction, RemoteMember } from "./ports.ts";
 import { type SessionSecrets, wipeSession } from "./schedule.ts";
 
@@ -63,6 +63,7 @@ export class Initiator {
   readonly calleeKey: Uint8Array;
   readonly #deps: HandshakeDeps;
   readonly #purpose: InitiatorPurpose;
+  readonly #presence: Presence;
   readonly #id: Uint8Array;
   readonly #started: Ms;
   /** Keys of the fragments that may come, by message; those of messages that came already stay, since they may repeat. */
@@ -76,8 +77,14 @@ export class Initiator {
   #agreed = false;
   #over = false;
 
-  constructor(deps: HandshakeDeps, purpose: InitiatorPurpose, endpoint: Endpoint, index: number, now: Ms) {
+  constructor(
+    deps: HandshakeDeps,
+    purpose: InitiatorPurpose,
+    { endpoint, index, presence }: { endpoint: Endpoint; index: number; presence: Presence },
+    now: Ms,
+  ) {
     this.#deps = deps;
+    this.#presence = presence;
     this.#purpose = purpose;
     this.endpoint = endpoint;
     this.#started = now;
@@ -270,7 +277,7 @@ export class Initiator {
     const { verdict, secrets } = answer;
     if (!verdict.accepted) {
       wipeSession(secrets);
-      return this.#fail(verdict.code, verdict.message, true);
+      return this.#fail(verdict.code, verdict.message, true, verdict.record);
     }
     const joined = verdict.chain ? { chain: verdict.chain, genesis: shown.genesis } : undefined;
     return [this.#established(responder, secrets, sessionOf(verdict), now, true, joined)];
@@ -311,8 +318,10 @@ export class Initiator {
 
   #send(message: number, payload: Uint8Array, macKey: Uint8Array, now: Ms): HandshakeAction[] {
     const datagrams = this.#split(message, payload, macKey);
-    this.#sending = { message, payload, macKey, outbox: new Outbox(datagrams, now) };
-    return this.#emit(datagrams);
+    const isFirst = message === MESSAGE.k1 || message === MESSAGE.f1;
+    const outbox = new Outbox(datagrams, now, isFirst ? this.#presence : "heard");
+    this.#sending = { message, payload, macKey, outbox };
+    return this.#emit(outbox.first);
   }
 
   #split(message: number, payload: Uint8Array, macKey: Uint8Array): Uint8Array[] {
@@ -323,10 +332,10 @@ export class Initiator {
     return payloads.map((payload) => ({ type: "send", datagram: { endpoint: this.endpoint, payload } }));
   }
 
-  #fail(code: string, message: string, told: boolean): HandshakeAction[] {
+  #fail(code: string, message: string, told: boolean, record?: Uint8Array): HandshakeAction[] {
     // A refusal that was told stays, to acknowledge the message that told it; everything else ends here.
     if (!told) this.wipe();
-    return [{ type: "failed", exchange: this.exchange, peer: this.peerId, code, message, told }];
+    return [{ type: "failed", exchange: this.exchange, peer: this.peerId, code, message, told, record }];
   }
 }
 

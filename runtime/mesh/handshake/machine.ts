@@ -13,6 +13,7 @@ import { type Fragment, parseFragment } from "./fragment.ts";
 import { Initiator, type InitiatorPurpose } from "./initiator.ts";
 import { firstMacKey, hasMac, setMac } from "./mac.ts";
 import { Acknowledge, CookieReply, MESSAGE } from "./message.ts";
+import type { Presence } from "./outbox.ts";
 import type { Admission, Directory, HandshakeAction, LocalNode, RemoteMember, VerifyForeign } from "./ports.ts";
 import { Reassembly } from "./reassembly.ts";
 import { Responder } from "./responder.ts";
@@ -79,30 +80,35 @@ export class Handshakes {
     return this.#ownKey && { macKey: this.#ownKey, cookieSecrets: this.#cookies.secrets(now) };
   }
 
-  /** Known-peer pattern with a member whose certificate we hold. */
-  connect(peer: RemoteMember, endpoint: Endpoint, now: Ms): Promise<HandshakeAction[]> {
+  /** Known-peer pattern with a member whose certificate we hold. `presence`: "absent" costs little where nobody is, and takes longer where somebody is. */
+  connect(peer: RemoteMember, endpoint: Endpoint, now: Ms, presence: Presence = "unheard"): Promise<HandshakeAction[]> {
     const { membership } = this.#deps.local;
     if (!membership) throw new RangeError("only a member can connect");
     const { meshId, certificateHash } = membership;
-    return this.#start(endpoint, now, { kind: "known-peer", peer, certificateHash, meshId, id: peer.id });
+    return this.#start(endpoint, now, { kind: "known-peer", peer, certificateHash, meshId, id: peer.id }, presence);
   }
 
   /** First contact as a member with a node of which only the id is known, or which does not know us. */
-  contact(id: Uint8Array, endpoint: Endpoint, now: Ms): Promise<HandshakeAction[]> {
+  contact(id: Uint8Array, endpoint: Endpoint, now: Ms, presence: Presence = "unheard"): Promise<HandshakeAction[]> {
     const { membership } = this.#deps.local;
     if (!membership) throw new RangeError("only a member can make contact");
     const caller = { purpose: "member", chain: membership.chain } as const;
-    return this.#start(endpoint, now, { kind: "first-contact", meshId: membership.meshId, id, caller });
+    return this.#start(endpoint, now, { kind: "first-contact", meshId: membership.meshId, id, caller }, presence);
   }
 
   /** First contact with an invite. */
   join(target: JoinTarget, name: string, endpoint: Endpoint, now: Ms): Promise<HandshakeAction[]> {
     const caller = { purpose: "join", inviteId: target.inviteId, secret: target.secret, name } as const;
-    return this.#start(endpoint, now, { kind: "first-contact", meshId: target.meshId, id: target.issuerId, caller });
+    return this.#start(
+      endpoint,
+      now,
+      { kind: "first-contact", meshId: target.meshId, id: target.issuerId, caller },
+      "unheard",
+    );
   }
 
-  async #start(endpoint: Endpoint, now: Ms, purpose: InitiatorPurpose): Promise<HandshakeAction[]> {
-    const initiator = new Initiator(this.#deps, purpose, endpoint, this.#freeIndex(), now);
+  async #start(endpoint: Endpoint, now: Ms, purpose: InitiatorPurpose, presence: Presence): Promise<HandshakeAction[]> {
+    const initiator = new Initiator(this.#deps, purpose, { endpoint, index: this.#freeIndex(), presence }, now);
     const known = this.#cookieOf.get(endpointKey(endpoint));
     const actions = await initiator.start(known && known.until > now ? known.cookie : undefined, now);
     if (!initiator.over) this.#initiators.set(initiator.exchange, initiator);
@@ -125,9 +131,9 @@ export class Handshakes {
 
   /** Earliest moment at which `tick` has something to do. */
   deadline(): Ms | undefined {
-    const due = [...this.#initiators.values()].map((i) => i.due);
-    if (this.#responder?.due !== undefined) due.push(this.#responder.due);
-    return due.length > 0 ? Math.min(...due) : undefined;
+    let due = this.#responder?.due;
+    for (const initiator of this.#initiators.values()) due = Math.min(due ?? initiator.due, initiator.due);
+    return due;
   }
 
   tick(now: Ms): HandshakeAction[] {
@@ -147,6 +153,21 @@ export class Handshakes {
       if (initiator.index === localIndex) this.#initiators.delete(exchange);
     }
     this.#responder?.confirmed(localIndex);
+  }
+
+  /** Whether an exchange that we began with the node there is under way: it repeats by itself what is lost. */
+  isCalling(id: Uint8Array, endpoint: Endpoint): boolean {
+    const at = endpointKey(endpoint);
+    return [...this.#initiators.values()].some((i) => equal(i.peerId, id) && endpointKey(i.endpoint) === at);
+  }
+
+  /** There is a session with the node: what else we began for one ends, also where both ends called at the same time. */
+  settled(id: Uint8Array, localIndex: number): void {
+    for (const [exchange, initiator] of this.#initiators) {
+      if (initiator.index === localIndex || !equal(initiator.peerId, id)) continue;
+      initiator.wipe();
+      this.#initiators.delete(exchange);
+    }
   }
 
   /** Ends every exchange with a node, for instance because it was revoked. */

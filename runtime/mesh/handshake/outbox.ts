@@ -4,6 +4,23 @@ import type { Ms } from "../../base/time.ts";
 export const RETRY_FIRST: Ms = 60;
 export const RETRY_MOST: Ms = 250;
 export const RETRY_GROWTH = 1.2;
+/** While nobody has answered anything: so many repetitions of all of it, then one datagram at a time, ever more rarely. */
+export const UNHEARD_WHOLE = 4;
+
+interface Pace {
+  readonly first: Ms;
+  readonly growth: number;
+  readonly most: Ms;
+}
+
+/** How sure it is that somebody is there: the other side has spoken, may be there, or has not been for long. */
+export type Presence = "heard" | "unheard" | "absent";
+const PACE: Readonly<Record<Presence, Pace>> = {
+  heard: { first: RETRY_FIRST, growth: RETRY_GROWTH, most: RETRY_MOST },
+  unheard: { first: RETRY_FIRST, growth: 1.5, most: 2000 },
+  absent: { first: 250, growth: 2, most: 4000 },
+};
+
 /** Every so many repetitions all of it goes: what was reported as arrived may have been pushed out of a full table since. */
 export const WHOLE_EVERY = 4;
 /** An acknowledgement makes us resend at once, but not more often than this. */
@@ -14,14 +31,22 @@ export class Outbox {
   #arrived = 0;
   #repetitions = 0;
   #bursts = 0;
-  #wait = RETRY_FIRST;
+  #wait: Ms;
   #due: Ms;
   #last: Ms;
+  #presence: Presence;
 
-  constructor(datagrams: readonly Uint8Array[], now: Ms) {
+  constructor(datagrams: readonly Uint8Array[], now: Ms, presence: Presence) {
     this.datagrams = datagrams;
+    this.#presence = presence;
+    this.#wait = PACE[presence].first;
     this.#last = now;
-    this.#due = now + RETRY_FIRST;
+    this.#due = now + this.#wait;
+  }
+
+  /** What to send to begin with. */
+  get first(): readonly Uint8Array[] {
+    return this.#presence === "absent" ? this.datagrams.slice(0, 1) : this.datagrams;
   }
 
   get due(): Ms {
@@ -42,6 +67,7 @@ export class Outbox {
    */
   acknowledge(bitmap: number, now: Ms): Uint8Array[] {
     this.#arrived |= bitmap;
+    this.#isHeard();
     if (now - this.#last < RESEND_GUARD) return [];
     const highest = bitmap === 0 ? this.datagrams.length : 31 - Math.clz32(bitmap);
     const again = this.datagrams.filter((_, i) => i < highest && (this.#arrived & (1 << i)) === 0);
@@ -60,11 +86,19 @@ export class Outbox {
 
   /** The retry timer fired. */
   retry(now: Ms): Uint8Array[] {
-    this.#wait = Math.min(this.#wait * RETRY_GROWTH, RETRY_MOST);
+    const { growth, most } = PACE[this.#presence];
+    this.#wait = Math.min(this.#wait * growth, most);
     this.#countRepetition();
     this.#last = now;
     this.#due = now + this.#wait;
-    return this.#turned(this.missing());
+    const burst = this.#turned(this.missing());
+    const isWhole = this.#presence === "heard" || (this.#presence === "unheard" && this.#repetitions <= UNHEARD_WHOLE);
+    return isWhole ? burst : burst.slice(0, 1);
+  }
+
+  #isHeard(): void {
+    this.#presence = "heard";
+    this.#wait = Math.min(this.#wait, RETRY_MOST);
   }
 
   /** Each burst begins with another one: a full queue on the way drops all but the first, which must not stay the same. */
@@ -81,6 +115,7 @@ export class Outbox {
   replace(datagrams: readonly Uint8Array[], now: Ms): Uint8Array[] {
     this.datagrams = datagrams;
     this.#arrived = 0;
+    this.#isHeard();
     this.#last = now;
     this.#due = now + this.#wait;
     return [...datagrams];

@@ -47,6 +47,8 @@ export interface Identified {
   readonly id: Uint8Array;
   readonly keys: PublicKeys;
   readonly ended: "revoked" | "expired" | undefined;
+  /** By which it was revoked. */
+  readonly record: Uint8Array | undefined;
 }
 
 /** Verifies what a responder shows to a joiner, who has no directory yet: genesis against mesh id, chain against genesis. */
@@ -93,18 +95,22 @@ export interface Established {
   readonly joined: { readonly chain: Uint8Array; readonly genesis: Uint8Array } | undefined;
 }
 
+/** An exchange we started ended without a session; `told` is the responder's proven answer, if any. */
+export interface Failed {
+  readonly type: "failed";
+  readonly exchange: string;
+  /** Node id that was called. */
+  readonly peer: Uint8Array;
+  readonly code: string;
+  readonly message: string;
+  readonly told: boolean;
+  /** With `member/revoked`: the record, for us to judge. */
+  readonly record: Uint8Array | undefined;
+}
+
 export type HandshakeAction =
   | { readonly type: "send"; readonly datagram: Datagram }
   | { readonly type: "established"; readonly session: Established }
   /** A repeated last message: the peer does not know yet that we hold the session, so seal something to it. */
   | { readonly type: "repeated"; readonly localIndex: number }
-  /** An exchange we started ended without a session; `told` is the responder's proven answer, if any. */
-  | {
-      readonly type: "failed";
-      readonly exchange: string;
-      /** Node id that was called. */
-      readonly peer: Uint8Array;
-      readonly code: string;
-      readonly message: string;
-      readonly told: boolean;
-    };
+  | Failed;

@@ -79,7 +79,7 @@ export class Reception {
     const member = shown.ended ? undefined : await this.#directory.admit(caller.chain, true);
     if (member) return { keys: member.keys, member, verdict: this.#accept(opened, undefined) };
     const refusal = shown.ended ? ENDED[shown.ended] : { code: "member/not-admitted", message: "no room for members" };
-    return { keys: shown.keys, member, verdict: { accepted: false, ...refusal } };
+    return { keys: shown.keys, member, verdict: { accepted: false, ...refusal, record: shown.record } };
   }
 
   async #hearJoiner(caller: Caller<"join">, opened: OpenedPurpose, source: Endpoint): Promise<Heard | undefined> {

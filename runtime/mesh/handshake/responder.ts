@@ -68,9 +68,10 @@ export class Responder {
   }
 
   get due(): Ms | undefined {
-    const answered = this.#slots.values().filter(isAnswered);
-    const due = [...answered.map((s) => s.outbox.due), ...(this.#slots.due === undefined ? [] : [this.#slots.due])];
-    return due.length > 0 ? Math.min(...due) : undefined;
+    let due = this.#slots.due;
+    for (const slot of this.#slots.values())
+      if (isAnswered(slot)) due = Math.min(due ?? slot.outbox.due, slot.outbox.due);
+    return due;
   }
 
   /** Key of F3's fragments: they count only from where F1 came from, so that nobody else pays for them. */
@@ -248,7 +249,7 @@ export class Responder {
     const name = { message: MESSAGE.f4, exchange: slot.exchange };
     slot.message = MESSAGE.f4;
     slot.macKey = first.macKey;
-    slot.outbox = new Outbox(split(crypto, name, answer.payload, first.macKey, NO_COOKIE, slot.source), now);
+    slot.outbox = new Outbox(split(crypto, name, answer.payload, first.macKey, NO_COOKIE, slot.source), now, "heard");
     wipeSlot(slot);
     const actions = sent(slot.source, slot.outbox.datagrams);
     if (!verdict.accepted || !member) {
@@ -281,7 +282,7 @@ export class Responder {
       instance: f.instance,
       message,
       macKey,
-      outbox: new Outbox(datagrams, now),
+      outbox: new Outbox(datagrams, now, "heard"),
       first,
       peerId: undefined,
       localIndex: undefined,

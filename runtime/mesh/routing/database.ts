@@ -127,6 +127,11 @@ export class LinkDatabase {
     return best && stateOf(best, at);
   }
 
+  /** Who says that it is a neighbour of this one. */
+  claimants(neighbour: Label): Label[] {
+    return [...this.#origins.keys()].filter((origin) => (this.claim(origin, neighbour) ?? 0) > 0);
+  }
+
   /** Equal where the same is known. */
   get digest(): Uint8Array {
     this.#digest ??= this.#short(concat(...this.buckets));

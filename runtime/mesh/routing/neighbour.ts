@@ -8,9 +8,9 @@ import { Owed } from "./owed.ts";
 import { TokenBucket } from "./token-bucket.ts";
 import type { Label } from "./types.ts";
 
-/** Reveals and offers go out at once, and what follows soon after goes together. */
-const STATES_APART: Ms = 5;
-const OFFERS_APART: Ms = 20;
+/** Reveals and offers go out at once, and what follows soon after goes together: the more the longer it keeps coming. */
+const STATES_APART = { first: 5, most: 40 } as const;
+const OFFERS_APART = { first: 20, most: 80 } as const;
 /** Lists that a neighbour may ask for: all there are at a start, and then so many. */
 const SERVED = { burst: 4096, refill: 20 } as const;
 /** A neighbour is sent bucket digests and whole buckets at most this often. */

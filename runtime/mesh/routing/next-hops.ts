@@ -9,7 +9,7 @@ import { FAR, ShortestPaths } from "./shortest-paths.ts";
 /** So many neighbours are looked at as alternates: each costs a shortest-path tree of its own. */
 export const ALTERNATES_MAX = 16;
 /** Members that are avoided at a time; more drive out the oldest. */
-const DISTRUSTED_MAX = 4;
+export const DISTRUSTED_MAX = 4;
 
 export type Why = "shortest" | "direct" | "around-distrusted";
 

@@ -7,20 +7,22 @@ interface Debt {
 }
 
 export class Owed<T> {
-  readonly #apart: Ms;
+  readonly #apart: { readonly first: Ms; readonly most: Ms };
   readonly #debts = new Map<T, Debt>();
   /** No debt is due before. */
   #next: Ms = Number.POSITIVE_INFINITY;
   #taken: Ms = Number.NEGATIVE_INFINITY;
+  #pause: Ms;
 
-  /** `apart`: between two times at which something is taken. */
-  constructor(apart: Ms) {
+  /** `apart`: between two times at which something is taken; doubled while debts keep coming, up to `most`. */
+  constructor(apart: { readonly first: Ms; readonly most: Ms }) {
     this.#apart = apart;
+    this.#pause = apart.first;
   }
 
   /** When `take` is worth while. */
   get due(): Ms {
-    return this.#debts.size === 0 ? Number.POSITIVE_INFINITY : Math.max(this.#next, this.#taken + this.#apart);
+    return this.#debts.size === 0 ? Number.POSITIVE_INFINITY : Math.max(this.#next, this.#taken + this.#pause);
   }
 
   /** Not before `at`, or as soon as what it replaces. */
@@ -49,6 +51,8 @@ export class Owed<T> {
       else this.#next = Math.min(this.#next, at);
     }
     for (const item of out) this.#debts.delete(item);
+    const { first, most } = this.#apart;
+    this.#pause = now - this.#taken <= 2 * this.#pause ? Math.min(2 * this.#pause, most) : first;
     this.#taken = now;
     return out;
   }

@@ -25,6 +25,11 @@ import { COSTS, type Label, type LinkValue, type Subnet, VALUES } from "./types.
 
 /** After a change that wants a new list others may follow at once, as at a start. */
 const SETTLE: Ms = 50;
+/**
+ * Before the first list after a start: others may follow, and until it comes the mesh goes by the list of our earlier life. While members say
+ * that they are our neighbours whom we have not met again it waits for them, as OSPF does (RFC 3623): what the kernel relays between them goes on meanwhile.
+ */
+const FIRST = { settle: 300, patience: seconds(2), look: 50 } as const;
 /** Between two lists of one page; in the long run `refill`. */
 const LISTS = { apart: 250, burst: 4, refill: seconds(5) } as const;
 /** States other than down that one link may be given in quick succession. */
@@ -74,6 +79,10 @@ export class OwnLists {
   #subnets: readonly Subnet[] = [];
   #epoch: number;
   #number = 0;
+  /** The first link came up. */
+  #metAt: Ms | undefined;
+  /** When the first list may be signed; looked at anew then. */
+  #firstDue: Ms = Number.POSITIVE_INFINITY;
 
   constructor(
     deps: { crypto: CryptoProvider; random: RandomBytes; mesh: Uint8Array; own: Label; epoch: number },
@@ -108,6 +117,10 @@ export class OwnLists {
     if (link.value === value) return;
     if (link.value === 0 || value === 0) link.since = now;
     link.value = value;
+    if (value > 0 && this.#metAt === undefined) {
+      this.#metAt = now;
+      this.#firstDue = now + FIRST.settle;
+    }
     this.#waiting.add(neighbour);
     if (value === 0) this.#crowd.delete(neighbour);
     else if (link.page === undefined && !this.#place(link, 1, now)) {
@@ -169,7 +182,7 @@ export class OwnLists {
   }
 
   get due(): Ms {
-    const pages = this.#pages.map((p) => p.due);
+    const pages = this.#pages.map((p) => Math.max(p.due, this.#firstDue));
     const links = [...this.#waiting].map((neighbour) => this.#links.get(neighbour)?.states.next ?? 0);
     return Math.min(this.#crowdDue, ...pages, ...links);
   }
@@ -198,14 +211,25 @@ export class OwnLists {
     return out;
   }
 
-  /** The lists that must be signed now. `signed` takes each. */
+  /** The lists that must be signed now. */
   drafts(now: Ms): LinkList[] {
+    if (!this.#begins(now)) return [];
     return this.#pages.flatMap((page) => {
       if (page.due > now || !page.lists.take(now)) return [];
       page.due = Number.POSITIVE_INFINITY;
       page.last = now;
       return [this.#draft(page, now)];
     });
+  }
+
+  /** Whether the first list may be signed, or was. */
+  #begins(now: Ms): boolean {
+    if (now < this.#firstDue) return false;
+    if (this.#firstDue === Number.NEGATIVE_INFINITY) return true;
+    const isMissing = this.#database.claimants(this.#own).some((label) => this.valueOf(label) === 0);
+    const isOver = now >= (this.#metAt ?? now) + FIRST.patience;
+    this.#firstDue = isMissing && !isOver ? now + FIRST.look : Number.NEGATIVE_INFINITY;
+    return this.#firstDue < now;
   }
 
   #newLink(neighbour: Label, now: Ms): OwnLink {

@@ -39,6 +39,8 @@ export class Routing {
   #routesAt: Ms = Number.NEGATIVE_INFINITY;
   #routesApart: Ms = ROUTES_APART.first;
   #persisted: number;
+  /** After each event: nothing else changes it. */
+  #due: Ms;
   #out: RoutingAction[] = [];
 
   constructor(deps: RoutingDeps, now: Ms) {
@@ -49,6 +51,7 @@ export class Routing {
     this.#exchange = new Exchange(deps, this.#database, this.#own);
     this.#hops = new NextHops(this.#database.graph, this.#database.graph.numberOf(deps.own) as number);
     this.#persisted = deps.epoch;
+    this.#due = this.#own.due;
   }
 
   /** One event at a time: the next only after this resolved. Never throws for what came from the network. */
@@ -63,13 +66,13 @@ export class Routing {
     else if (event.type === "subnets") this.#own.setSubnets(event.subnets, now);
     else if (event.type === "distrust") this.#distrust(event.relay, event.until, now);
     await this.#settle(now);
+    this.#due = Math.min(this.#own.due, this.#exchange.due, this.#routesDue, this.#hops.due);
     return this.#out;
   }
 
   /** When to send `tick` next; undefined: not before another event. */
   deadline(): Ms | undefined {
-    const due = Math.min(this.#own.due, this.#exchange.due, this.#routesDue, this.#hops.due);
-    return Number.isFinite(due) ? due : undefined;
+    return Number.isFinite(this.#due) ? this.#due : undefined;
   }
 
   /** 16 bytes, equal where the same is known: neighbours that are told it from time to time find out what they missed. */

@@ -71,7 +71,7 @@ export interface RoutingDeps {
   /** Whether this member (we may be it) signed that; false for who is none. Never throws. */
   verify(origin: Label, message: Uint8Array, signature: HybridSignature): Promise<boolean>;
   /** What to keep in place of a list that was accepted: an equal one. A simulation of many gateways shares one among them. */
-  readonly keep?: (list: SignedList) => SignedList;
+  readonly keep?: ((list: SignedList) => SignedList) | undefined;
 }
 
 /** Neighbours; `backup` takes over while `primary` is silent. */

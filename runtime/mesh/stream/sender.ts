@@ -7,6 +7,10 @@ import type { Ms } from "../../base/time.ts";
 import { type Acknowledgement, encodeSegment, SEGMENT_PAYLOAD, WINDOW } from "./frame.ts";
 
 const TIMEOUT = { first: 250, min: 50, max: 3000 } as const; // ms
+/** Where nothing is acknowledged it doubles up to this only, and one segment goes at a time: when the way is mended that is soon known, and it costs little. */
+const PROBE: Ms = 1000;
+/** Time-outs in a row after which the other counts as silent. */
+const SILENT = 3;
 /** Congestion window in segments: RFC 6928's start; a lossy radio link must not be throttled to a standstill. */
 const FLYING = { first: 10, min: 4 } as const;
 /** How much younger an acknowledged segment must be before an older one counts as lost, at least. */
@@ -39,6 +43,8 @@ export class StreamSender {
   #smoothed: Ms | undefined;
   #variation: Ms = 0;
   #timeout: Ms = TIMEOUT.first;
+  /** Time-outs since the last acknowledgement of something new. */
+  #timeouts = 0;
   /** When the youngest segment known to have arrived was sent. */
   #youngest: Ms = Number.NEGATIVE_INFINITY;
 
@@ -115,6 +121,7 @@ export class StreamSender {
         this.#youngest = Math.max(this.#youngest, s.sentAt);
     }
     if (newly === 0) return;
+    this.#timeouts = 0;
     if (a.next > base) this.#segments = this.#segments.filter((s) => s.number >= a.next);
     if (sample !== undefined) this.#measure(sample);
     this.#resetTimeout();
@@ -125,12 +132,24 @@ export class StreamSender {
   /** The retransmission timer (RFC 6298, section 5): all that flies counts as lost, and the timer doubles. */
   tick(now: Ms): void {
     if ((this.due ?? Number.POSITIVE_INFINITY) > now) return;
+    const flying = this.#loseFlying();
+    if (++this.#timeouts === 1) this.#threshold = Math.max(flying / 2, FLYING.min);
+    this.#window = this.#timeouts < SILENT ? FLYING.min : 1;
+    this.#recovering = this.#next;
+    this.#timeout = Math.max(this.#timeout, Math.min(this.#timeout * 2, PROBE));
+  }
+
+  /** The other said something. When it had been silent it may hear us again as well, and what it has not acknowledged is not waited for. */
+  heard(now: Ms): void {
+    const due = this.due;
+    if (this.#timeouts >= SILENT && due !== undefined && now >= due - this.#timeout + TIMEOUT.min) this.#loseFlying();
+  }
+
+  /** Gives how many flew. */
+  #loseFlying(): number {
     const flying = this.#segments.filter(isFlying);
     for (const s of flying) s.lost = true;
-    this.#threshold = Math.max(flying.length / 2, FLYING.min);
-    this.#window = FLYING.min;
-    this.#recovering = this.#next;
-    this.#timeout = Math.min(this.#timeout * 2, TIMEOUT.max);
+    return flying.length;
   }
 
   #cut(now: Ms): Sent {

@@ -63,6 +63,7 @@ export class Stream {
 
   /** Takes a frame for which `isStreamFrame` holds. */
   receive(frame: Uint8Array, now: Ms): StreamEvent {
+    this.#sender.heard(now);
     if (frame[0] === STREAM_FRAME.segment) return this.#receiveSegment(frame);
     if (frame[0] === STREAM_FRAME.acknowledge) return this.#receiveAcknowledgement(frame, now);
     const reset = decodeReset(frame);

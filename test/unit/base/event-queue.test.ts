@@ -39,3 +39,15 @@ test("a piece that does not end makes the queue busy for as long, whatever waits
   await Promise.all([stuck, behind]);
   expect(queue.busyFor()).toBe(0);
 });
+
+test("what comes while a queue is held waits, in order, until it is released", async () => {
+  const { queue } = queueAt();
+  const done: number[] = [];
+  queue.hold();
+  const all = [1, 2].map((n) => queue.push(async () => void done.push(n)));
+  await Bun.sleep(5);
+  expect([queue.isHeld, done, queue.busyFor()]).toEqual([true, [], 0]);
+  queue.release();
+  await Promise.all(all);
+  expect([queue.isHeld, done]).toEqual([false, [1, 2]]);
+});

@@ -2,8 +2,14 @@ import { expect, test } from "bun:test";
 import { chooseProvider } from "../../../runtime/crypto/choose.ts";
 import { native } from "../../../runtime/crypto/native.ts";
 import { noble } from "../../../runtime/crypto/noble.ts";
+import type { CryptoProvider } from "../../../runtime/crypto/provider.ts";
 import { selfTest } from "../../../runtime/crypto/self-test.ts";
 import { PROVIDERS } from "./both-providers.ts";
+
+const of = (first: CryptoProvider, second: CryptoProvider) => ({
+  native: async () => first,
+  noble: async () => second,
+});
 
 const missing = (): never => {
   throw new Error("ML-KEM-768 is not supported");
@@ -21,17 +27,17 @@ test("native is what a gateway runs when nothing is said", async () => {
 });
 
 test("a native without ML-KEM gives way to noble, and the choice says which primitive was missing and why", async () => {
-  const choice = await chooseProvider("native", { native: withoutKem, noble });
+  const choice = await chooseProvider("native", of(withoutKem, noble));
   expect(choice.provider).toBe(noble);
   expect(choice.asked).toBe("native");
   expect(choice.reason).toBe("native: ML-KEM-768: ML-KEM-768 is not supported");
 });
 
 test("a provider that answers wrongly is never chosen", async () => {
-  await expect(chooseProvider("noble", { native, noble: wrongHash })).rejects.toMatchObject({
+  await expect(chooseProvider("noble", of(native, wrongHash))).rejects.toMatchObject({
     code: "crypto/self-test",
   });
-  await expect(chooseProvider("native", { native: withoutKem, noble: wrongHash })).rejects.toMatchObject({
+  await expect(chooseProvider("native", of(withoutKem, wrongHash))).rejects.toMatchObject({
     code: "crypto/self-test",
   });
 });

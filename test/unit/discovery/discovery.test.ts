@@ -12,6 +12,8 @@ import {
   BURST,
   Discovery,
   FRESH_FOR,
+  SEEK_EVERY,
+  SEEK_FOR,
   type Sighting,
   YIELD,
 } from "../../../runtime/mesh/discovery/discovery.ts";
@@ -69,6 +71,49 @@ function settled(name: string, members = 10): Node {
 }
 
 describe("beacons are sent", () => {
+  const pausesOf = (sent: readonly number[]): number[] => sent.slice(1).map((at, i) => at - (sent[i] as number));
+
+  test("often while somebody is looked for that was lost without a word, until it is found, or for a quarter of an hour", () => {
+    for (const found of [true, false]) {
+      const a = settled("a");
+      a.core.lost("fd00::1", START);
+      a.core.lost("fd00::2", START);
+      a.core.found("fd00::2");
+      const end = START + (found ? seconds(100) : SEEK_FOR);
+      const often = beacons(a, end);
+      expect(often[0]).toBeLessThanOrEqual(START + 1.25 * SEEK_EVERY);
+      for (const pause of pausesOf(often)) expect(pause).toBeLessThanOrEqual(1.25 * SEEK_EVERY);
+      if (found) a.core.found("fd00::1");
+      const rare = beacons(a, end + seconds(600), end).slice(2); // the next one was set before
+      expect(rare.length).toBeGreaterThan(5);
+      for (const pause of pausesOf(rare)) expect(pause).toBeGreaterThanOrEqual(0.75 * BEACON_EVERY);
+    }
+  });
+
+  test("by one on a link for all who look for somebody, and by each at least as often as ever", () => {
+    const [a, b] = [settled("a"), settled("b")];
+    for (const one of [a, b]) one.core.lost("fd00::1", START);
+    const end = START + seconds(300);
+    const sent = { a: [] as number[], b: [] as number[] };
+    for (let now = START; now <= end; now++)
+      for (const [name, one, other] of [
+        ["a", a, b],
+        ["b", b, a],
+      ] as const) {
+        if (one.core.due > now) continue;
+        if (one.core.takeBeacon(now)) {
+          sent[name].push(now);
+          hears(other, one, now);
+        }
+        one.core.takeSightings(now);
+      }
+    const all = [...sent.a, ...sent.b].sort((x, y) => x - y);
+    for (const pause of pausesOf(all)) expect(pause).toBeLessThanOrEqual(1.25 * SEEK_EVERY);
+    expect(all.length).toBeLessThanOrEqual(1.1 * (seconds(300) / (0.75 * SEEK_EVERY)));
+    for (const own of [sent.a, sent.b])
+      for (const pause of pausesOf(own)) expect(pause).toBeLessThanOrEqual(BEACON_EVERY);
+  });
+
   test("a few at once after a start, then about every minute", () => {
     const sent = beacons(node("a"), START + seconds(600)).map((at) => at - START);
     for (const [i, after] of BURST.entries()) {

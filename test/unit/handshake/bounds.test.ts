@@ -7,7 +7,7 @@ import { sipHash24 } from "../../../runtime/crypto/siphash.ts";
 import { BISCUIT_PERIOD, BiscuitJar } from "../../../runtime/mesh/handshake/biscuit.ts";
 import { COOKIE_PERIOD, CookieJar } from "../../../runtime/mesh/handshake/cookie.ts";
 import { FairTable } from "../../../runtime/mesh/handshake/fair-table.ts";
-import { Outbox, RETRY_FIRST, RETRY_MOST } from "../../../runtime/mesh/handshake/outbox.ts";
+import { Outbox, RETRY_FIRST, RETRY_MOST, UNHEARD_WHOLE } from "../../../runtime/mesh/handshake/outbox.ts";
 import { RotatingSecret } from "../../../runtime/mesh/handshake/rotating-secret.ts";
 import { seededRandom } from "../../help/seeded.ts";
 
@@ -208,22 +208,22 @@ describe("an outbox", () => {
   const firsts = (list: readonly Uint8Array[]) => list.map((d) => d[0]);
 
   test("resends only holes below the highest fragment that arrived", () => {
-    const box = new Outbox(datagrams, 0);
+    const box = new Outbox(datagrams, 0, "heard");
     expect(firsts(box.acknowledge(0b0101, 50))).toEqual([1]);
     expect(firsts(box.missing())).toEqual([1, 3]);
     expect(box.complete).toBe(false);
   });
 
   test("resends everything when nothing has arrived, and nothing when no hole is seen", () => {
-    expect(firsts(new Outbox(datagrams, 0).acknowledge(0, 50))).toEqual([0, 1, 2, 3]);
-    const box = new Outbox(datagrams, 0);
+    expect(firsts(new Outbox(datagrams, 0, "heard").acknowledge(0, 50))).toEqual([0, 1, 2, 3]);
+    const box = new Outbox(datagrams, 0, "heard");
     expect(box.acknowledge(0b0011, 50)).toEqual([]);
     expect(box.due).toBe(RETRY_FIRST); // and the retry is not put off by it
     expect(box.acknowledge(0b1000, 51)).toHaveLength(1);
   });
 
   test("does not let a flood of acknowledgements make it a flood of fragments", () => {
-    const box = new Outbox(datagrams, 0);
+    const box = new Outbox(datagrams, 0, "heard");
     expect(box.acknowledge(0b1000, 9)).toHaveLength(0); // just sent
     expect(box.acknowledge(0b1000, 10)).toHaveLength(3);
     expect(box.acknowledge(0b1000, 19)).toHaveLength(0);
@@ -231,21 +231,21 @@ describe("an outbox", () => {
   });
 
   test("puts its retry off when it has just resent", () => {
-    const box = new Outbox(datagrams, 0);
+    const box = new Outbox(datagrams, 0, "heard");
     expect(box.due).toBe(RETRY_FIRST);
     box.acknowledge(0b1000, 50);
     expect(box.due).toBe(50 + RETRY_FIRST);
   });
 
   test("does not send at once what its retry has just sent", () => {
-    const box = new Outbox(datagrams, 0);
+    const box = new Outbox(datagrams, 0, "heard");
     box.retry(60);
     expect([box.acknowledge(0b1000, 69), box.asked(69)]).toEqual([[], []]);
     expect(box.asked(70)).toHaveLength(3);
   });
 
   test("waits longer after each retry, up to a bound", () => {
-    const box = new Outbox(datagrams, 0);
+    const box = new Outbox(datagrams, 0, "heard");
     let now = 0;
     const waits = Array.from({ length: 20 }, () => {
       const wait = box.due - now;
@@ -259,15 +259,41 @@ describe("an outbox", () => {
     expect(waits.at(-1)).toBe(RETRY_MOST);
   });
 
+  test("goes to nobody ever more rarely and one datagram at a time, each of them in its turn, and as before once somebody answers", () => {
+    const box = new Outbox(datagrams, 0, "unheard");
+    const bursts: number[][] = [];
+    while (box.due < 10_000) bursts.push(firsts(box.retry(box.due)) as number[]);
+    const [whole, single] = [bursts.slice(0, UNHEARD_WHOLE), bursts.slice(UNHEARD_WHOLE)];
+    expect(whole.every((burst) => burst.length === datagrams.length)).toBe(true);
+    expect(single.every((burst) => burst.length === 1)).toBe(true);
+    expect(new Set(single.flat()).size).toBe(datagrams.length);
+    expect(bursts.length).toBeLessThan(13);
+    const now = box.due;
+    expect(firsts(box.acknowledge(0b1000, now))).toEqual(expect.arrayContaining([0, 1, 2]));
+    expect(box.due - now).toBe(RETRY_MOST);
+    expect(box.retry(box.due).length).toBeGreaterThan(1);
+  });
+
+  test("goes one at a time from the start to who has been away for long", () => {
+    const box = new Outbox(datagrams, 0, "absent");
+    const sent = [firsts(box.first)];
+    while (box.due < 10_000) sent.push(firsts(box.retry(box.due)));
+    expect(sent.every((burst) => burst.length === 1)).toBe(true);
+    expect(sent.length).toBeLessThan(7);
+    expect(new Set(sent.flat()).size).toBe(datagrams.length);
+    expect(box.replace(datagrams, box.due)).toHaveLength(datagrams.length); // a cookie: somebody is there
+    expect(box.retry(box.due)).toHaveLength(datagrams.length);
+  });
+
   test("is complete when all of it arrived", () => {
-    const box = new Outbox(datagrams, 0);
+    const box = new Outbox(datagrams, 0, "heard");
     box.acknowledge(0b1111, 20);
     expect(box.complete).toBe(true);
     expect(box.missing()).toEqual([]);
   });
 
   test("sends all of it again with every fourth retry, since a full table forgets what it has reported", () => {
-    const box = new Outbox(datagrams, 0);
+    const box = new Outbox(datagrams, 0, "heard");
     box.acknowledge(0b1101, 20);
     const sent = [1, 2, 3, 4, 5].map((n) => firsts(box.retry(100 * n)).sort());
     expect(sent).toEqual([[1], [1], [1], [0, 1, 2, 3], [0, 1, 2, 3]]);
@@ -275,7 +301,7 @@ describe("an outbox", () => {
 
   test("begins each burst with another fragment, so that a queue with room for one lets all through in turn", () => {
     const bursts = (send: (box: Outbox, now: number) => Uint8Array[]) => {
-      const box = new Outbox(datagrams.slice(0, 2), 0);
+      const box = new Outbox(datagrams.slice(0, 2), 0, "heard");
       return [100, 200, 300].map((now) => firsts(send(box, now)));
     };
     const turns = [
@@ -288,7 +314,7 @@ describe("an outbox", () => {
   });
 
   test("that is asked for again sends what was never reported, but all of it the fourth time", () => {
-    const box = new Outbox(datagrams, 0);
+    const box = new Outbox(datagrams, 0, "heard");
     box.acknowledge(0b1101, 20);
     expect(box.asked(29)).toEqual([]);
     const sent = [40, 60, 80, 100].map((now) => firsts(box.asked(now)).sort());
@@ -296,7 +322,7 @@ describe("an outbox", () => {
   });
 
   test("with a cookie starts from the beginning", () => {
-    const box = new Outbox(datagrams, 0);
+    const box = new Outbox(datagrams, 0, "heard");
     box.acknowledge(0b1111, 20);
     expect(box.replace(datagrams.toReversed(), 30)).toEqual(datagrams.toReversed());
     expect([box.missing().length, box.due]).toEqual([4, 30 + RETRY_FIRST]);

@@ -232,6 +232,11 @@ describe("what F4 tells", () => {
       [false, "member/revoked", "x".repeat(500)],
       { accepted: false, code: "member/revoked", message: "x".repeat(500) },
     ],
+    [
+      "that we are not, with the record",
+      [false, "member/revoked", "", new Uint8Array(32_768)],
+      { accepted: false, code: "member/revoked", message: "", record: new Uint8Array(32_768) },
+    ],
   ])("is read: %s", async (_, told, verdict) => {
     expect(await fourthMessage(telling(told))).toEqual(verdict);
   });
@@ -239,7 +244,6 @@ describe("what F4 tells", () => {
   test.each<[string, Cbor]>([
     ["index 0", [true, 0, 1, null]],
     ["an index of 33 bits", [true, 2 ** 32, 1, null]],
-    ["an index that is text", [true, "1", 1, null]],
     ["AEAD 0", [true, 1, 0, null]],
     ["AEAD 3", [true, 1, 3, null]],
     ["an AEAD that is text", [true, 1, "1", null]],
@@ -248,7 +252,9 @@ describe("what F4 tells", () => {
     ["no chain", [true, 1, 1]],
     ["neither true nor false", [1, 1, 1, null]],
     ["a refusal without a message", [false, "a/b"]],
-    ["a refusal with a fourth field", [false, "a/b", "c", "d"]],
+    ["a refusal with a record that is text", [false, "a/b", "c", "d"]],
+    ["a refusal with a record of 32,769 bytes", [false, "a/b", "c", new Uint8Array(32_769)]],
+    ["a refusal with a fifth field", [false, "a/b", "c", new Uint8Array(1), null]],
     ["a code that is a number", [false, 7, "c"]],
     ["a code of one word", [false, "revoked", "c"]],
     ["a code in capitals", [false, "Member/Revoked", "c"]],

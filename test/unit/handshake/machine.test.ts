@@ -106,6 +106,26 @@ describe("an exchange", () => {
     expect(a.sessions.map((s) => s.peer.name)).toEqual(["c"]);
   });
 
+  test("with a node that there is a session with by now ends, but for the one that made it; others do not", async () => {
+    const { net, parties } = await party("settled", ["a", "b", "c"]);
+    const [a, b, c] = parties as [Party, Party, Party];
+    net.wire = () => [];
+    for (const to of [b, c, b]) net.perform(a, await a.machine.connect(to.member, to.endpoint, net.now));
+    expect([b, c].map((to) => a.machine.isCalling(to.keys.id, to.endpoint))).toEqual([true, true]);
+    expect(a.machine.isCalling(b.keys.id, c.endpoint)).toBe(false);
+    a.machine.settled(b.keys.id, 0);
+    expect([b, c].map((to) => a.machine.isCalling(to.keys.id, to.endpoint))).toEqual([false, true]);
+    net.wire = (p) => (isMessage(p, MESSAGE.k3) ? [] : [p]);
+    net.perform(a, await a.machine.connect(b.member, b.endpoint, net.now));
+    await net.run(500);
+    const made = a.sessions.find((s) => s.peer.name === "b")?.data.localIndex as number;
+    a.machine.settled(b.keys.id, made);
+    expect(a.machine.isCalling(b.keys.id, b.endpoint)).toBe(true);
+    net.wire = (p) => [p];
+    await net.run(1000);
+    expect(b.sessions.map((s) => s.peer.name)).toEqual(["a"]);
+  });
+
   test("that a forgotten member began is not answered any more, and others are", async () => {
     const { net, parties } = await party("forgotten caller", ["a", "b", "c"]);
     const [a, b, c] = parties as [Party, Party, Party];

@@ -103,14 +103,16 @@ describe("a roster", () => {
     const empty = new Roster(crypto, mesh);
     const whose = (chain: Uint8Array) => empty.identify(chain);
     const who = { id: b.keys.id, keys: b.keys.public };
-    expect(await whose(b.chain.encoded)).toEqual({ ...who, ended: undefined });
+    expect(await whose(b.chain.encoded)).toEqual({ ...who, ended: undefined, record: undefined });
     const short = await memberBy(mesh, a, { name: "c", serial: 7, expires: 1000 });
     empty.time.raise(1000);
     expect((await whose(short.chain.encoded))?.ended).toBe("expired");
-    await empty.applyRevocation(await revokeByRoot(crypto, mesh, roots, claim(b)));
-    expect(await whose(b.chain.encoded)).toEqual({ ...who, ended: "revoked" });
-    await empty.applyRevocation(await revokeByRoot(crypto, mesh, roots, claim(site)));
-    expect((await whose(leaf.chain.encoded))?.ended).toBe("revoked");
+    const ofB = await revokeByRoot(crypto, mesh, roots, claim(b));
+    await empty.applyRevocation(ofB);
+    expect(await whose(b.chain.encoded)).toEqual({ ...who, ended: "revoked", record: ofB });
+    const ofSite = await revokeByRoot(crypto, mesh, roots, claim(site));
+    await empty.applyRevocation(ofSite);
+    expect(await whose(leaf.chain.encoded)).toMatchObject({ ended: "revoked", record: ofSite });
     expect(empty.list()).toEqual([]);
     for (const at of [40, 3000, b.chain.encoded.length - 1])
       expect(await whose(flipped(b.chain.encoded, at))).toBeUndefined();

@@ -97,6 +97,24 @@ describe("path MTU discovery", () => {
     expect(path.size).toBe(MOST);
   });
 
+  test("where use alone counts, asks nothing while nothing flows, and at once when something does", () => {
+    const path = new PathMtu(MOST, 0, true);
+    const later = 10_000_000;
+    const pass = (sizes: readonly number[], now: number): void => {
+      for (const size of sizes) if (size <= 1400) path.passed(size, now);
+    };
+    drive(path, 0, 60_000, () => 1400);
+    for (let now = path.due; now < later; now = path.due) pass(path.next(now), now);
+    expect([path.state, path.due]).toEqual(["complete", Number.POSITIVE_INFINITY]);
+    const found = path.size;
+    path.carried(later);
+    expect(path.due).toBe(later);
+    expect(drive(path, later, later + NOTICED, () => 1300)[0]).toBe(found);
+    expect(path.limit(later + NOTICED)).toBeLessThanOrEqual(1300);
+    expect(drive(path, later + NOTICED, later + NOTICED + 2 * RAISE_TIMER, () => 9000)).toContain(MOST);
+    expect(path.limit(later + NOTICED + 2 * RAISE_TIMER)).toBeUndefined();
+  });
+
   test("does not take a full queue, in which large packets find no room, for a small path", () => {
     const path = new PathMtu(MOST, 0);
     drive(path, 0, 100, () => 9000);

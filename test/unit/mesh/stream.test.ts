@@ -18,7 +18,7 @@ import { seededRandom } from "../../help/seeded.ts";
 class Pair {
   now = 0;
   readonly random;
-  readonly loss: number;
+  loss: number;
   readonly got: { readonly a: Uint8Array[]; readonly b: Uint8Array[] } = { a: [], b: [] };
   readonly events: string[] = [];
   a: Stream;
@@ -102,6 +102,27 @@ describe("a stream", () => {
     };
     expect(frames(0)).toBeLessThanOrEqual(2 * 200 + 20); // a segment and its acknowledgement; some reordering counts as loss
     expect(frames(20)).toBeLessThanOrEqual(2 * 2 * 200);
+  });
+
+  test("asks once a second, by one segment, whether a silent peer is there again, and goes on as soon as it is heard", () => {
+    const pair = new Pair("silence", 0);
+    const bytes = new Uint8Array(60 * SEGMENT_PAYLOAD);
+    for (const end of [pair.a, pair.b]) end.push(bytes.slice(0, 10));
+    pair.run(1_000);
+    pair.loss = 100;
+    for (const end of [pair.a, pair.b]) end.push(bytes);
+    pair.run(600_000);
+    pair.frames = 0;
+    pair.run(60_000);
+    expect(pair.frames).toBeLessThanOrEqual(2 * 61);
+    pair.loss = 0;
+    const [due, later] = [pair.a.due as number, pair.b.due as number].sort((x, y) => x - y) as [number, number];
+    expect(due - pair.now).toBeLessThanOrEqual(1_000);
+    pair.run(due - pair.now + 60); // there and back
+    for (const got of [pair.got.a, pair.got.b]) expect(got.length).toBe(1);
+    for (const end of [pair.a, pair.b]) expect(end.due).not.toBe(later); // neither waits for its own
+    pair.run(1_000);
+    for (const got of [pair.got.a, pair.got.b]) expect(got.map((m) => m.length)).toEqual([10, bytes.length]);
   });
 
   test("of a peer that restarted begins anew, says so, and carries what is posted then", () => {

@@ -4,10 +4,10 @@ import { decodeList } from "../../../runtime/mesh/routing/link-list.ts";
 import { decodeMessage } from "../../../runtime/mesh/routing/message.ts";
 import { Routing } from "../../../runtime/mesh/routing/routing.ts";
 import type { Label, RoutingAction, RoutingEvent } from "../../../runtime/mesh/routing/types.ts";
-import { depsOf, labelOf } from "./pair.ts";
+import { depsOf, Lab, labelOf } from "./pair.ts";
 
 const NAMES = Array.from({ length: 120 }, (_, i) => `n${i}`);
-const [A, B] = [labelOf("a"), labelOf("b")];
+const [A, B, C] = [labelOf("a"), labelOf("b"), labelOf("c")];
 
 /** One gateway, `b` listening: what it signs and what it reveals, by time. */
 class Speaker {
@@ -85,10 +85,43 @@ describe("a gateway", () => {
     const s = await speaker("n0", "n1", "n2");
     expect(s.lists).toEqual([]);
     await s.pass(1000);
-    expect(s.lists).toMatchObject([{ at: 50, page: 0, bytes: 20 + 4 * 41 }]);
+    expect(s.lists).toMatchObject([{ at: 300, page: 0, bytes: 20 + 4 * 41 }]);
     expect(s.persisted).toEqual([1]);
     await s.pass(3_600_000);
     expect(s.lists.length).toBe(1); // nothing is refreshed
+  });
+
+  describe("that comes back, of which two others say that they are its neighbours,", () => {
+    const comesBack = async (): Promise<Speaker> => {
+      const lab = new Lab("a", "b", "c");
+      await lab.begin();
+      await lab.connect("a", "b");
+      await lab.connect("a", "c");
+      await lab.pass(5_000);
+      const s = new Speaker(1);
+      await s.feed({ type: "members", added: [B, C], removed: [] });
+      await s.feed({ type: "session", neighbour: B, up: true });
+      await s.feed({ type: "known", lists: lab.of("b").lists() });
+      await s.link("b", 1);
+      await s.pass(1000);
+      expect(s.lists).toEqual([]);
+      return s;
+    };
+
+    test("signs its first list when it has met both", async () => {
+      const s = await comesBack();
+      await s.link("c", 1);
+      await s.pass(100);
+      expect(s.lists).toMatchObject([{ links: [B, C].sort() }]);
+    });
+
+    test("signs it after two seconds when one of them does not come", async () => {
+      const s = await comesBack();
+      await s.pass(900);
+      expect(s.lists).toEqual([]);
+      await s.pass(200);
+      expect(s.lists).toMatchObject([{ links: [B] }]);
+    });
   });
 
   test("signs nothing when a link flaps, and reveals its state at once", async () => {
@@ -143,7 +176,7 @@ describe("a gateway", () => {
       await s.link(name, 1);
       await s.pass(1000);
     }
-    const gaps = s.lists.slice(1).map((l, i) => l.at - (s.lists[i]?.at ?? 0));
+    const gaps = s.lists.slice(2).map((l, i) => l.at - (s.lists[i + 1]?.at ?? 0)); // the first waits a little longer
     expect(Math.min(...gaps)).toBeGreaterThanOrEqual(1000);
     expect(s.lists.length).toBeLessThanOrEqual(4 + 30 / 5 + 1);
     await s.pass(10_000);
