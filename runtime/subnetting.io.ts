@@ -14,7 +14,7 @@ import { interfaces } from "./dataplane/underlay.io.ts";
 import { overlayPrefix } from "./identity/address.ts";
 import type { Member, Roster } from "./identity/roster.ts";
 import type { MeshAction, Way } from "./mesh/types.ts";
-import { order, type Reach } from "./subnets/choose.ts";
+import { Preference, type Reach } from "./subnets/choose.ts";
 import { type Announcer, type Judgement, judge } from "./subnets/judge.ts";
 import { systemClock } from "./system.io.ts";
 
@@ -33,6 +33,9 @@ export interface SubnettingTerms {
   /** A file of the state directory. */
   readonly memory: string;
   readonly wayTo: (gateway: string) => Way | undefined;
+  /** As `Mesh.standsStill`, of those that `attend` named last. */
+  readonly standsStill: (gateway: string) => boolean;
+  readonly attend: (gateways: ReadonlySet<string>) => void;
   /** Tells all members what we announce from now on. */
   readonly tell: (subnets: readonly Prefix[]) => void;
   readonly log: Log;
@@ -65,8 +68,12 @@ export class Subnetting {
   #seen = "";
   #revision = 0;
   #nextComparison = 0;
-  /** Gateways whose daemons stand still: neighbours are reached, but take nothing. */
+  /** By subnet, of those that count. */
+  #preferences = new Map<string, Preference>();
+  /** Gateways whose daemons stand still: they are reached, but take nothing. */
   #still: ReadonlySet<string> = new Set();
+  /** Those in use that others could take over from. */
+  #attended: ReadonlySet<string> = new Set();
 
   private constructor(terms: SubnettingTerms) {
     const { plane, addon, memory, log } = terms;
@@ -82,7 +89,7 @@ export class Subnetting {
   static async open(terms: SubnettingTerms): Promise<Subnetting> {
     const subnetting = new Subnetting(terms);
     subnetting.#routes.clean();
-    await subnetting.#service.clean();
+    subnetting.#service.clean();
     if (terms.announce.length > 0) await subnetting.#service.check();
     await subnetting.#look();
     return subnetting;
@@ -140,12 +147,19 @@ export class Subnetting {
     return way && way.primary !== undefined ? { cost: way.cost ?? 1 } : undefined;
   }
 
+  /** The daemon of a neighbour stands still, or goes on: the next `update` looks at it. */
+  lookAgain(): void {
+    this.#dirty = true;
+  }
+
   /** After whatever may have changed it. */
   update(): void {
     const { roster, self } = this.#terms;
     const seen = `${roster.revision} ${roster.time.now}`;
     const now = systemClock.now();
     const compares = now >= this.#nextComparison && this.#known.some((subnet) => subnet.gateways.length > 1);
+    const { standsStill } = this.#terms;
+    this.#dirty ||= [...this.#attended].some((gateway) => standsStill(gateway) && !this.#still.has(gateway));
     if (!this.#dirty && seen === this.#seen && !compares) return;
     this.#dirty = false;
     this.#nextComparison = now + COMPARED_EVERY;
@@ -188,17 +202,23 @@ export class Subnetting {
   #use(): void {
     const { self, log, plane } = this.#terms;
     const before = this.#known;
-    this.#still = new Set(plane.links().flatMap((link) => (link.carries && link.still ? [link.peer] : [])));
+    const neighbours = plane.links().flatMap((link) => (link.carries && link.still ? [link.peer] : []));
+    this.#still = new Set([...neighbours, ...[...this.#attended].filter(this.#terms.standsStill)]);
+    const preferences = new Map<string, Preference>();
     this.#known = this.#judgement.subnets.map(({ prefix, gateways }) => {
+      const subnet = formatPrefix(prefix);
+      const preference = this.#preferences.get(subnet) ?? new Preference();
+      preferences.set(subnet, preference);
       const others = gateways.filter((gateway) => gateway !== self);
-      const inUse = this.#routes.get(formatPrefix(prefix))?.gateways.find((gateway) => gateway !== self);
-      const ordered = order(others, (gateway) => this.#reach(gateway), inUse);
+      const inUse = this.#routes.get(subnet)?.gateways.find((gateway) => gateway !== self);
+      const ordered = preference.order(others, (gateway) => this.#reach(gateway), inUse, systemClock.now());
       return {
         prefix,
         own: others.length < gateways.length,
         gateways: [...gateways.filter((g) => g === self), ...ordered],
       };
     });
+    this.#preferences = preferences;
     const used = new Map(before.map(({ prefix, gateways }) => [formatPrefix(prefix), gateways[0]]));
     const wanted = this.#known.map(({ prefix, own, gateways }) => {
       const source = own ? undefined : this.#sourceFor(prefix);
@@ -209,7 +229,19 @@ export class Subnetting {
       const through = this.#nameOf(gateways[0] as string);
       if (!own && used.get(subnet) !== gateways[0]) log.info("a subnet is reached", { subnet, through });
     }
+    this.#attend();
     if (JSON.stringify(before.map(factsOf)) !== JSON.stringify(this.#known.map(factsOf))) this.#revision++;
+  }
+
+  /** Those that stand still are attended on, or nobody would see that they are back. */
+  #attend(): void {
+    const replaceable = this.#known.filter(({ own, gateways }) => !own && gateways.length > 1);
+    const attended = new Set(replaceable.flatMap(({ gateways }) => gateways.slice(0, 1)));
+    for (const gateway of this.#attended)
+      if (this.#still.has(gateway) && this.#announced.has(gateway)) attended.add(gateway);
+    if (attended.symmetricDifference(this.#attended).size === 0) return;
+    this.#attended = attended;
+    this.#terms.attend(attended);
   }
 
   /** IPv4 has no overlay address: our own packets carry one that others know to be ours, where there is one. */

@@ -1,13 +1,15 @@
 /** One of two gateways that announce the same network dies, freezes or is cut off: what was sent to it goes through the other. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { FAILURES, Failover } from "../help/failover.ts";
+import { FAILURES, Failover, PLACES } from "../help/failover.ts";
 import { able } from "../help/require.ts";
 import { must } from "../help/shell.ts";
 
 const NEEDS = ["root", "tun", "netns", "addon", "command:ip", "command:ping", "command:nft"] as const;
 
-describe.skipIf(!able("test/netns/subnet-failover.test.ts", ...NEEDS))("of two gateways of one subnet", () => {
-  const world = new Failover();
+const ready = able("test/netns/subnet-failover.test.ts", ...NEEDS);
+
+describe.skipIf(!ready).each(PLACES)("of two gateways of one subnet %s", (place) => {
+  const world = new Failover(place);
   beforeAll(() => world.start(), 120_000);
   afterAll(() => world.remove());
 
