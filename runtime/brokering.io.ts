@@ -1,6 +1,6 @@
 /**
- * The MQTT broker of a running gateway: where it listens, who calls, and how its `mesh/` topics are records. Another program on its port costs
- * the broker and nothing else: that is told, and tried again.
+ * The MQTT brokers of a running gateway: where they listen, who calls, and how `mesh/` topics are records. Our own serves members always, and the
+ * programs of this machine where Mosquitto does not. Another program on a port costs the broker and nothing else: that is told, and tried again.
  */
 import type { JsonObject } from "./api/protocol.ts";
 import { utf8 } from "./base/bytes.ts";
@@ -10,24 +10,55 @@ import type { Log } from "./base/log.ts";
 import type { Meter } from "./base/meter.ts";
 import { type Ms, seconds } from "./base/time.ts";
 import type { Roster } from "./identity/roster.ts";
-import { Broker } from "./sync/broker.io.ts";
+import type { Broker } from "./sync/broker.io.ts";
 import type { MeshMessage } from "./sync/broker-memory.io.ts";
 import type { Held } from "./sync/holdings.ts";
+import { order } from "./sync/merge.ts";
+import type { Mosquitto } from "./sync/mosquitto/mosquitto.io.ts";
+import { type Installed, installed } from "./sync/mosquitto/program.io.ts";
 import type { Replica } from "./sync/replica.ts";
-import { type Caller, DEFAULT_RULES, MESH_PREFIX, ruleOf, topicKey } from "./sync/topics.ts";
+import { type Caller, covers, DEFAULT_RULES, MESH_PREFIX, ruleOf, type TopicRule, topicKey } from "./sync/topics.ts";
 
 /** `local`: for programs of this machine; `mesh`: for other members as well, on the overlay address. */
 export type MqttMode = "off" | "local" | "mesh";
 
 export interface MqttOptions {
   readonly mode: MqttMode;
+  /** Who serves the programs of this machine. */
+  readonly broker: "embedded" | "mosquitto";
+  /** Directory for all that Mosquitto reads and writes. */
+  readonly folder: string;
   readonly port: number;
   /** Beside the default ones, as `ruleOf` reads them. */
   readonly rules: readonly string[];
+  /** Resolves when there is memory for one more message. */
+  readonly room: () => Promise<void>;
 }
+
+/** Where Mosquitto is to serve. Throws `broker/missing`, `broker/user` and `broker/rules`. */
+export function mosquittoFor({ mode, broker, rules }: MqttOptions): Installed | undefined {
+  if (mode === "off" || broker !== "mosquitto") return undefined;
+  const apart = rules.find((rule) => !isLocalOrMesh(ruleOf(rule)));
+  if (mode === "mesh" && apart !== undefined)
+    throw new TrellisError("broker/rules", `mqtt-allow: "${apart}" leads to none of this machine's programs`, {
+      hint: `they are at Mosquitto and members at our own broker, which share topics below ${MESH_PREFIX} only`,
+    });
+  return installed();
+}
+
+const OF_MESH: readonly string[] = [`${MESH_PREFIX}#`];
+const isLocalOrMesh = ({ who, publish, subscribe }: TopicRule): boolean =>
+  who === "local" || [...publish, ...subscribe].every((filter) => OF_MESH.some((mesh) => covers(mesh, filter)));
+
+/** Of our own broker beside Mosquitto: programs that call it share with the others what is a record. */
+const sharedRules = (rules: readonly TopicRule[]): readonly TopicRule[] => [
+  { who: "local", publish: OF_MESH, subscribe: OF_MESH },
+  ...rules.filter(({ who }) => who !== "local"),
+];
 
 export interface BrokeringTerms {
   readonly options: MqttOptions;
+  readonly mosquitto: Installed | undefined;
   readonly roster: Roster;
   /** Our overlay address. */
   readonly address: string;
@@ -49,30 +80,59 @@ export class Brokering {
   /** By address: why it is not served; empty when it is. */
   readonly #places = new Map<string, string>();
   readonly #unread = new Set<string>();
+  readonly #rules: readonly TopicRule[];
   #broker: Broker | undefined;
+  #mosquitto: Mosquitto | undefined;
   #timer: Timer | undefined;
   #closed = false;
 
   constructor(terms: BrokeringTerms) {
     this.#terms = terms;
     const { options, address } = terms;
-    if (options.mode !== "off") this.#places.set(LOOPBACK, "not opened yet");
+    this.#rules = [...DEFAULT_RULES, ...options.rules.map(ruleOf)];
+    if (options.mode !== "off" && !terms.mosquitto) this.#places.set(LOOPBACK, "not opened yet");
     if (options.mode === "mesh") this.#places.set(address, "not opened yet");
   }
 
   /** Once there are records. */
   async start(): Promise<void> {
+    const { mosquitto } = this.#terms;
+    if (mosquitto) await this.#startMosquitto(mosquitto);
     if (this.#places.size === 0) return;
     const { options, meter, log } = this.#terms;
+    const { Broker } = await import("./sync/broker.io.ts"); // packets pass before it is read
     this.#broker = await Broker.start({
       identify: (address) => this.#identify(address),
-      rules: [...DEFAULT_RULES, ...options.rules.map(ruleOf)],
+      rules: mosquitto ? sharedRules(this.#rules) : this.#rules,
+      room: options.room,
       publish: (key, value) => this.#terms.replica().write({ kind: "application", key: utf8(key), value }),
       retained: () => this.#retained(),
       log,
       meter,
     });
     await this.#listen(this.#broker);
+  }
+
+  async #startMosquitto(parts: Installed): Promise<void> {
+    const { options, meter, log } = this.#terms;
+    const { Mosquitto } = await import("./sync/mosquitto/mosquitto.io.ts");
+    this.#mosquitto = new Mosquitto({
+      installed: parts,
+      folder: options.folder,
+      address: LOOPBACK,
+      port: options.port,
+      rules: this.#rules,
+      write: async (key, value) => {
+        await options.room();
+        await this.#terms.replica().write({ kind: "application", key: utf8(key), value });
+      },
+      read: (key) => this.#read(key),
+      keys: () => this.#keys(),
+      random: Math.random,
+      meter,
+      log,
+    });
+    if (!this.#closed) this.#mosquitto.start();
   }
 
   async #listen(broker: Broker): Promise<void> {
@@ -104,13 +164,18 @@ export class Brokering {
     return member && { name: member.name, local: false, roles: member.certificate.roles };
   }
 
+  /** Of all records that say something and are topics. */
+  #keys(): string[] {
+    const newest = new Map<string, Held>();
+    for (const held of this.#terms.replica().list("application"))
+      if (order(held, newest.get(held.keyName) ?? held) >= 0) newest.set(held.keyName, held);
+    const said = [...newest.values()].filter(({ deleted }) => !deleted);
+    return said.map(({ keyName }) => topicKey(keyName)).filter((key) => key !== undefined);
+  }
+
   async *#retained(): AsyncGenerator<MeshMessage> {
-    const seen = new Set<string>();
-    for (const { keyName } of this.#terms.replica().list("application")) {
-      if (seen.has(keyName)) continue;
-      seen.add(keyName);
-      const key = topicKey(keyName);
-      const payload = key === undefined ? undefined : await this.#read(key);
+    for (const key of this.#keys()) {
+      const payload = await this.#read(key);
       if (payload && payload !== "later") yield { topic: MESH_PREFIX + key, payload };
     }
   }
@@ -128,7 +193,9 @@ export class Brokering {
   }
 
   #tell(key: string | undefined): void {
-    if (key !== undefined) void this.#broker?.arrived(key, () => this.#read(key));
+    if (key === undefined) return;
+    void this.#broker?.arrived(key, () => this.#read(key));
+    this.#mosquitto?.changed(key);
   }
 
   async #read(key: string): Promise<Uint8Array | "later" | undefined> {
@@ -145,17 +212,19 @@ export class Brokering {
   /** For `status`. */
   view(): JsonObject {
     const { port } = this.#terms.options;
-    const failed = [...this.#places.values()].filter((reason) => reason !== "");
-    const on = [...this.#places].filter(([, reason]) => reason === "").map(([a]) => (a.includes(":") ? `[${a}]` : a));
+    const all = [...(this.#mosquitto ? [[LOOPBACK, this.#mosquitto.reason] as const] : []), ...this.#places];
+    const failed = all.map(([, reason]) => reason).filter((reason) => reason !== "");
+    const on = all.filter(([, reason]) => reason === "").map(([a]) => (a.includes(":") ? `[${a}]` : a));
     return {
       on: on.map((address) => `${address}:${port}`),
-      reason: this.#places.size === 0 ? "switched off by the setting mqtt" : (failed[0] ?? null),
+      broker: this.#terms.options.broker,
+      reason: this.#terms.options.mode === "off" ? "switched off by the setting mqtt" : (failed[0] ?? null),
     };
   }
 
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#timer);
-    await this.#broker?.close();
+    await Promise.all([this.#broker?.close(), this.#mosquitto?.close()]);
   }
 }

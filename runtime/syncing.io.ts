@@ -1,6 +1,6 @@
 /**
- * Records on a running gateway: the store, the replica over it, its exchange with neighbours over the mesh's streams, and the broker. A
- * gateway works without them: what keeps the store from opening is logged, shown, and tried again.
+ * Records on a running gateway: the store, the replica over it, its exchange with neighbours over the mesh's streams and brokers of others, and
+ * our own broker. A gateway works without them: what keeps the store from opening is logged, shown, and tried again.
  */
 import { EventLog } from "./api/event-log.ts";
 import type { JsonObject } from "./api/protocol.ts";
@@ -11,9 +11,10 @@ import { messageOf, TrellisError } from "./base/errors.ts";
 import type { Log } from "./base/log.ts";
 import type { Meter } from "./base/meter.ts";
 import { type Ms, seconds } from "./base/time.ts";
-import { Brokering, type MqttOptions } from "./brokering.io.ts";
+import { Brokering, type MqttOptions, mosquittoFor } from "./brokering.io.ts";
 import type { CryptoProvider } from "./crypto/provider.ts";
 import type { Roster } from "./identity/roster.ts";
+import { type BrokerOptions, Meeting } from "./meeting.io.ts";
 import type { Loaded } from "./membership.ts";
 import type { MeshNotice, PeerView } from "./mesh/types.ts";
 import { openStore } from "./store/open-store.io.ts";
@@ -34,19 +35,31 @@ export interface SyncingTerms {
   /** Our overlay address. */
   readonly address: string;
   readonly mqtt: MqttOptions;
+  readonly brokers: BrokerOptions;
   readonly crypto: CryptoProvider;
   readonly meter: Meter;
   readonly log: Log;
   peers(): readonly PeerView[];
   post(peer: string, data: Uint8Array): void;
+  /** A record of revocation came by a broker. */
+  revoked(record: Uint8Array): void;
+  /** A member's certificate chain did. */
+  admitted(chain: Uint8Array): void;
+}
+
+interface Opened {
+  readonly store: Store;
+  readonly replica: Replica;
 }
 
 export class Syncing {
   readonly #terms: SyncingTerms;
   readonly #membership: RosterMembership;
   readonly #driver: Driver;
+  readonly #meeting: Meeting;
+  readonly #mosquitto: ReturnType<typeof mosquittoFor>;
   readonly #changes = new EventLog(Date.now);
-  #opened: { readonly store: Store; readonly replica: Replica } | undefined;
+  #opened: Opened | undefined;
   /** Why there are no records. */
   #reason = "the store is being opened";
   #brokering: Brokering | undefined;
@@ -54,17 +67,25 @@ export class Syncing {
   #timer: Timer | undefined;
   #closed = false;
 
+  /** Throws `broker/credentials`, `broker/file`, `broker/missing`, `broker/user` and `broker/rules`. */
   constructor(terms: SyncingTerms) {
     this.#terms = terms;
+    this.#mosquitto = mosquittoFor(terms.mqtt);
     const { crypto, loaded } = terms;
+    this.#meeting = new Meeting({
+      ...terms,
+      options: terms.brokers,
+      deliver: (from, message) => void this.#driver.hearFrom(from, message),
+    });
     this.#membership = new RosterMembership(crypto, loaded.roster, loaded.keys);
     this.#driver = new Driver({
       roster: loaded.roster,
       membership: this.#membership,
       meter: terms.meter,
       now: systemClock.now,
-      sessions: () => sessionsOf(terms.peers()),
+      sessions: () => sessionsOf(terms.peers(), this.#meeting.rendezvous.sessions()),
       post: terms.post,
+      postByBroker: (id, message) => this.#meeting.rendezvous.send(id, message),
       failed: (thrown) => this.#sayBug(thrown),
     });
   }
@@ -72,9 +93,10 @@ export class Syncing {
   /** Goes on in the background: reading a large store takes its time. `reachable`: whether a device has the overlay address. */
   start(reachable: boolean): void {
     const { mqtt: options, loaded, address, meter, log } = this.#terms;
-    const replica = (): Replica => this.#replicaOrThrow();
+    const replica = (): Replica => this.#openedOrThrow().replica;
     this.#brokering = new Brokering({
       options,
+      mosquitto: this.#mosquitto,
       roster: loaded.roster,
       address,
       reachable,
@@ -106,6 +128,7 @@ export class Syncing {
         now: systemClock.now,
         send: this.#driver.send,
         changed: (records) => this.#changed(records),
+        removed: (records) => this.#brokering?.changed(records),
       });
       this.#opened = { store, replica };
       this.#reason = "";
@@ -113,6 +136,7 @@ export class Syncing {
       this.#driver.replica = replica;
       this.#timer = setInterval(() => this.#tick(), TICK);
       void this.#brokering?.start().catch((cause: unknown) => this.#sayBug(cause));
+      this.#meeting.start();
     } catch (thrown) {
       await store?.close();
       this.#sayWhyNot(thrown);
@@ -132,6 +156,7 @@ export class Syncing {
   }
 
   #tick(): void {
+    this.#meeting.rendezvous.tick();
     void this.#driver.tick();
     this.#brokering?.look();
   }
@@ -167,31 +192,41 @@ export class Syncing {
 
   #nameOf = (id: Uint8Array): string => this.#roster.byId(id)?.name ?? toHex(id);
 
+  #namesOf = (ids: readonly string[]): string[] => ids.map((id) => this.#nameOf(Uint8Array.fromHex(id))).sort();
+
   /** Throws `sync/closed`. */
-  #replicaOrThrow(): Replica {
-    if (this.#opened) return this.#opened.replica;
+  #openedOrThrow(): Opened {
+    if (this.#opened) return this.#opened;
     throw new TrellisError("sync/closed", `there are no records here: ${this.#reason}`, {
       hint: "trellis sync status; `trellis store check` looks at the store while the daemon is stopped",
     });
   }
 
+  /** Resolves when it is read. Rejects with `sync/closed`. */
+  store(): Promise<Store> {
+    return this.#opening.then(() => this.#openedOrThrow().store);
+  }
+
   /** For `status`. */
   view(): JsonObject {
     const { replica } = this.#opened ?? {};
+    const neighbours = [...this.#driver.neighbours];
     return {
       records: replica?.size ?? null,
       digest: replica?.digest ?? null,
       pending: replica?.pending ?? 0,
       reason: this.#reason || null,
       mqtt: this.#brokering?.view() ?? null,
-      neighbours: [...this.#driver.neighbours].map((id) => this.#nameOf(Uint8Array.fromHex(id))).sort(),
+      neighbours: this.#namesOf(neighbours),
+      atBrokers: this.#namesOf(neighbours.filter((id) => this.#driver.isMetAtBroker(id))),
+      brokers: this.#meeting.view(),
     };
   }
 
   methods(): Readonly<Record<string, Handler>> {
     return recordMethods({
       view: () => ({ ...this.view(), flash: this.#opened ? { ...this.#opened.store.flash } : null }),
-      replica: () => this.#replicaOrThrow(),
+      replica: () => this.#opening.then(() => this.#openedOrThrow().replica),
       roster: this.#roster,
       changes: this.#changes,
     });
@@ -202,6 +237,7 @@ export class Syncing {
     this.#closed = true;
     clearTimeout(this.#timer);
     await this.#opening;
+    this.#meeting.close();
     await this.#brokering?.close();
     const opened = this.#opened;
     this.#opened = undefined;

@@ -3,6 +3,7 @@
  * are read from these rows, so they cannot disagree.
  */
 import { LEVELS, type Level } from "../base/log.ts";
+import { brokerAddresses } from "./broker-address.ts";
 import { linkTerms } from "./link-terms.ts";
 import {
   deviceName,
@@ -14,6 +15,7 @@ import {
   type Parser,
   path,
   subnets,
+  text,
 } from "./parsers.ts";
 import { topicRules } from "./topic-rules.ts";
 
@@ -49,6 +51,36 @@ export const GLOBAL = {
     doc: "how much to log",
     parse: oneOf(...LEVELS),
   }),
+};
+
+const brokerFile = (key: string, doc: string): Setting<string | undefined> =>
+  setting({ key, fallback: undefined, shown: "none", unit: "", doc, parse: path });
+
+/** Brokers of others, at which members meet that reach each other in no other way. */
+const BROKER = {
+  broker: setting<readonly string[]>({
+    key: "broker",
+    fallback: [],
+    shown: "none",
+    unit: "",
+    doc: "MQTT brokers of others by which records travel as well, sealed: mqtts://HOST:PORT, or mqtt:// without TLS; with commas between",
+    parse: brokerAddresses,
+  }),
+  brokerUser: setting<string | undefined>({
+    key: "broker-user",
+    fallback: undefined,
+    shown: "none",
+    unit: "",
+    doc: "user name at these brokers",
+    parse: text,
+  }),
+  brokerPasswordFile: brokerFile("broker-password-file", "file with the password at these brokers, in its first line"),
+  brokerCa: {
+    ...brokerFile("broker-ca", "file with the authorities (PEM) that brokers' certificates must be signed by"),
+    shown: "those of the system",
+  },
+  brokerCert: brokerFile("broker-cert", "file with our certificate (PEM) for these brokers"),
+  brokerKey: brokerFile("broker-key", "file with the key (PEM) of that certificate"),
 };
 
 /** What the daemon takes. */
@@ -155,6 +187,13 @@ export const RUN = {
     doc: "an MQTT broker for programs of this machine on 127.0.0.1 (local), for other members on the overlay address too (mesh), or for nobody (off)",
     parse: oneOf("off", "local", "mesh"),
   }),
+  mqttBroker: setting<"embedded" | "mosquitto">({
+    key: "mqtt-broker",
+    fallback: "embedded",
+    unit: "",
+    doc: "which broker serves 127.0.0.1: our own, MQTT 3.1.1; or Mosquitto, if installed, run by the daemon: MQTT 5, and what waits outlives a restart",
+    parse: oneOf("embedded", "mosquitto"),
+  }),
   mqttPort: setting({
     key: "mqtt-port",
     fallback: 1883,
@@ -170,6 +209,7 @@ export const RUN = {
     doc: 'what else callers may do, with commas between: "role:sensor publish readings/+, member subscribe alarms/#"',
     parse: topicRules,
   }),
+  ...BROKER,
 };
 
 export const SETTINGS = { ...GLOBAL, ...RUN };

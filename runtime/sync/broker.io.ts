@@ -4,6 +4,8 @@
  */
 import { createServer, type Server, type Socket } from "node:net";
 import { Aedes, type Client } from "aedes";
+import mqtt from "mqtt-packet";
+import { utf8 } from "../base/bytes.ts";
 import { messageOf, TrellisError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { Meter } from "../base/meter.ts";
@@ -14,6 +16,8 @@ export interface BrokerDeps {
   /** Who calls from this address, or undefined for nobody we talk to. */
   readonly identify: (address: string) => Caller | undefined;
   readonly rules: readonly TopicRule[];
+  /** Before a message is taken from a client, which waits so long: nothing more of its connection is read. */
+  readonly room: () => Promise<void>;
   /** Writes a record; without a payload it is deleted. Durable when it resolves. */
   readonly publish: (key: string, payload: Uint8Array | undefined) => Promise<void>;
   /** Every record of an application, as a topic. */
@@ -21,6 +25,9 @@ export interface BrokerDeps {
   readonly log: Log;
   readonly meter: Meter;
 }
+
+/** The codec would keep a buffer for each of the 65,536 numbers of two bytes: 10 MB. */
+mqtt.writeToStream.cacheNumbers = false;
 
 /** What connections may take of this gateway's memory. */
 const CONNECTIONS_MAX = 256;
@@ -33,6 +40,7 @@ export class Broker {
   /** Keys that an application of this broker is writing: it tells them itself. */
   readonly #writing = new Map<string, number>();
   #aedes: Aedes | undefined;
+  #memory: BrokerMemory | undefined;
 
   private constructor(deps: BrokerDeps) {
     this.#deps = deps;
@@ -41,6 +49,7 @@ export class Broker {
   static async start(deps: BrokerDeps): Promise<Broker> {
     const broker = new Broker(deps);
     const memory = new BrokerMemory(deps.retained, deps.meter);
+    broker.#memory = memory;
     broker.#aedes = await Aedes.createBroker({
       persistence: memory,
       queueLimit: 1_000,
@@ -79,13 +88,19 @@ export class Broker {
 
   /** A record came in or was deleted: subscribers of its topic hear what `read` gives, if that is to be had now. */
   async arrived(key: string, read: () => Promise<Uint8Array | "later" | undefined>): Promise<void> {
-    if (this.#writing.has(key)) return;
+    if (this.#writing.has(key) || !(await this.#isHeard())) return;
     const payload = await read();
     if (payload === "later") return;
     const packet = { cmd: "publish", topic: MESH_PREFIX + key, qos: 1, retain: true, dup: false } as const;
     this.#aedes?.publish({ ...packet, payload: Buffer.from(payload ?? "") }, (error) => {
       if (error) this.#deps.log.warn("a record was not told to subscribers", { error: messageOf(error) });
     });
+  }
+
+  /** Whether there is somebody to tell, or a session that waits: reading and opening a record for nobody costs as much as taking it did. */
+  async #isHeard(): Promise<boolean> {
+    if ((this.#aedes?.connectedClients ?? 0) > 0) return true;
+    return ((await this.#memory?.countOffline())?.clientsCount ?? 0) > 0;
   }
 
   async close(): Promise<void> {
@@ -126,6 +141,7 @@ export class Broker {
     if (!client) return done(); // ourselves
     if (packet.payload.length > PAYLOAD_MAX) return done(new Error("the payload is too large"));
     if (!this.#may(client, "publish", packet.topic)) return done(new Error("not authorized"));
+    await this.#deps.room();
     const key = keyOf(packet.topic);
     if (key === undefined) return done();
     packet.retain = true;
@@ -156,4 +172,8 @@ const plainAddress = (address: string): string => address.replace(/^::ffff:(?=\d
 /** Whether its session ends with its connection; the type leaves it out. */
 const isClean = (client: Client): boolean => "clean" in client && client.clean === true;
 
-const bytesOf = (payload: string | Buffer): Uint8Array => new Uint8Array(Buffer.from(payload));
+/** A view of what the parser has cut out. */
+function bytesOf(payload: string | Buffer): Uint8Array {
+  if (typeof payload === "string") return utf8(payload);
+  return new Uint8Array(payload.buffer, payload.byteOffset, payload.length);
+}

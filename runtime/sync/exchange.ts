@@ -43,6 +43,8 @@ export interface ExchangeDeps {
   /** A neighbour knows something newer in our own name: whether it counts. */
   readonly ownCame: (arrival: Arrival) => "take" | "leave";
   readonly changed: (records: readonly Held[]) => void;
+  /** Records went, with their author or because it has written too many others. */
+  readonly removed?: (records: readonly Held[]) => void;
 }
 
 /** All that is held is told as one fingerprint after a change, and again while the other tells another one: ever more rarely. */
@@ -83,8 +85,8 @@ export class Exchange {
     return this.#fetching.size + this.#large.size;
   }
 
-  up(id: string): void {
-    const neighbour = new Neighbour(id, this.#deps.now());
+  up(id: string, atBroker: boolean): void {
+    const neighbour = new Neighbour(id, this.#deps.now(), atBroker);
     this.#neighbours.set(id, neighbour);
     this.#tellDigest(neighbour);
   }
@@ -126,12 +128,14 @@ export class Exchange {
   }
 
   /** Offers what came in to all but who gave it. */
-  announce({ added }: Moved, from?: string): void {
+  announce({ added, dropped }: Moved, from?: string): void {
     if (added.length === 0) return;
     for (const { id } of added) this.#fetching.done(id);
     for (const neighbour of this.#neighbours.values())
       if (neighbour.id !== from) for (const { id } of added) neighbour.offer(id);
     this.#deps.changed(added);
+    const said = new Set(added.map(({ keyName }) => keyName));
+    this.#deps.removed?.(dropped.filter(({ keyName }) => !said.has(keyName)));
   }
 
   /** Group keys are told when there is a new one, or when more of them may be told. */
@@ -239,10 +243,14 @@ export class Exchange {
 
   /** Where the two differ the one with the lower id finds out in what. Who repeats itself has not heard us. */
   #digestCame(neighbour: Neighbour, fingerprint: Uint8Array, now: Ms): void {
+    const first = neighbour.heard === undefined;
     const repeated = neighbour.hear(toHex(fingerprint));
     if (repeated && now >= (neighbour.toldAt ?? 0) + DIGEST) this.#tellDigest(neighbour);
+    if (equal(fingerprint, this.#holdings.tree.fingerprint(""))) return;
     const leads = toHex(this.#deps.membership.self.keyId) < neighbour.id;
-    if (!leads || !neighbour.mayWalk(now) || equal(fingerprint, this.#holdings.tree.fingerprint(""))) return;
+    // What it was told before may have come while its store was still being read.
+    if (first && !leads) this.#tellDigest(neighbour);
+    if (!leads || !neighbour.mayWalk(now)) return;
     neighbour.beginWalk(new Walk(this.#holdings.tree));
     this.#count("walks");
   }
@@ -263,7 +271,8 @@ export class Exchange {
 
   #offered(neighbour: Neighbour, ids: readonly string[], now: Ms): void {
     for (const id of ids)
-      if (!this.#holdings.tree.has(id) && !this.#large.has(id)) this.#fetching.offered(id, neighbour.id, now);
+      if (!this.#holdings.tree.has(id) && !this.#large.has(id))
+        this.#fetching.offered(id, neighbour.id, now, !neighbour.isAtBroker);
   }
 
   async #itemsCame(neighbour: Neighbour, message: Bodies["items"], now: Ms): Promise<void> {
@@ -295,9 +304,11 @@ export class Exchange {
     }
     const again = (message.more && message.groups.length > 0) || neighbour.wantsSigned;
     for (const id of left) {
+      if (!this.#fetching.isWanted(id, neighbour.id)) continue; // another's turn meanwhile
       if (again) this.#fetching.again(id);
       else this.#fetching.failed(id);
     }
+    this.#pump(neighbour); // what is asked for now is on its way while this is stored
     await this.#take(neighbour, arrivals, now);
   }
 

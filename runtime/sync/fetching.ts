@@ -16,6 +16,8 @@ const REFUSED_MAX = 8_192;
 interface Fetch {
   /** Whom it is to come from, first first. */
   readonly sources: string[];
+  /** Whether one that leads is among them. */
+  isLed: boolean;
   /** Undefined while it waits for its turn. */
   asked: Ms | undefined;
   /** How often nothing came. */
@@ -31,18 +33,29 @@ export class Fetching {
     return this.#fetches.size;
   }
 
-  /** `source` has the record. False when it is not wanted: refused lately, or too much waits. */
-  offered(id: string, source: string, now: Ms): boolean {
+  /** `source` has the record. One that `leads` is asked before all others. False when it is not wanted: refused lately, or too much waits. */
+  offered(id: string, source: string, now: Ms, leads = false): boolean {
     if ((this.#refused.get(id) ?? 0) > now) return false;
     const known = this.#fetches.get(id);
     if (known) {
-      if (known.sources.length < SOURCES_MAX && !known.sources.includes(source)) known.sources.push(source);
+      if (known.sources.includes(source)) return true;
+      if (leads) this.#putAhead(id, known, source);
+      else if (known.sources.length < SOURCES_MAX) known.sources.push(source);
       return true;
     }
     if (this.#fetches.size >= FETCHES_MAX) return false;
-    this.#fetches.set(id, { sources: [source], asked: undefined, misses: 0 });
+    this.#fetches.set(id, { sources: [source], isLed: leads, asked: undefined, misses: 0 });
     this.#line(source).add(id);
     return true;
+  }
+
+  /** Ahead of all that do not lead; what one of those was asked for may come from there all the same. */
+  #putAhead(id: string, fetch: Fetch, source: string): void {
+    if (!fetch.isLed) this.#line(fetch.sources[0] as string).delete(id);
+    fetch.sources.splice(fetch.isLed ? 1 : 0, 0, source);
+    fetch.sources.splice(SOURCES_MAX);
+    if (!fetch.isLed) this.again(id);
+    fetch.isLed = true;
   }
 
   /** Up to `limit` ids to ask `source` for now. */

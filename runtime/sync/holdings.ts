@@ -42,8 +42,7 @@ export interface Arrival {
 /** What is stored of a record. */
 export interface Kept {
   readonly stored: Stored;
-  readonly hash: Uint8Array;
-  readonly batch: Batch;
+  readonly record: Rec;
 }
 
 export interface Moved {
@@ -147,19 +146,16 @@ export class Holdings {
     return this.#chunks.has(hash);
   }
 
-  /** What is stored of a record, with its batch; undefined when it is not held. Throws what the store throws. */
+  /** What is stored of a record; undefined when it is not held. Throws what the store throws. */
   async stored(id: string): Promise<Kept | undefined> {
     const held = this.#byId.get(id);
     if (!held) return undefined;
-    const data = await this.#store.get(
-      "record",
-      slotOf(this.#crypto, held.author, held.kind, Uint8Array.fromHex(held.keyName)),
-    );
-    const batch = await this.batch(Uint8Array.fromHex(held.batch));
+    const slot = slotOf(this.#crypto, held.author, held.kind, Uint8Array.fromHex(held.keyName));
+    const data = await this.#store.get("record", slot);
     const stored = data && decodeStored(data);
     const record = stored && decodeRecord(this.#crypto, held.author, stored.encoded);
     // A write that failed and was durable all the same leaves another record in the slot until the next start.
-    return batch && stored && record?.id === id ? { stored, hash: record.hash, batch } : undefined;
+    return stored && record?.id === id ? { stored, record } : undefined;
   }
 
   /** A batch that a record is held of. */

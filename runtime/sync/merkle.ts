@@ -19,28 +19,26 @@ const split = (leaves: number): number => 2 ** Math.ceil(Math.log2(leaves) - 1);
 const nodeOf = ({ sha256 }: Sha256, left: Uint8Array, right: Uint8Array): Uint8Array =>
   sha256(LABEL.recordNode, left, right);
 
-/** `leaves`: at least one. */
-export function rootOf(crypto: Sha256, leaves: readonly Uint8Array[]): Uint8Array {
-  if (leaves.length === 1) return leaves[0] as Uint8Array;
-  const at = split(leaves.length);
-  return nodeOf(crypto, rootOf(crypto, leaves.slice(0, at)), rootOf(crypto, leaves.slice(at)));
-}
-
-/** The siblings on the way from the leaf to the root. */
-export function pathOf(crypto: Sha256, leaves: readonly Uint8Array[], index: number): readonly Uint8Array[] {
-  if (leaves.length === 1) return [];
-  const at = split(leaves.length);
-  const [left, right] = [leaves.slice(0, at), leaves.slice(at)];
-  return index < at
-    ? [...pathOf(crypto, left, index), rootOf(crypto, right)]
-    : [...pathOf(crypto, right, index - at), rootOf(crypto, left)];
-}
-
 /** A leaf with its place and its path. */
 export interface Proven {
   readonly index: number;
   readonly leaf: Uint8Array;
   readonly path: readonly Uint8Array[];
+}
+
+/** The tree over all leaves, at least one: its root, and every leaf's path. Each subtree is hashed once. */
+export function treeOf(
+  crypto: Sha256,
+  leaves: readonly Uint8Array[],
+): { readonly root: Uint8Array; readonly proven: readonly Proven[] } {
+  const tree = checkProof(
+    crypto,
+    leaves.length,
+    leaves.map((leaf, index) => ({ index, leaf })),
+    [],
+  );
+  if (!tree) throw new RangeError("a tree has at least one leaf");
+  return tree;
 }
 
 /** The proof for all of `known` together, in a tree of `count` leaves. Each must have its right path. */

@@ -136,6 +136,10 @@ function decodeBody<T extends MessageType>(type: T, data: Uint8Array): Message |
   return body && ({ type, ...body } as unknown as Message);
 }
 
+/** Whether it tells of or hands on group keys: such go over sessions only. */
+export const isSecretBearing = (message: Uint8Array): boolean =>
+  (["epochs", "wantEpochs", "epochKey"] as const).some((type) => SHAPES[type][0] === message[0]);
+
 /** `ids` are hex, 16 bytes each. */
 export const joinIds = (ids: readonly string[]): Uint8Array => concat(...ids.map((id) => Uint8Array.fromHex(id)));
 

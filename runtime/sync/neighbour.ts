@@ -22,6 +22,8 @@ const ASKS_MAX = 4;
 
 export class Neighbour {
   readonly id: string;
+  /** Met at brokers, which may withhold: who is reached otherwise is asked first. */
+  readonly isAtBroker: boolean;
   /** Ids to offer. */
   readonly offers = new Set<string>();
   /** What it was told last about all we have, and when. */
@@ -63,8 +65,9 @@ export class Neighbour {
   #walkAfter: Ms = 0;
   #pause: Ms = WALK_PAUSE;
 
-  constructor(id: string, now: Ms) {
+  constructor(id: string, now: Ms, isAtBroker = false) {
     this.id = id;
+    this.isAtBroker = isAtBroker;
     this.#filledAt = now;
     this.#offeredAt = now;
   }

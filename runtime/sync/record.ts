@@ -19,7 +19,7 @@ import { LABEL } from "../crypto/labels.ts";
 import type { CryptoProvider } from "../crypto/provider.ts";
 import { decodeCose, type Signer, signCose, verifySignature } from "../identity/cose.ts";
 import { CHUNKS_MAX, INLINE_MAX, KEY_MAX, KINDS, type KindName, kindOf } from "./kinds.ts";
-import { BATCH_MAX, PATH_MAX, type Proven, pathOf, rootOf } from "./merkle.ts";
+import { BATCH_MAX, PATH_MAX, type Proven, treeOf } from "./merkle.ts";
 
 export const HASH = 32;
 export const SALT = 24;
@@ -136,11 +136,10 @@ export async function signBatch(
   leaves: readonly Uint8Array[],
 ): Promise<{ readonly batch: Batch; readonly proven: readonly Proven[] }> {
   const hashes = leaves.map((encoded) => leafHash(crypto, signer.keyId, encoded));
-  const root = rootOf(crypto, hashes);
+  const { root, proven } = treeOf(crypto, hashes);
   const author = signer.keyId;
   const statement = encodeAs(STATEMENT, { version: 1, meshId, author, count: leaves.length, root });
   const encoded = await signCose(crypto, statement, LABEL.recordBatch, [signer]);
-  const proven = hashes.map((leaf, index) => ({ index, leaf, path: pathOf(crypto, hashes, index) }));
   return { batch: { id: idOf(crypto, statement), author, count: leaves.length, root, encoded }, proven };
 }
 

@@ -32,6 +32,19 @@ interface Waiting extends Write {
   readonly reject: (reason: unknown) => void;
 }
 
+/** A batch takes some copies of its values on the way to the medium: more waits for the next one. */
+const BATCH_BYTES: number = 1024 ** 2;
+
+/** How many of the first ones go into a batch. */
+function batchOf(writes: readonly Write[]): number {
+  let bytes = 0;
+  const end = writes.findIndex(({ value }, i) => {
+    bytes += value?.length ?? 0;
+    return i === BATCH_MAX || (i > 0 && bytes > BATCH_BYTES);
+  });
+  return end < 0 ? writes.length : end;
+}
+
 export class Replica {
   readonly #deps: ReplicaDeps;
   readonly #holdings: Holdings;
@@ -104,9 +117,9 @@ export class Replica {
     return [...this.#holdings.authors()].flatMap((author) => [...this.#holdings.group(author, kind)]);
   }
 
-  /** A session with a member (node id, hex) is up. */
-  neighbourUp(id: string): Promise<void> {
-    return this.#take(async () => this.#exchange.up(id));
+  /** A session with a member (node id, hex) is up, or it was met at a broker. */
+  neighbourUp(id: string, isAtBroker = false): Promise<void> {
+    return this.#take(async () => this.#exchange.up(id, isAtBroker));
   }
 
   neighbourDown(id: string): Promise<void> {
@@ -161,7 +174,7 @@ export class Replica {
   }
 
   async #flush(): Promise<void> {
-    const taken = this.#writes.splice(0, BATCH_MAX);
+    const taken = this.#writes.splice(0, batchOf(this.#writes));
     if (this.#writes.length > 0) void this.#take(() => this.#flush());
     /** By slot: of two writes to one key in one batch the later counts. */
     const passed = new Map<string, Waiting[]>();
@@ -225,6 +238,8 @@ export class Replica {
       const is = this.#deps.membership.author(author);
       return is === "gone" || (is !== "unknown" && !mayWrite(kind, is));
     });
-    if (gone.length > 0) await this.#holdings.remove(gone);
+    if (gone.length === 0) return;
+    await this.#holdings.remove(gone);
+    this.#deps.removed?.(gone);
   }
 }

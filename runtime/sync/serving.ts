@@ -29,10 +29,15 @@ export async function serveItems(
     const found = await holdings.stored(id);
     if (!found) continue;
     const name = toHex(found.stored.batch);
-    const group = byBatch.get(name) ?? { batch: found.batch, records: [] };
-    if (!byBatch.has(name) && !sent.get(name)) bytes += found.batch.encoded.length;
-    byBatch.set(name, group);
-    group.records.push({ ...found.stored, leaf: found.hash });
+    let group = byBatch.get(name);
+    if (!group) {
+      const batch = await holdings.batch(found.stored.batch);
+      if (!batch) continue;
+      if (!sent.get(name)) bytes += batch.encoded.length;
+      group = { batch, records: [] };
+      byBatch.set(name, group);
+    }
+    group.records.push({ ...found.stored, leaf: found.record.hash });
     bytes += found.stored.encoded.length + BESIDE;
   }
   const groups = [...byBatch.values()].map(({ batch, records }): Group => {

@@ -135,8 +135,7 @@ export async function readValue(
   held: Held,
   groupKey: Uint8Array | undefined,
 ): Promise<Uint8Array | "no key" | undefined> {
-  const found = await holdings.stored(held.id);
-  const leaf = found && decodeRecord(crypto, held.author, found.stored.encoded)?.leaf;
+  const leaf = (await holdings.stored(held.id))?.record.leaf;
   if (!leaf) return undefined;
   const parts = await Promise.all((leaf.chunks ?? []).map((hash) => holdings.chunk(hash)));
   if (parts.includes(undefined)) return undefined;

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { brokerAddress, brokerAddresses } from "../../../runtime/config/broker-address.ts";
 import {
   deviceName,
   duration,
@@ -18,6 +19,18 @@ import {
 import { topicRules } from "../../../runtime/config/topic-rules.ts";
 
 type Case = readonly [name: string, parser: Parser<unknown>, given: Given, value: unknown];
+
+describe("addresses of brokers", () => {
+  test("have the port of their kind unless they say another", () => {
+    expect(brokerAddresses.parse("mqtts://a.example, mqtt://10.1.2.3,mqtt://[fd00::1]:99")?.value).toEqual([
+      "mqtts://a.example:8883",
+      "mqtt://10.1.2.3:1883",
+      "mqtt://[fd00::1]:99",
+    ]);
+    expect(brokerAddress("mqtts://[fd00::1]")).toMatchObject({ host: "fd00::1", port: 8883, tls: true });
+    expect(brokerAddresses.parse("none")?.value).toEqual([]);
+  });
+});
 
 describe("a value is read from", () => {
   test.each<Case>([
@@ -63,6 +76,15 @@ describe("no value is read from", () => {
     ["one with a wildcard within a level", topicRules, "member publish a/b+"],
     ["one that goes on after #", topicRules, "member publish #/a"],
     ["one with a word too many", topicRules, "member publish a b"],
+    ...[
+      "http://a",
+      "mqtts://",
+      "broker.example",
+      "mqtts://me:secret@a",
+      "mqtt://a:0",
+      "mqtt://a/topic",
+      "mqtt://a,",
+    ].map((t) => [`the broker "${t}"`, brokerAddresses, t] as const),
     ["a number out of its range", integer(0, 65_535), 65_536],
     ["a negative number", integer(0, 9), "-1"],
     ["a fraction", integer(0, 9), 1.5],

@@ -51,8 +51,15 @@ describe("precedence", () => {
       announce: ["10.1.0.0/24", "fd01::/64"],
       masquerade: false,
       mqtt: "local",
+      mqttBroker: "embedded",
       mqttPort: 1883,
       mqttAllow: [],
+      broker: [],
+      brokerUser: undefined,
+      brokerPasswordFile: undefined,
+      brokerCa: undefined,
+      brokerCert: undefined,
+      brokerKey: undefined,
     });
   });
 
@@ -91,7 +98,7 @@ describe("what is wrong is refused with its place and what was expected", () => 
     ["prot", "did you mean port?"],
     [
       "colour",
-      "the settings are json, state-dir, log-level, port, interface, device, mtu, workers, relay, discovery, quiet-on, links, policy, names, announce, masquerade, mqtt, mqtt-port, mqtt-allow",
+      "the settings are json, state-dir, log-level, port, interface, device, mtu, workers, relay, discovery, quiet-on, links, policy, names, announce, masquerade, mqtt, mqtt-broker, mqtt-port, mqtt-allow, broker, broker-user, broker-password-file, broker-ca, broker-cert, broker-key",
     ],
   ])("the unknown key %s", (key, hint) => {
     expect(() => fromFile(FILE, { [key]: 1 }, SETTINGS)).toThrow(

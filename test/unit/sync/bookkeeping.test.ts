@@ -49,6 +49,21 @@ describe("fetching", () => {
     expect(fetching.size).toBe(0);
   });
 
+  test("goes to who leads before all others, also when another was asked", () => {
+    const fetching = new Fetching();
+    for (const source of ["a", "b", "c", "d"]) fetching.offered("x", source, 0);
+    expect(fetching.take("a", 9, 0)).toEqual(["x"]);
+    fetching.offered("x", "link", 1, true);
+    expect(fetching.isWanted("x", "a")).toBe(false);
+    expect(fetching.take("link", 9, 1)).toEqual(["x"]);
+    fetching.offered("x", "link 2", 2, true); // one that leads is asked already
+    expect(fetching.take("link 2", 9, 2)).toEqual([]);
+    fetching.failed("x");
+    expect(fetching.take("link 2", 9, 2)).toEqual(["x"]);
+    fetching.failed("x");
+    expect(fetching.take("a", 9, 2)).toEqual(["x"]); // what does not lead waits behind, as far as there is room
+  });
+
   test("gives up what nobody delivers", () => {
     const fetching = new Fetching();
     fetching.offered("x", "a", 0);

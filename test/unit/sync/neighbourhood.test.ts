@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { minutes, seconds } from "../../../runtime/base/time.ts";
-import { Neighbourhood } from "../../../runtime/sync/neighbourhood.ts";
+import { Neighbourhood, sessionsOf } from "../../../runtime/sync/neighbourhood.ts";
 
 const kept = (id: string) => ({ id, kept: true });
 const passing = (id: string) => ({ id, kept: false });
@@ -40,5 +40,42 @@ describe("a neighbourhood", () => {
     expect(n.ended("a")).toBe(true);
     expect(n.ended("b")).toBe(false);
     expect(n.look([kept("a")], 1)).toEqual({ up: ["a"], down: [] });
+  });
+
+  test("begins anew with who is met at a broker, or over the underlay, from now on, and with who began anew there", () => {
+    const n = new Neighbourhood();
+    const both = { up: ["a"], down: ["a"] };
+    expect(n.look([kept("a")], 0)).toEqual({ up: ["a"], down: [] });
+    expect(n.look([{ ...kept("a"), way: "one" }], 1)).toEqual(both);
+    expect(n.look([{ ...kept("a"), way: "one" }], 2)).toEqual(NONE);
+    expect(n.wayTo("a")).toBe("one");
+    expect(n.look([{ ...kept("a"), way: "two" }], 3)).toEqual(both);
+    expect(n.look([kept("a"), { ...kept("a"), way: "two" }], 4)).toEqual(both);
+    expect({ way: n.wayTo("a"), has: n.has("a") }).toEqual({ way: undefined, has: true });
+  });
+
+  test("takes of the ways to a member the first that is kept", () => {
+    const n = new Neighbourhood();
+    n.look([passing("a"), { ...kept("a"), way: "broker" }], 0);
+    expect(n.wayTo("a")).toBe("broker");
+    n.look([passing("b"), { ...passing("b"), way: "broker" }], 1);
+    expect(n.has("b")).toBe(false);
+  });
+});
+
+describe("ways to members", () => {
+  const peer = (n: number, state: string, via?: string) => ({
+    ...{ id: new Uint8Array(32).fill(n), sessionId: new Uint8Array(1), endpoint: {}, via, state, kept: true },
+  });
+
+  test("lead over sessions that live, then by brokers, then over those that are silent", () => {
+    const broker = { ...kept("02".repeat(32)), way: "x" };
+    const ways = sessionsOf([peer(1, "silent"), peer(2, "silent"), peer(3, "up"), peer(4, "up", "fd00::1")], [broker]);
+    expect(ways.map(({ id, way }) => `${id.slice(0, 2)} ${way ?? "session"}`)).toEqual([
+      "03 session",
+      "02 x",
+      "01 session",
+      "02 session",
+    ]);
   });
 });
