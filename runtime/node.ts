@@ -1,5 +1,6 @@
 /** Composition root: builds the parts of a running gateway, joins their ports, and feeds the core one event at a time. */
 import { join } from "node:path";
+import { backupMethods } from "./api/backups.io.ts";
 import { EventLog } from "./api/event-log.ts";
 import { Pings } from "./api/pings.io.ts";
 import { type ControlServer, type Handler, serveControl } from "./api/server.io.ts";
@@ -10,15 +11,14 @@ import { EventQueue } from "./base/event-queue.ts";
 import type { Log } from "./base/log.ts";
 import { Meter } from "./base/meter.ts";
 import { seconds } from "./base/time.ts";
-import type { MqttOptions } from "./brokering.io.ts";
 import { type CryptoChoice, chooseProvider } from "./crypto/choose.ts";
 import { openDataPlane } from "./data-path.io.ts";
 import { type InterfaceWatch, loadAddon } from "./dataplane/addon.io.ts";
 import { PeerTraffic } from "./dataplane/peer-traffic.ts";
 import type { DataPlane, DataPlaneHandlers, DataPlaneOptions } from "./dataplane/port.ts";
-import type { RelayMode } from "./dataplane/relay-attach.ts";
+import { RELAY_MEMORY } from "./dataplane/relay-memory.io.ts";
 import { interfaces, underlayAddresses, watchUnderlay } from "./dataplane/underlay.io.ts";
-import { Discovering, type DiscoveringOptions } from "./discovering.io.ts";
+import { Discovering } from "./discovering.io.ts";
 import { OVERLAY_PREFIX_LENGTH, overlayAddress } from "./identity/address.ts";
 import { Linking } from "./linking.io.ts";
 import { issuerOf, type Loaded, loadMembership } from "./membership.ts";
@@ -26,9 +26,11 @@ import { Mesh } from "./mesh/mesh.ts";
 import { MESH_SETTINGS } from "./mesh/ports.ts";
 import type { MeshAction, MeshCommand, MeshEvent, MeshNotice } from "./mesh/types.ts";
 import { controlMethods, memberNamed } from "./methods.ts";
-import { type NamesMode, Naming } from "./naming.io.ts";
-import { Policing, type PolicyMode } from "./policing.io.ts";
+import { Naming } from "./naming.io.ts";
+import type { NodeOptions } from "./node-options.ts";
+import { Policing } from "./policing.io.ts";
 import { createAdmission, type Issuer } from "./provisioning/admission.ts";
+import { contentsOf } from "./provisioning/backup.io.ts";
 import type { OwnHome } from "./provisioning/home.io.ts";
 import { Storing } from "./storing.io.ts";
 import { Subnetting } from "./subnetting.io.ts";
@@ -44,23 +46,6 @@ const CARRIED_AGAIN = seconds(1);
 const LOOK_AT_LEAST = seconds(30);
 
 const TRANSFER = "transfer";
-
-export interface NodeOptions {
-  readonly port: number;
-  readonly interface: string | undefined;
-  readonly device: string | undefined;
-  readonly mtu: number;
-  readonly workers: number;
-  readonly relay: RelayMode;
-  readonly policy: PolicyMode;
-  readonly discovery: DiscoveringOptions;
-  readonly names: NamesMode;
-  readonly links: readonly string[];
-  readonly announce: readonly string[];
-  readonly masquerade: boolean;
-  readonly mqtt: MqttOptions;
-  readonly log: Log;
-}
 
 /** A gateway that runs. */
 export class Node {
@@ -112,11 +97,14 @@ export class Node {
       loaded,
       address: overlayAddress(choice.provider, loaded.membership.meshId, loaded.keys.id),
       mqtt: options.mqtt,
+      brokers: options.brokers,
       crypto: choice.provider,
       meter: this.#meter,
       log: options.log.part("sync"),
       peers: () => this.#mesh?.peers(systemClock.now()) ?? [],
       post: (peer, data) => this.#post(peer, RECORDS, data),
+      revoked: (record) => this.#command({ type: "revoke", record }),
+      admitted: (chain) => this.#command({ type: "admit", chain }),
     });
     this.#address = overlayAddress(choice.provider, loaded.membership.meshId, loaded.keys.id);
     this.#issuer = issuerOf(home, choice.provider, loaded, systemClock.unix);
@@ -139,6 +127,7 @@ export class Node {
     const { keys, membership, roster, book } = this.#loaded;
     const { addon } = loadAddon();
     const { policy, log, links } = this.#options;
+    this.#queue.hold(); // no event is handled before all that must hear of it are there
     this.#policing = await Policing.open(this.#home, roster, this.#address, policy, log.part("policy"));
     this.#plane = await this.#openPlane(this.#policing);
     this.#linking = await Linking.open(this.#home, this.#plane, links, addon, log.part("links"));
@@ -164,6 +153,7 @@ export class Node {
     this.#policing.behind(this.#subnets);
     const uidOf = (fd: number): number | undefined => addon?.peerCredentials(fd).uid;
     this.#control = serveControl(this.#home.socket, this.#methods(), uidOf, this.#log.part("api"));
+    this.#queue.release();
     await this.#feed({ type: "tick" });
     this.#syncing.start(this.#plane.device !== undefined);
     this.#discovering = this.#discover(this.#plane.port);
@@ -196,6 +186,8 @@ export class Node {
       ...{ announce, masquerade, plane, self: this.#address, roster: this.#loaded.roster, addon: loadAddon().addon },
       memory: join(this.#home.path, "forwarding.json"),
       wayTo: (gateway) => this.#mesh?.wayTo(gateway),
+      standsStill: (gateway) => this.#mesh?.standsStill(gateway) ?? false,
+      attend: (peers) => this.#command({ type: "attend", peers }),
       tell: (subnets) => this.#command({ type: "announce", subnets }),
       log: log.part("subnets"),
     });
@@ -255,16 +247,22 @@ export class Node {
       workers: this.#options.workers,
     };
     const handlers: DataPlaneHandlers = {
-      control: (batch) => void this.#feed({ type: "datagrams", batch }),
+      control: (batch) => {
+        if (this.#queue.isHeld)
+          this.#meter.count("control.drop.early"); // a flood must not wait in memory; others call again
+        else void this.#feed({ type: "datagrams", batch });
+      },
       event: (event) => {
         if (event.type === "silent" || event.type === "alive") {
           this.#log.debug(`a link is ${event.type}`, { peer: event.peer });
           this.#events.add(event.type, { name: this.#nameAt(event.peer) });
         }
+        if (event.type === "standsStill" || event.type === "goesOn") this.#subnets?.lookAgain();
         void this.#feed({ type: "dataPlane", event });
       },
     };
-    return await openDataPlane(options, handlers, this.#options.relay, policing, this.#log);
+    const memory = join(this.#home.path, RELAY_MEMORY);
+    return await openDataPlane(options, handlers, this.#options.relay, memory, policing, this.#log);
   }
 
   /** Events run one after the other: the core never sees two interleaved. */
@@ -355,6 +353,7 @@ export class Node {
       return;
     }
     this.#syncing.notice(notice);
+    this.#discovering?.notice(notice);
     if (notice.kind === "sessionDown" || notice.kind === "streamReset" || notice.kind === "undelivered") {
       this.#transfers.lost(notice.peer);
       this.#transferApi.changed();
@@ -412,19 +411,23 @@ export class Node {
       ...this.#subnets?.methods(),
       ...this.#linking?.methods((a) => this.#nameAt(a)),
       ...this.#transferApi.methods,
+      ...backupMethods(async () => contentsOf(this.#home, await this.#syncing.store())),
     };
     return { ...own, ...policing.methods(), ...others, ...this.#syncing.methods(), down };
   }
 
-  /** Says goodbye, closes the data path and everything it put into the kernel. */
-  stop(): Promise<void> {
-    this.#stopping ??= this.#stop();
+  /**
+   * Says goodbye, closes the data path and everything it put into the kernel. With `comesBack` nobody is told, and what the kernel relays it
+   * goes on to relay until the next start.
+   */
+  stop(comesBack = false): Promise<void> {
+    this.#stopping ??= this.#stop(comesBack);
     return this.#stopping;
   }
 
-  async #stop(): Promise<void> {
+  async #stop(comesBack: boolean): Promise<void> {
     this.#tell("STOPPING=1");
-    await this.#feed({ type: "command", command: { type: "leave" } });
+    if (!comesBack) await this.#feed({ type: "command", command: { type: "leave" } });
     clearTimeout(this.#timer);
     clearInterval(this.#carried);
     this.#watch?.close();
@@ -436,7 +439,7 @@ export class Node {
     await this.#naming?.close();
     await this.#linking?.close();
     await this.#subnets?.close();
-    await this.#plane?.close();
+    await this.#plane?.close(comesBack);
     this.#policing?.close();
     await this.#storing.save();
     this.#storing.close();

@@ -12,8 +12,8 @@ import type { Handler } from "./server.io.ts";
 
 export interface RecordsPort {
   view(): JsonObject;
-  /** Throws `sync/closed` while there is none. */
-  replica(): Replica;
+  /** Resolves when the store is read, for a command that came right after the daemon's start. Rejects with `sync/closed`. */
+  replica(): Promise<Replica>;
   readonly roster: Roster;
   readonly changes: EventLog;
 }
@@ -22,8 +22,8 @@ export interface RecordsPort {
 const SHOWN = 2_000;
 
 export const recordMethods = (port: RecordsPort): Readonly<Record<string, Handler>> => ({
-  "sync-status": async () => status(port),
-  "sync-records": async (p) => list(port, p),
+  "sync-status": () => status(port),
+  "sync-records": (p) => list(port, p),
   "sync-get": (p) => get(port, p),
   "sync-put": (p) => put(port, p),
   "sync-changes": async ({ after }) => port.changes.after(typeof after === "number" ? after : undefined),
@@ -42,18 +42,21 @@ export function shownKey(keyName: string): { readonly key: string | null; readon
 
 const nameOf = ({ roster }: RecordsPort, id: Uint8Array): string => roster.byId(id)?.name ?? toHex(id);
 
-function status(port: RecordsPort): Json {
+/** Does not wait: it says what keeps the store from opening. */
+async function status(port: RecordsPort): Promise<Json> {
   const view = port.view();
+  const replica = view.records === null ? undefined : await port.replica();
   const kinds = KIND_NAMES.map((kind) => {
-    const held = view.records === null ? [] : port.replica().list(kind);
+    const held = replica?.list(kind) ?? [];
     return { kind, records: held.length, deleted: held.filter((h) => h.deleted).length, doc: KINDS[kind].doc };
   });
   return { ...view, kinds };
 }
 
-function list(port: RecordsPort, p: JsonObject): Json {
+async function list(port: RecordsPort, p: JsonObject): Promise<Json> {
   const kinds = p.kind === undefined ? KIND_NAMES : [kindOrThrow(p.kind)];
-  const all = kinds.flatMap((kind) => port.replica().list(kind)).sort((a, b) => order(b, a));
+  const replica = await port.replica();
+  const all = kinds.flatMap((kind) => replica.list(kind)).sort((a, b) => order(b, a));
   return { total: all.length, records: all.slice(0, SHOWN).map((held) => show(port, held)) };
 }
 
@@ -70,7 +73,7 @@ const show = (port: RecordsPort, { id, kind, author, keyName, version, deleted }
 async function get(port: RecordsPort, p: JsonObject): Promise<Json> {
   const kind = p.kind === undefined ? "application" : kindOrThrow(p.kind);
   const key = utf8(String(p.key));
-  const replica = port.replica();
+  const replica = await port.replica();
   const newest = KINDS[kind].view === "newest" ? await replica.get(kind, key) : undefined;
   const values = KINDS[kind].view === "newest" ? (newest ? [newest] : []) : await replica.each(kind, key);
   return { kind, key: String(p.key), values: values.map((value) => showValue(port, value)) };
@@ -86,7 +89,8 @@ const showValue = (port: RecordsPort, { author, version, value }: Value): Json =
 async function put(port: RecordsPort, p: JsonObject): Promise<Json> {
   const key = utf8(String(p.key));
   const value = typeof p.value === "string" ? valueOrThrow(p.value) : undefined;
-  await port.replica().write({ kind: "application", key, value });
+  const replica = await port.replica();
+  await replica.write({ kind: "application", key, value });
   return { kind: "application", key: String(p.key), bytes: value?.length ?? null };
 }
 

@@ -1,13 +1,23 @@
+import { statSync } from "node:fs";
 import { chooseProvider } from "../crypto/choose.ts";
-import { restoreBackup, writeBackup } from "../provisioning/backup.io.ts";
+import {
+  type Contents,
+  contentsAtRest,
+  refuseExisting,
+  restoreBackup,
+  writeBackup,
+} from "../provisioning/backup.io.ts";
 import { systemRandom } from "../system.io.ts";
-import { command } from "./command.ts";
-import { ownHome, print } from "./context.ts";
+import { command, type Globals } from "./command.ts";
+import { ownHome, print, socketOf } from "./context.ts";
+import { beginLongWork } from "./long-work.ts";
 import { knownPassphrase, newPassphrase, passphraseFile } from "./passphrase.ts";
+import { progressOf } from "./progress.ts";
+import { contentsOfDaemon } from "./running-backup.ts";
 
 export const backup = command({
   name: "backup",
-  doc: "this gateway as one sealed file (daemon stopped)",
+  doc: "this gateway as one sealed file ; the daemon may run",
   positionals: { file: { doc: "where to write it; nothing is overwritten", completes: "file" } },
   options: { passphraseFile },
   examples: [
@@ -17,20 +27,34 @@ export const backup = command({
     ],
   ],
   async run(args) {
-    const home = await ownHome(args);
+    refuseExisting(args.file);
+    const passphrase = await newPassphrase(args.passphraseFile, "the backup");
+    const { provider } = await chooseProvider();
+    const memory = beginLongWork(args);
+    const { holds, bytes, parts, close } = (await contentsOfDaemon(socketOf(args))) ?? (await contentsHere(args));
+    const progress = progressOf("sealed", bytes);
     try {
-      const passphrase = await newPassphrase(args.passphraseFile, "the backup");
-      const { provider } = await chooseProvider();
-      const holds = await writeBackup(provider, systemRandom, home, args.file, passphrase);
-      print(args, { file: args.file, holds }, () => [
-        `written to ${args.file}: ${holds.join(", ")}`,
-        "keep file and passphrase apart",
-      ]);
+      await writeBackup(provider, systemRandom, args.file, passphrase, parts, (done) => {
+        progress.at(done);
+        return memory.room();
+      });
     } finally {
-      home.release();
+      progress.end();
+      await close();
     }
+    const { size } = statSync(args.file);
+    print(args, { file: args.file, bytes: size, holds }, () => [
+      `written to ${args.file}, ${size} bytes: ${holds.join(", ")}`,
+      "keep file and passphrase apart",
+    ]);
   },
 });
+
+async function contentsHere(args: Globals): Promise<Contents> {
+  const home = await ownHome(args);
+  const contents = await contentsAtRest(home);
+  return { ...contents, close: () => contents.close().finally(home.release) };
+}
 
 export const restore = command({
   name: "restore",
@@ -45,15 +69,22 @@ export const restore = command({
   ],
   async run(args) {
     const home = await ownHome(args);
+    const passphrase = await knownPassphrase(args.passphraseFile, "the backup");
+    const { provider } = await chooseProvider();
+    const memory = beginLongWork(args);
+    const progress = progressOf("read", statSync(args.file, { throwIfNoEntry: false })?.size ?? 0);
     try {
-      const passphrase = await knownPassphrase(args.passphraseFile, "the backup");
-      const { provider } = await chooseProvider();
-      const holds = await restoreBackup(provider, home, args.file, passphrase);
+      const holds = await restoreBackup(provider, home, args.file, passphrase, (done) => {
+        progress.at(done);
+        return memory.room();
+      });
+      progress.end();
       print(args, { stateDir: home.path, holds }, () => [
         `restored to ${home.path}: ${holds.join(", ")}`,
         "next: trellis run",
       ]);
     } finally {
+      progress.end();
       home.release();
     }
   },

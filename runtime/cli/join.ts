@@ -1,7 +1,6 @@
 import { toHex } from "../base/bytes.ts";
 import { integer } from "../config/parsers.ts";
 import { overlayAddress } from "../identity/address.ts";
-import { join as joinMesh } from "../joining.io.ts";
 import { command, option } from "./command.ts";
 import { note, ownHome, print } from "./context.ts";
 import { nameOption } from "./names.ts";
@@ -22,6 +21,7 @@ export const join = command({
   },
   examples: [["trellis join 'TR2:...' --name b", "then: trellis run"]],
   async run(args) {
+    const { join: joinMesh } = await import("../joining.io.ts"); // no other command pays for reading it
     const home = await ownHome(args);
     const { keys, meshId, crypto } = await joinMesh(home, { ...args, tell: (line) => note(args, line) });
     const address = overlayAddress(crypto, meshId, keys.id);

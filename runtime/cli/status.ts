@@ -29,7 +29,11 @@ interface Status {
     readonly records: number | null;
     readonly reason: string | null;
     readonly neighbours: readonly string[];
-    readonly mqtt: { readonly on: readonly string[]; readonly reason: string | null } | null;
+    readonly mqtt: {
+      readonly on: readonly string[];
+      readonly broker: "embedded" | "mosquitto";
+      readonly reason: string | null;
+    } | null;
   };
   readonly admission: { readonly enforced: readonly string[]; readonly reason: string; readonly answered: number };
   readonly discovery: { readonly on: readonly string[]; readonly reason: string };
@@ -88,9 +92,10 @@ const recordsText = ({ records, reason, neighbours }: Status["sync"]): string =>
   records === null ? `none: ${reason}` : `${records}, exchanged with ${neighbours.length} neighbours`;
 
 function mqttText(mqtt: Status["sync"]["mqtt"]): string {
-  const { on = [], reason = "starting" } = mqtt ?? {};
+  const { on = [], broker, reason = "starting" } = mqtt ?? {};
+  const by = broker === "mosquitto" && on.some((place) => !place.startsWith("[")) ? " (Mosquitto)" : "";
   return [
-    ...(on.length > 0 ? [`at ${on.join(", ")}`] : []),
+    ...(on.length > 0 ? [`at ${on.join(", ")}${by}`] : []),
     ...(reason === null ? [] : [`not served: ${reason}`]),
   ].join("; ");
 }

@@ -1,7 +1,6 @@
-import { readFileSync } from "node:fs";
 import { TrellisError } from "../base/errors.ts";
-import { exportStore, importStore } from "../store/archive.ts";
-import { writeAtomic } from "../store/atomic.io.ts";
+import { exportStore, importStore, readArchive } from "../store/archive.ts";
+import { readParts, writeAtomic } from "../store/atomic.io.ts";
 import { type OpenedStore, openStore, type SetAside } from "../store/open-store.io.ts";
 import { RANGE_NAMES, RANGES } from "../store/ranges.ts";
 import type { Store } from "../store/store.ts";
@@ -46,18 +45,12 @@ async function act(action: string, opened: Store, file: string | undefined): Pro
   if (file === undefined)
     throw new TrellisError("usage/missing", `store ${action} needs a file`, { hint: "trellis store --help" });
   if (action === "export") {
-    await writeAtomic(file, exportStore(opened), "foreign");
+    const snapshot = opened.snapshot();
+    await writeAtomic(file, exportStore(snapshot), "foreign").finally(() => snapshot.close());
     return { line: `written to ${file}` };
   }
-  return { line: `${await importStore(opened, readArchive(file))} entries read from ${file}` };
-}
-
-function readArchive(file: string): Uint8Array {
-  try {
-    return new Uint8Array(readFileSync(file));
-  } catch (cause) {
-    throw new TrellisError("store/archive", `cannot read ${file}`, { cause });
-  }
+  for await (const _ of readArchive(readParts(file))); // nothing is written of one that is not whole
+  return { line: `${await importStore(opened, readParts(file))} entries read from ${file}` };
 }
 
 interface RangeView {

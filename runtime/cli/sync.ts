@@ -74,12 +74,22 @@ function givenValue(word: string | undefined, file: string | undefined, remove: 
   }
 }
 
+interface BrokerStatus {
+  readonly url: string;
+  readonly protocol: string | null;
+  readonly members: number;
+  readonly reason: string | null;
+}
+
 interface Status {
   readonly records: number | null;
   readonly digest: string | null;
   readonly pending: number;
   readonly reason: string | null;
   readonly neighbours: readonly string[];
+  /** Of them those that are met at brokers. */
+  readonly atBrokers: readonly string[];
+  readonly brokers: readonly BrokerStatus[];
   readonly kinds: readonly { readonly kind: string; readonly records: number; readonly deleted: number }[];
   readonly flash: { readonly perDay: number; readonly lastDay: number } | null;
 }
@@ -92,14 +102,27 @@ async function status(g: Globals): Promise<void> {
 function statusLines(s: Status): string[] {
   if (s.records === null) return [`no records: ${s.reason}`];
   const kinds = s.kinds.filter((k) => k.records > 0).map((k) => `${k.kind} ${k.records}`);
+  const shown = (name: string): string => (s.atBrokers.includes(name) ? `${name} (by broker)` : name);
   return facts([
     ["records", `${s.records}${kinds.length > 0 ? `: ${kinds.join(", ")}` : ""}`],
     ["coming", s.pending === 0 ? "nothing" : `${s.pending}`],
     ["digest", shortId(s.digest ?? "")],
-    ["exchanged with", s.neighbours.length > 0 ? s.neighbours.join(", ") : "nobody: no session over the underlay"],
+    ["exchanged with", s.neighbours.length > 0 ? s.neighbours.map(shown).join(", ") : NOBODY],
+    ...s.brokers.map((b, i): [string, string] => [i === 0 ? "brokers" : "", brokerText(b)]),
     ["written", s.flash ? `${size(s.flash.lastDay)} in the last day, at most ${size(s.flash.perDay)}` : "-"],
   ]);
 }
+
+const NOBODY = "nobody: no session over the underlay, nobody at a broker";
+
+const brokerText = ({ url, protocol, members, reason }: BrokerStatus): string =>
+  [
+    url,
+    ...(protocol === null
+      ? ["not connected"]
+      : [`${protocol}, ${members} ${members === 1 ? "other" : "others"} there`]),
+    ...(reason === null ? [] : [reason]),
+  ].join(": ");
 
 interface Row {
   readonly kind: string;

@@ -1,0 +1,119 @@
+/**
+ * Keeps the daemon's memory near what a gateway has to spare. The engine lets its heap grow by 32 MB before it collects, whatever the machine has, and
+ * code that only the start needed stays mapped: where the whole comes near the limit the one is collected, and the other given back.
+ */
+
+import { fullGC } from "bun:jsc";
+import { openSync, readSync } from "node:fs";
+import { messageOf } from "./base/errors.ts";
+import type { Log } from "./base/log.ts";
+import type { Ms } from "./base/time.ts";
+
+const MB = 1024 ** 2;
+/** Of the 120 MB that a gateway may take: above it something is done. A daemon without load stays below it. */
+export const TRIM_ABOVE: number = 84 * MB;
+/** Between two looks; the shorter one from `NEAR` on. */
+const LOOK: Ms = 250;
+const LOOK_NEAR: Ms = 10;
+const NEAR: number = 76 * MB;
+/** Collecting takes at most this share of the time; the larger one above `TIGHT`. */
+const SHARE = 0.25;
+const SHARE_TIGHT = 0.5;
+const TIGHT: number = 96 * MB;
+/** A heap is collected when the process has grown by so much since the last time: what stays large for good is not collected over and over. */
+const GROWN: number = 2 * MB;
+/** Mapped pages are given back when there are so many more than after the last time. */
+const MAPPED_STEP: number = 4 * MB;
+
+/** Bytes that are resident: all, and those of mapped files. */
+export interface Resident {
+  readonly all: number;
+  readonly mapped: number;
+}
+
+export interface TrimmingDeps {
+  readonly resident: () => Resident;
+  readonly collect: () => void;
+  readonly release: () => void;
+  readonly now: () => Ms;
+}
+
+export class Trimming {
+  readonly #deps: TrimmingDeps;
+  /** Of mapped files, after they were given back last. */
+  #mapped = 0;
+  #notBefore: Ms = 0;
+  /** The least that it was since it was collected. */
+  #least = 0;
+  #tight: PromiseWithResolvers<void> | undefined;
+
+  constructor(deps: TrimmingDeps) {
+    this.#deps = deps;
+  }
+
+  /** Does what there is to do; gives the time until the next look. */
+  look(): Ms {
+    const { resident, collect, release, now } = this.#deps;
+    let is = resident();
+    if (is.all > TRIM_ABOVE && is.mapped > this.#mapped + MAPPED_STEP) {
+      release();
+      is = resident();
+      this.#mapped = is.mapped;
+    }
+    this.#least = Math.min(this.#least, is.all);
+    const due = is.all > TRIM_ABOVE && is.all > this.#least + GROWN;
+    const tight = due && is.all > TIGHT;
+    if (tight) this.#tight ??= Promise.withResolvers();
+    const start = now();
+    if (due && start >= this.#notBefore) {
+      collect();
+      const end = now();
+      this.#notBefore = end + (end - start) * (1 / (tight ? SHARE_TIGHT : SHARE) - 1);
+      this.#least = resident().all;
+      this.#untighten();
+    } else if (!tight) this.#untighten();
+    return is.all > NEAR ? LOOK_NEAR : LOOK;
+  }
+
+  /** Where it is tight, resolves after the next collection: what that frees is used again before the process grows. To be awaited before more is taken in. */
+  async room(): Promise<void> {
+    await this.#tight?.promise;
+  }
+
+  #untighten(): void {
+    this.#tight?.resolve();
+    this.#tight = undefined;
+  }
+}
+
+const PAGE = 4_096;
+const LINE = 128;
+
+/** For as long as this process lives. `releaseMapped` is the addon's. */
+export function keepTrim(releaseMapped: (() => number) | undefined, log: Log): Trimming {
+  const statm = openSync("/proc/self/statm", "r"); // proc(5): pages
+  const line = Buffer.alloc(LINE);
+  const trimming = new Trimming({
+    resident() {
+      const [, all = 0, mapped = 0] = line
+        .toString("latin1", 0, readSync(statm, line, 0, LINE, 0))
+        .split(" ")
+        .map(Number);
+      return { all: all * PAGE, mapped: mapped * PAGE };
+    },
+    collect: fullGC,
+    release() {
+      try {
+        releaseMapped?.();
+      } catch (thrown) {
+        log.debug("mapped pages are not given back", { error: messageOf(thrown) });
+      }
+    },
+    now: () => performance.now(),
+  });
+  const again = (): void => {
+    setTimeout(again, trimming.look()).unref();
+  };
+  again();
+  return trimming;
+}
