@@ -9,7 +9,13 @@ import { overlayAddress } from "../../runtime/identity/address.ts";
 import { Roster } from "../../runtime/identity/roster.ts";
 import { loadMembership } from "../../runtime/membership.ts";
 import { Mesh } from "../../runtime/mesh/mesh.ts";
-import { type Adopted, MESH_SETTINGS, type MeshDeps, type MeshSettings } from "../../runtime/mesh/ports.ts";
+import {
+  type Adopted,
+  MESH_SETTINGS,
+  type MeshDeps,
+  type MeshDirectory,
+  type MeshSettings,
+} from "../../runtime/mesh/ports.ts";
 import type { MeshAction, MeshEvent, MeshNotice, PeerView } from "../../runtime/mesh/types.ts";
 import { createAdmission, type Issuer } from "../../runtime/provisioning/admission.ts";
 import type { OwnHome } from "../../runtime/provisioning/home.io.ts";
@@ -39,6 +45,10 @@ export interface GatewayOptions {
   readonly worldTime: () => Ms;
   /** Whether its data path asks others whether they live. */
   readonly asks: boolean;
+  /** What stands in for its roster, which it is made of at each start. */
+  readonly directory: ((own: Roster) => MeshDirectory) | undefined;
+  /** As `MeshDeps.routing`. */
+  readonly routing: MeshDeps["routing"];
 }
 
 export class Gateway {
@@ -57,6 +67,8 @@ export class Gateway {
   /** Where it sits; the first is where it sends from, unless another is in the net of whom it sends to. */
   sites: Site<Gateway>[] = [];
   readonly #asks: boolean;
+  readonly #directory: GatewayOptions["directory"];
+  readonly #routing: MeshDeps["routing"];
   #daemon: Daemon | undefined;
 
   constructor(options: GatewayOptions) {
@@ -67,6 +79,8 @@ export class Gateway {
     this.#settings = { ...MESH_SETTINGS, ...options.settings };
     this.#worldTime = options.worldTime;
     this.#asks = options.asks;
+    this.#directory = options.directory;
+    this.#routing = options.routing;
   }
 
   get running(): boolean {
@@ -160,7 +174,7 @@ export class Gateway {
       ...this.#deps(random),
       local: { keys, rates: RATES, membership },
       epoch: loaded.epoch,
-      directory: roster,
+      directory: this.#directory?.(roster) ?? roster,
       admission: createAdmission(issuer),
       verifyForeign: async (): Promise<undefined> => undefined,
       adopt: async (): Promise<undefined> => undefined,
@@ -214,7 +228,7 @@ export class Gateway {
     this.#daemon = { mesh, clock, roster, issuer, data };
   }
 
-  #deps(random: RandomBytes): Pick<MeshDeps, "crypto" | "random" | "settings" | "meter"> {
-    return { crypto: this.#crypto, random, settings: this.#settings, meter: this.meter };
+  #deps(random: RandomBytes): Pick<MeshDeps, "crypto" | "random" | "settings" | "meter" | "routing"> {
+    return { crypto: this.#crypto, random, settings: this.#settings, meter: this.meter, routing: this.#routing };
   }
 }

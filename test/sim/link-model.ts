@@ -24,7 +24,9 @@ interface Neighbour {
   places: readonly Endpoint[];
   session: DataSession | undefined;
   links: Map<string, Link>;
-  carries: string | undefined;
+  carries: Link | undefined;
+  /** Of `carries`, the last that was told: one that comes back is no news, and comes before others that do. */
+  told: Link | undefined;
 }
 
 export class LinkModel {
@@ -47,6 +49,7 @@ export class LinkModel {
       neighbour.session = undefined;
       neighbour.links.clear();
       neighbour.carries = undefined;
+      neighbour.told = undefined;
     } else if (a.type === "setEndpoint") this.#place(a.peer, a.endpoint);
     else if (a.type === "setPlaces") {
       const neighbour = this.#neighbours.get(a.peer);
@@ -57,7 +60,15 @@ export class LinkModel {
   #place(peer: string, home: Endpoint): void {
     const neighbour = this.#neighbours.get(peer);
     if (neighbour) neighbour.home = home;
-    else this.#neighbours.set(peer, { home, places: [], session: undefined, links: new Map(), carries: undefined });
+    else
+      this.#neighbours.set(peer, {
+        home,
+        places: [],
+        session: undefined,
+        links: new Map(),
+        carries: undefined,
+        told: undefined,
+      });
   }
 
   /** Questions to send now, and what has changed since the last time. */
@@ -92,13 +103,14 @@ export class LinkModel {
         events.push({ type: alive ? "linkAlive" : "linkSilent", peer, endpoint: link.endpoint });
       link.alive = alive;
     }
-    const before = neighbour.carries;
-    if (before === undefined || !neighbour.links.get(before)?.alive)
-      neighbour.carries = [...neighbour.links].find(([, link]) => link.alive)?.[0];
-    const carrying = neighbour.carries === undefined ? undefined : neighbour.links.get(neighbour.carries);
-    const isAlive = carrying !== undefined;
-    if (isAlive !== wasAlive) events.push({ type: isAlive ? "alive" : "silent", peer });
-    if (carrying && neighbour.carries !== before) events.push({ type: "carries", peer, endpoint: carrying.endpoint });
+    const ranked = [neighbour.carries, neighbour.told, ...neighbour.links.values()];
+    const links = new Set(neighbour.links.values()); // one that was left and is taken up again is another
+    neighbour.carries = ranked.find((link) => link?.alive && links.has(link));
+    const { carries } = neighbour;
+    if ((carries !== undefined) !== wasAlive) events.push({ type: carries ? "alive" : "silent", peer });
+    if (!carries || carries === neighbour.told) return;
+    neighbour.told = carries;
+    events.push({ type: "carries", peer, endpoint: carries.endpoint });
   }
 
   #ask({ remoteIndex, hopSendKey }: DataSession, link: Link, now: Ms): Datagram {
@@ -127,8 +139,7 @@ export class LinkModel {
 
   /** Where frames to the peer go; undefined while no link lives. */
   carrying(peer: string): Endpoint | undefined {
-    const neighbour = this.#neighbours.get(peer);
-    return neighbour?.carries === undefined ? undefined : neighbour.links.get(neighbour.carries)?.endpoint;
+    return this.#neighbours.get(peer)?.carries?.endpoint;
   }
 
   /** Whose endpoint this is. */

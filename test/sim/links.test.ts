@@ -58,12 +58,29 @@ scenario(
     const before = world.counts.opened;
     await world.run(5000);
     expect(world.counts.opened - before).toBeGreaterThan(200);
-    await world.run(60_000);
-    expect(a.peer(b)?.via).toBe(c.address);
+    await world.run(34_000);
+    expect([a.peer(b)?.via, b.peer(a)?.via]).toEqual([c.address, c.address]);
     cut(world, a, b, "none");
-    await world.run(60_000);
+    await world.run(5000); // it is sought again 25 s later only
     expect([a.peer(b)?.via, b.peer(a)?.via]).toEqual([undefined, undefined]);
     expect(world.counts.unopened).toBe(0);
+    for (const g of [a, b]) expect(breaks(g)).toEqual([]);
+  },
+);
+
+scenario(
+  "links/only-one",
+  "a neighbour whose only link comes back is spoken to there again, although no other link carries than before",
+  3,
+  async (sim) => {
+    const { world, a, b, c } = await three(sim, { loss: 5, links: true });
+    await world.run(60_000);
+    cut(world, a, b, "both");
+    await world.run(45_000);
+    expect([a.peer(b)?.via, b.peer(a)?.via]).toEqual([c.address, c.address]);
+    cut(world, a, b, "none");
+    await world.run(5000); // as above
+    expect([a.peer(b)?.via, b.peer(a)?.via]).toEqual([undefined, undefined]);
     for (const g of [a, b]) expect(breaks(g)).toEqual([]);
   },
 );

@@ -141,6 +141,18 @@ scenario("mesh/told", "who is revoked is told, and serves nobody any more", 1, a
   expect(c.mesh.deadline()).toBeUndefined();
 });
 
+scenario("mesh/told-at-once", "who is revoked is told, however much it was to be told before", 1, async (sim) => {
+  const { world, a, b } = await pair(sim);
+  await world.run(30_000);
+  for (let i = 0; i < 8; i++) {
+    const data = new Uint8Array(100_000);
+    await world.command(a, { type: "post", peer: b.address, protocol: "test", data });
+  }
+  await world.command(a, { type: "revoke", record: await revocation(a, b) });
+  await world.run(1000);
+  expect(b.notices.some((n) => n.kind === "revoked" && n.name === "b")).toBe(true);
+});
+
 scenario("mesh/garbage", "a member that hands out garbage is not listened to after a while", 1, async (sim) => {
   const { world, a, b, c } = await three(sim);
   await world.run(30_000);

@@ -91,6 +91,21 @@ describe("a partition", () => {
   });
 });
 
+describe("a neighbour that still reads its store", () => {
+  test.each([0, 1])("and hears nothing at first, agrees a second after it listens (%d is late)", async (which) => {
+    const world = new RecordsWorld("still reading");
+    const pair = [await world.add("a"), await world.add("b")];
+    const [late, early] = [at(pair, which), at(pair, 1 - which)];
+    await late.write("application", "late", "x");
+    await early.write("application", "early", "x");
+    await world.run(10_000);
+    await early.replica?.neighbourUp(late.id);
+    await world.run(300);
+    await late.replica?.neighbourUp(early.id);
+    expect(await world.until(() => world.agree(), 1_000)).toBeDefined();
+  });
+});
+
 describe("ten gateways in two halves", () => {
   test("with 1,000 writes on each side agree in 5 s, moving at most twice what each lacked", async () => {
     const world = new RecordsWorld("ten halves");

@@ -2,6 +2,8 @@
 import { existsSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { SIM_PROVIDERS, type SimProviderName } from "../help/sim-providers.ts";
+import { runLarge } from "./large/run.ts";
+import { SITES } from "./large/underlay.ts";
 import { commandOf, isGood, type Report, type RunOptions, reportOf, textOf } from "./report.ts";
 import { ROUTING_WORDS, runRouting, topologiesOf } from "./routing/run.ts";
 import { ONLY } from "./scenario-env.ts";
@@ -50,7 +52,18 @@ const ROWS: readonly Row[] = [
     fallback: undefined,
     doc: "routing alone, thousands of gateways through --hours of churn",
   },
-  { name: "seeds", value: "N", fallback: undefined, doc: "the scenario, or routing, with each seed from 1 to N" },
+  {
+    name: "whole",
+    value: SITES.join("|"),
+    fallback: undefined,
+    doc: "many whole gateways through --hours of churn; stand-in crypto",
+  },
+  {
+    name: "seeds",
+    value: "N",
+    fallback: undefined,
+    doc: "the scenario, routing, or whole gateways, with each seed from 1 to N",
+  },
   { name: "trace", value: "FILE", fallback: undefined, doc: "writes every event there, a line each" },
 ];
 
@@ -161,6 +174,10 @@ async function main(): Promise<number> {
     const topologies = topologiesOf(oneOf(given, "routing", ROUTING_WORDS));
     const { gateways, hours } = chosen;
     return await runRouting({ seeds, gateways, hours, topologies }, values.json ?? false);
+  }
+  if (given.whole !== undefined) {
+    const { gateways, hours, loss } = chosen;
+    return await runLarge({ seeds, gateways, hours, loss, site: oneOf(given, "whole", SITES) }, values.json ?? false);
   }
   const sink = given.trace === undefined ? undefined : Bun.file(given.trace).writer();
   const report = await runMesh(chosen, sink && ((line) => void sink.write(`${line}\n`)));

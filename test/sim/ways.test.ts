@@ -1,5 +1,5 @@
 import { expect } from "bun:test";
-import { FRAME } from "../../runtime/mesh/frame.ts";
+import { FRAME, RelayHeader } from "../../runtime/mesh/frame.ts";
 import type { Gateway } from "./gateway.ts";
 import type { Packet } from "./network/packet.ts";
 import { type Sim, scenario } from "./scenario.ts";
@@ -89,4 +89,102 @@ scenario("ways/black-hole", "a gateway that swallows what it should relay is got
   await world.run(60_000);
   expect(isAround()).toBe(true);
   expect(breaks(from)).toEqual([]);
+});
+
+scenario("ways/black-hole-idle", "it is got around as soon as something is to be sent", 3, async (sim) => {
+  const { world, gateways, lose } = await chainOf(sim, 5, true);
+  expect(await world.runUntil(() => allUp(gateways), 120_000)).toBe(true);
+  await world.run(150_000);
+  const [from, hole, to] = [0, 1, 2].map((i) => gateways[i] as Gateway) as [Gateway, Gateway, Gateway];
+  expect(from.peer(to)?.via).toBe(hole.address);
+  lose(({ from: sender, payload }) => sender.address === hole.endpoint.address && payload[0] === FRAME.relay);
+  await world.run(30_000);
+  world.load = { every: 100, bytes: 200 };
+  const isAround = (): boolean => [from.peer(to)?.via, to.peer(from)?.via].every((via) => via !== hole.address);
+  expect(await world.runUntil(isAround, 20_000)).toBe(true);
+  expect(from.peer(to)?.via).toBe((gateways[4] as Gateway).address);
+  expect(breaks(from)).toEqual([]);
+});
+
+scenario("ways/stands-still", "one that others can take over from is known to take nothing", 3, async (sim) => {
+  const { world, gateways, lose } = await chainOf(sim, 3, false);
+  expect(await world.runUntil(() => allUp(gateways), 120_000)).toBe(true);
+  const [from, , to] = gateways as [Gateway, Gateway, Gateway];
+  await world.command(from, { type: "attend", peers: new Set([to.address]) });
+  world.load = { every: 100, bytes: 200 };
+  let accidents = 0;
+  await world.runUntil(() => {
+    if (from.mesh.standsStill(to.address)) accidents++;
+    return false;
+  }, 60_000);
+  expect(accidents).toBe(0); // 2 % are lost on each hop
+  lose((packet) => packet.to.address === to.endpoint.address && packet.payload[0] === FRAME.relay);
+  expect(await world.runUntil(() => from.mesh.standsStill(to.address), 5000)).toBe(true);
+  lose(() => false);
+  expect(await world.runUntil(() => !from.mesh.standsStill(to.address), 60_000)).toBe(true);
+  expect(breaks(from)).toEqual([]);
+});
+
+const isHandshake = ({ payload }: Packet): boolean => payload[0] === FRAME.handshake;
+const isRelayedHandshake = ({ payload }: Packet): boolean =>
+  payload[0] === FRAME.relay && payload[RelayHeader.size] === FRAME.handshake;
+
+scenario(
+  "ways/rekey",
+  "a neighbour whose keys were changed through the mesh is relayed to as before",
+  2,
+  async (sim) => {
+    const { world, gateways, cut, lose } = await chainOf(sim, 3, true);
+    expect(await world.runUntil(() => allUp(gateways), 120_000)).toBe(true);
+    await world.run(20_000); // so that other ways are known
+    const [from, relay, to] = gateways as [Gateway, Gateway, Gateway];
+    for (const [a, b] of [
+      [relay, to],
+      [to, relay],
+    ] as const) {
+      const rekeys = a.peer(b)?.rekeys ?? 0;
+      lose(isHandshake); // over the underlay none comes through
+      await world.command(a, { type: "rekey", peer: b.address });
+      await world.run(5000);
+      await world.command(a, { type: "rekey", peer: b.address }); // it is the mesh's turn
+      expect(await world.runUntil(() => (a.peer(b)?.rekeys ?? 0) > rekeys, 10_000)).toBe(true);
+      lose(() => false);
+      expect([a.peer(b)?.via, b.peer(a)?.via]).toEqual([undefined, undefined]);
+    }
+    cut(0, 2);
+    expect(await world.runUntil(() => from.peer(to)?.via === relay.address, 60_000)).toBe(true);
+    await world.command(from, { type: "post", peer: to.address, protocol: "test", data: Uint8Array.of(1) });
+    const isThere = (): boolean => to.actions.some((a) => a.type === "message" && a.peer === from.address);
+    expect(await world.runUntil(isThere, 10_000)).toBe(true);
+  },
+);
+
+scenario("ways/rekey-after", "who answers again after a silence is called where it answers", 3, async (sim) => {
+  const { world, gateways, cut, mend, lose } = await chainOf(sim, 3, true);
+  expect(await world.runUntil(() => allUp(gateways), 120_000)).toBe(true);
+  const [a, b, c] = gateways as [Gateway, Gateway, Gateway];
+  for (const other of [0, 2]) cut(1, other);
+  await world.run(98_000); // it has been called five times, and would be called through the mesh next
+  expect([states(b), states(a)]).toEqual([
+    ["silent", "silent"],
+    ["silent", "up"],
+  ]);
+  for (const other of [0, 2]) mend(1, other);
+  expect(await world.runUntil(() => allUp(gateways), 60_000)).toBe(true);
+  await world.run(20_000);
+  for (const g of [a, b, c]) expect(breaks(g)).toEqual([]);
+  let relayed = 0;
+  lose((packet) => {
+    if (isRelayedHandshake(packet)) relayed++;
+    return false;
+  });
+  for (const [from, to] of [
+    [a, b],
+    [b, a],
+  ] as const) {
+    const rekeys = from.peer(to)?.rekeys ?? 0;
+    await world.command(from, { type: "rekey", peer: to.address });
+    expect(await world.runUntil(() => (from.peer(to)?.rekeys ?? 0) > rekeys, 60_000)).toBe(true);
+  }
+  expect(relayed).toBe(0);
 });

@@ -13,7 +13,7 @@ import { SIM_PROVIDERS, type SimProvider, type SimProviderName } from "../help/s
 import { DriftingClock } from "./clock.ts";
 import { Counts } from "./counts.ts";
 import { Founding } from "./founding.ts";
-import { Gateway } from "./gateway.ts";
+import { Gateway, type GatewayOptions } from "./gateway.ts";
 import { ASK_EVERY } from "./link-model.ts";
 import { chain, delay, type LinkKind, loss } from "./network/link.ts";
 import type { Nat } from "./network/nat.ts";
@@ -34,6 +34,8 @@ export interface WorldOptions {
   readonly disks?: boolean;
   /** Whether data paths ask others whether they live, over each of their links. */
   readonly links?: boolean;
+  /** Whether gateways remember all that they were told to do and say; false in large runs. */
+  readonly history?: boolean;
   /** Gets every event as a line. */
   readonly line?: (line: string) => void;
 }
@@ -42,6 +44,8 @@ export interface Place {
   readonly endpoint?: Endpoint;
   readonly nat?: Nat;
   readonly dials?: MeshSettings["dials"];
+  readonly directory?: GatewayOptions["directory"];
+  readonly routing?: GatewayOptions["routing"];
 }
 
 /** Data packets of `bytes` from each gateway to each peer every so many milliseconds. */
@@ -84,6 +88,7 @@ export class World {
   readonly #drift: number;
   readonly #disks: boolean;
   readonly #links: boolean;
+  readonly #history: boolean;
   readonly #wakeAt = new Map<Gateway, Ms>();
   #load: Load | undefined;
   #wakes = 0;
@@ -96,6 +101,7 @@ export class World {
     this.#drift = options.drift ?? 0;
     this.#disks = options.disks ?? true;
     this.#links = options.links ?? false;
+    this.#history = options.history ?? true;
     if (this.#links) this.at(0, () => this.#askAll());
     this.trace = new Trace(options.line);
     this.network = new Network(seededNumber(`${seed}/network`), plainLink(options.loss ?? 0));
@@ -109,11 +115,17 @@ export class World {
 
   /** A member's daemon, started. The first one founds the mesh: it may issue and revoke. */
   async add(label: string, place: Place = {}): Promise<Gateway> {
-    const { gateway, keys } = await this.#create(label, place);
-    const own = await this.founding.member(label, keys);
-    await gateway.home.saveMember({ genesis: this.founding.mesh.encoded, chain: own.encoded });
+    const { gateway } = await this.place(label, place);
     await this.start(gateway);
     return gateway;
+  }
+
+  /** The same, not started; and its chain. */
+  async place(label: string, place: Place = {}): Promise<{ readonly gateway: Gateway; readonly chain: Uint8Array }> {
+    const { gateway, keys } = await this.#create(label, place);
+    const { encoded: chain } = await this.founding.member(label, keys);
+    await gateway.home.saveMember({ genesis: this.founding.mesh.encoded, chain });
+    return { gateway, chain };
   }
 
   /** A gateway with keys and nothing else: it can only join. */
@@ -258,6 +270,8 @@ export class World {
       settings,
       worldTime: () => this.now,
       asks: this.#links,
+      directory: place.directory,
+      routing: place.routing,
     });
     this.move(gateway, place.endpoint ?? { address: addressOf(this.gateways.length), port: PORT }, place.nat);
     this.gateways.push(gateway);
@@ -280,10 +294,10 @@ export class World {
 
   async #perform(from: Gateway, action: MeshAction): Promise<void> {
     if (action.type === "send") return this.#send(from, action.datagram);
-    from.actions.push(action);
+    if (this.#history) from.actions.push(action);
     from.data.apply(action);
     this.counts.action(from.label, action);
-    if (action.type === "notice") from.notices.push(action.notice);
+    if (action.type === "notice" && this.#history) from.notices.push(action.notice);
     if (action.type === "epoch" && this.#disks) await from.home.saveEpoch(action.epoch);
     if (action.type === "persist" && this.#disks) await from.persist();
     await this.also(from, action);

@@ -29,7 +29,9 @@ export class Network<H> {
   readonly #byEndpoint = new Map<string, Site<H>>();
   readonly #nats = new Map<string, Nat>();
   readonly #groups = new Map<string, string>();
-  #links = new Map<string, Link>();
+  readonly #cut = new Set<string>();
+  /** From whom to whom. */
+  #links = new Map<string, Map<string, Link>>();
   #kind: LinkKind;
 
   constructor(chance: Chance, kind: LinkKind) {
@@ -66,6 +68,16 @@ export class Network<H> {
     this.#groups.clear();
   }
 
+  /** Nothing passes between two outer addresses until `mend`, partition or not. */
+  cut(a: string, b: string): void {
+    this.#cut.add(`${a} ${b}`).add(`${b} ${a}`);
+  }
+
+  mend(a: string, b: string): void {
+    this.#cut.delete(`${a} ${b}`);
+    this.#cut.delete(`${b} ${a}`);
+  }
+
   /** The packet as it leaves the site: translated when the site is behind a box. */
   leave(site: Site<H>, packet: Packet, now: Ms): Packet {
     this.counts.sent++;
@@ -97,19 +109,19 @@ export class Network<H> {
     return { host: site.host, packet: inner };
   }
 
-  /** Whether a partition lies between two outer addresses. */
+  /** Whether a partition or a cut lies between two outer addresses. */
   isSplit(a: string, b: string): boolean {
+    if (this.#cut.size > 0 && this.#cut.has(`${a} ${b}`)) return true;
     if (this.#groups.size === 0) return false;
     const [one, other] = [this.#groups.get(a), this.#groups.get(b)];
     return one !== undefined && other !== undefined && one !== other;
   }
 
   #link(from: string, to: string): Link {
-    const key = `${from} ${to}`;
-    const known = this.#links.get(key);
-    if (known) return known;
-    const link = this.#kind(this.#chance);
-    this.#links.set(key, link);
+    const out = this.#links.get(from) ?? new Map<string, Link>();
+    this.#links.set(from, out);
+    const link = out.get(to) ?? this.#kind(this.#chance);
+    out.set(to, link);
     return link;
   }
 }

@@ -1,6 +1,7 @@
 /** The totals of `just test` are only as true as these. */
 import { describe, expect, test } from "bun:test";
 import { addLcov, addUntouched, type Coverage, percent, shares } from "../../help/coverage.ts";
+import { failures } from "../../help/failures.ts";
 import { countJunit } from "../../help/junit.ts";
 
 describe("totals", () => {
@@ -36,5 +37,12 @@ describe("totals", () => {
     addUntouched(coverage, "runtime/base/types.ts", "export interface A { a: number }\n");
     expect(percent(shares(coverage))).toBe(0);
     expect(shares(coverage).map((s) => s.file)).toEqual(["runtime/base/a.ts"]);
+  });
+
+  test("what failed is told with its reasons, and once", () => {
+    const said = "a.test.ts:\n(pass) a > b\nerror: no\n  at c.ts:1\n\n(fail) a > c [1.00ms]\n(pass) a > d\n\n";
+    const again = "1 tests failed:\n(fail) a > c [1.00ms]\n 2 pass\n";
+    expect(failures(said + again)).toEqual(["error: no\n  at c.ts:1\n(fail) a > c [1.00ms]"]);
+    expect(failures("(pass) a > b\n")).toEqual([]);
   });
 });
