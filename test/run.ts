@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { addLcov, addUntouched, type Coverage, percent, shares } from "./help/coverage.ts";
+import { failures } from "./help/failures.ts";
 import { type Counts, countJunit } from "./help/junit.ts";
 import { SUITES, type Suite } from "./help/suites.ts";
 
@@ -19,6 +20,9 @@ rmSync(OUT, { recursive: true, force: true });
 mkdirSync(OUT, { recursive: true });
 const coverage: Coverage = new Map();
 const total = { passed: 0, failed: 0, skipped: 0 };
+/** Said again at the end: of a long run often only that is kept. */
+const failed: string[] = [];
+const SAID_AGAIN = 10;
 
 async function run(command: readonly string[]): Promise<{ ok: boolean; output: string }> {
   const child = Bun.spawn([...command], { stdout: "pipe", stderr: "pipe", stdin: "ignore" });
@@ -67,6 +71,7 @@ async function runSuite(suite: Suite): Promise<void> {
   console.log(
     `${suite.name.padEnd(8)} ${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped  ${took} s`,
   );
+  if (counts.failed > 0) failed.push(...failures(output).map((text) => `${suite.name}: ${text}`));
   if (options.verbose || counts.failed > 0) console.log(output.trimEnd());
   else for (const line of output.split("\n").filter((l) => /^(SKIP|TABLE) /.test(l))) console.log(`  ${line}`);
 }
@@ -92,5 +97,6 @@ for (const suite of SUITES) {
   await runSuite(suite);
 }
 if (!chosen) await reportCoverage();
+for (const text of failed.slice(0, SAID_AGAIN)) console.log(`\n${text}`);
 console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
 process.exit(total.failed > 0 || total.passed === 0 ? 1 : 0);

@@ -1,6 +1,6 @@
 /** One gateway of the demo: its state directory, its namespace (if any) and the daemon running in it. */
 import { join } from "node:path";
-import { must, type Result, run, until } from "../help/shell.ts";
+import { must, PATIENCE, type Result, run, until } from "../help/shell.ts";
 import { trellisLine } from "../help/trellis.ts";
 
 export interface Status {
@@ -53,7 +53,7 @@ export class Gateway {
 
   /** The daemon's status once it answers. */
   ready(): Promise<Status> {
-    return until(`gateway ${this.name} (its log: ${this.stateDir}.log)`, 20_000, async () => {
+    return until(`gateway ${this.name} (its log: ${this.stateDir}.log)`, PATIENCE, async () => {
       if (this.#daemon && this.#daemon.exitCode !== null) {
         throw new Error(`gateway ${this.name} stopped: ${(await Bun.file(`${this.stateDir}.log`).text()).trim()}`);
       }

@@ -24,11 +24,8 @@ export async function acquaint(net: TestNet, renumber: Renumber = elsewhere): Pr
   const addresses: string[] = [];
   for (const g of net.gateways) {
     addresses.push((await g.json<{ address: string }>("status")).address);
-    await until(
-      `the roster of ${g.name}`,
-      async () =>
-        (await g.json<{ peers: readonly object[] }>("peers")).peers.length === others.length ? true : undefined,
-      60_000,
+    await until(`the roster of ${g.name}`, async () =>
+      (await g.json<{ peers: readonly object[] }>("peers")).peers.length === others.length ? true : undefined,
     );
   }
   for (const g of net.gateways) {

@@ -41,29 +41,25 @@ export class Diamond {
 
   peers = async (on: TestGateway): Promise<Peer[]> => (await on.json<{ peers: Peer[] }>("peers")).peers;
 
-  /** Resolves when every wire carries a session. */
-  async start(): Promise<void> {
+  /** `options`: for `trellis run`. Resolves when every wire carries a session. */
+  async start(options: Partial<Record<"a" | "r" | "s" | "b", readonly string[]>> = {}): Promise<void> {
     await this.net.buildWires(["a", "r"], ["a", "s"], ["r", "b"], ["s", "b"], ["r", "s"]);
     const r = this.at("r");
     await r.json("init", "--name", "r");
-    await r.start();
+    await r.start(...(options.r ?? []));
     for (const name of ["a", "s", "b"] as const) {
       const { token } = await r.json<{ token: string }>("invite");
       await this.at(name).json("join", token, "--name", name);
-      await this.at(name).start();
+      await this.at(name).start(...(options[name] ?? []));
     }
     const neighbours = { a: 2, r: 3, s: 3, b: 2 } as const;
-    await until(
-      "a session on every wire",
-      async () => {
-        for (const name of ["a", "r", "s", "b"] as const) {
-          const direct = (await this.peers(this.at(name))).filter((p) => p.state === "up" && p.endpoint !== null);
-          if (direct.length < neighbours[name]) return undefined;
-        }
-        return true;
-      },
-      60_000,
-    );
+    await until("a session on every wire", async () => {
+      for (const name of ["a", "r", "s", "b"] as const) {
+        const direct = (await this.peers(this.at(name))).filter((p) => p.state === "up" && p.endpoint !== null);
+        if (direct.length < neighbours[name]) return undefined;
+      }
+      return true;
+    });
   }
 
   async way(): Promise<Way> {

@@ -1,11 +1,12 @@
 /**
- * Two gateways of one network that announce it and masquerade, and a third one elsewhere, each on a wire of its own to that one; a host in the
- * network that knows no way to anywhere; and pings to it from the third gateway.
+ * Two gateways of one network that announce it and masquerade, and a third one elsewhere, each on a wire of its own to that one, or to a relay
+ * that is between; a host in the network that knows no way to anywhere; and pings to it from the third gateway.
  */
 import { freeze, thaw } from "./diamond.ts";
 import { type Host, Lan } from "./lan.ts";
 import { Lines } from "./lines.ts";
 import { type TestGateway, TestNet, until } from "./netns.ts";
+import { run } from "./shell.ts";
 
 interface Routes {
   readonly subnets: readonly {
@@ -56,12 +57,23 @@ export class Pings {
   }
 }
 
+export const PLACES = ["on a wire", "behind a relay"] as const;
+export type Place = (typeof PLACES)[number];
+
 export class Failover {
-  readonly net = new TestNet("a", "b1", "b2");
-  readonly a = this.net.at("a");
-  readonly #both = [this.net.at("b1"), this.net.at("b2")] as const;
+  readonly net: TestNet;
+  readonly a: TestGateway;
+  readonly #both: readonly [TestGateway, TestGateway];
+  readonly #relay: TestGateway | undefined;
   #far: Lan | undefined;
   #host: Host | undefined;
+
+  constructor(place: Place) {
+    this.net = new TestNet("a", "b1", "b2", ...(place === "behind a relay" ? ["r"] : []));
+    this.a = this.net.at("a");
+    this.#both = [this.net.at("b1"), this.net.at("b2")];
+    this.#relay = this.net.gateways[3];
+  }
 
   get far(): Lan {
     if (!this.#far) throw new Error("it was not started");
@@ -69,7 +81,13 @@ export class Failover {
   }
 
   async start(): Promise<void> {
-    await this.net.buildWires(["a", "b1"], ["a", "b2"]);
+    const between = this.#relay?.name ?? "a";
+    const forJoining: [string, string][] = [
+      ["r", "a"],
+      ["a", "b1"],
+      ["a", "b2"],
+    ];
+    await this.net.buildWires([between, "b1"], [between, "b2"], ...(this.#relay ? forJoining : []));
     const near = await Lan.of(this.net, 1);
     this.#far = await Lan.of(this.net, 2);
     await near.connect(this.a, 1);
@@ -77,12 +95,22 @@ export class Failover {
     this.#host = await this.far.host("there", 9);
     await this.a.json("init", "--name", "a");
     await this.a.start("--announce", near.v4);
-    for (const g of this.#both) {
-      const { token } = await this.a.json<{ token: string }>("invite", "--subnets", this.far.v4);
-      await g.json("join", token, "--name", g.name);
+    if (this.#relay) {
+      await this.#join(this.#relay, "10.78.3.2");
+      await this.#relay.start();
+    }
+    for (const [i, g] of this.#both.entries()) {
+      await this.#join(g, this.#relay ? `10.78.${4 + i}.1` : `10.78.${1 + i}.1`, "--subnets", this.far.v4);
       await this.#run(g);
     }
+    if (this.#relay) for (const wire of [4, 5]) await this.net.cut(wire);
     await this.untilReady();
+  }
+
+  /** By the first gateway's address there. */
+  async #join(g: TestGateway, address: string, ...rights: readonly string[]): Promise<void> {
+    const { token } = await this.a.json<{ token: string }>("invite", "--endpoint", `${address}:51820`, ...rights);
+    await g.json("join", token, "--name", g.name);
   }
 
   #run(g: TestGateway): Promise<void> {
@@ -94,16 +122,18 @@ export class Failover {
     return subnets.find((s) => s.prefix === this.far.v4)?.gateways ?? [];
   }
 
-  /** Both are reached by the third. */
-  untilReady(): Promise<true> {
-    return until(
-      "both gateways",
-      async () => {
-        const gateways = await this.#gateways();
-        return gateways.length === 2 && gateways.every((g) => g.reached) ? true : undefined;
-      },
-      60_000,
-    );
+  /** Both are reached by the third, and answer it. */
+  async untilReady(): Promise<void> {
+    const reached = async (): Promise<true | undefined> => {
+      const gateways = await this.#gateways();
+      return gateways.length === 2 && gateways.every((g) => g.reached) ? true : undefined;
+    };
+    await until("both gateways", reached, 60_000);
+    for (const g of this.#both) {
+      const { address } = await g.json<{ address: string }>("status");
+      const ping = this.a.inside("ping", "-6", "-c", "1", "-W", "1", address);
+      await until(`an answer of ${g.name}`, async () => ((await run(ping)).code === 0 ? true : undefined), 60_000);
+    }
   }
 
   /** The one that the third gateway sends to, as `trellis routes` says. */

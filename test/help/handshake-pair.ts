@@ -128,7 +128,7 @@ export class Net {
       },
       identify: async (bytes) => {
         const found = everyone(bytes);
-        return found && { id: found.id, keys: found.keys, ended: ended.get(toHex(found.id)) };
+        return found && { id: found.id, keys: found.keys, ended: ended.get(toHex(found.id)), record: undefined };
       },
     };
     const meter = new Meter();

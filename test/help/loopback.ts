@@ -2,10 +2,8 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Result, run, until } from "./shell.ts";
+import { PATIENCE, type Result, run, until } from "./shell.ts";
 import { trellisLine } from "./trellis.ts";
-
-const LIMIT = 30_000; // milliseconds
 
 export class LoopbackGateway {
   readonly stateDir: string;
@@ -50,7 +48,7 @@ export class LoopbackGateway {
       stderr: "pipe",
     });
     this.#daemon = daemon;
-    await until(`the daemon of ${this.stateDir}`, LIMIT, async () => {
+    await until(`the daemon of ${this.stateDir}`, PATIENCE, async () => {
       if (daemon.exitCode !== null) throw new Error(`it ended: ${await new Response(daemon.stderr).text()}`);
       return (await this.trellis("status")).code === 0 ? true : undefined;
     });
@@ -64,7 +62,7 @@ export class LoopbackGateway {
 
   /** Waits until this daemon has a session with each of these members, and knows no others. */
   async untilUp(...names: readonly string[]): Promise<void> {
-    await until(`sessions with ${names.join(", ")}`, LIMIT, async () => {
+    await until(`sessions with ${names.join(", ")}`, PATIENCE, async () => {
       const { peers } = await this.json<{ peers: { name: string; state: string }[] }>("peers");
       const up = peers.filter((p) => p.state === "up").map((p) => p.name);
       return up.sort().join() === [...names].sort().join() ? true : undefined;

@@ -5,13 +5,13 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { must, type Result, run, until as within } from "./shell.ts";
+import { must, PATIENCE, type Result, run, until as within } from "./shell.ts";
 import { trellisLine } from "./trellis.ts";
 
 const SWITCH = `trellis-t${process.pid}-switch`;
 
-/** Asks until `ready` gives something; after 20 s the error says what was waited for. */
-export const until = <T>(what: string, ready: () => Promise<T | undefined>, limitMs = 20_000): Promise<T> =>
+/** Asks until `ready` gives something; after a limit that only what hangs reaches, the error says what was waited for. */
+export const until = <T>(what: string, ready: () => Promise<T | undefined>, limitMs = PATIENCE): Promise<T> =>
   within(what, limitMs, ready);
 
 /** One gateway: a namespace with eth0 = 10.78.0.`index`/24, a state directory, and at most one daemon. */
@@ -20,6 +20,8 @@ export class TestGateway {
   readonly namespace: string;
   readonly stateDir: string;
   readonly underlay: string;
+  /** Of the daemons that are started from now on, beside our own. */
+  readonly environment: Record<string, string> = {};
   #daemon: Bun.Subprocess | undefined;
 
   constructor(name: string, index: number, folder: string) {
@@ -59,24 +61,21 @@ export class TestGateway {
   spawn(...args: readonly string[]): void {
     const log = Bun.file(`${this.stateDir}.log`);
     const line = trellisLine(this.stateDir, "--log-level", "debug", "run", ...args);
-    this.#daemon = Bun.spawn(this.inside(...line), { stdin: "ignore", stdout: log, stderr: log });
+    const env = { ...process.env, ...this.environment };
+    this.#daemon = Bun.spawn(this.inside(...line), { stdin: "ignore", stdout: log, stderr: log, env });
   }
 
   /** Resolves when the daemon answers `status`. */
-  async untilReady(limitMs?: number): Promise<void> {
-    await until(
-      `the daemon of ${this.name}`,
-      async () => {
-        if (this.#daemon?.exitCode !== null)
-          throw new Error(`the daemon of ${this.name} ended: ${await Bun.file(`${this.stateDir}.log`).text()}`);
-        return (await this.trellis("status")).code === 0 ? true : undefined;
-      },
-      limitMs,
-    );
+  async untilReady(): Promise<void> {
+    await until(`the daemon of ${this.name}`, async () => {
+      if (this.#daemon?.exitCode !== null)
+        throw new Error(`the daemon of ${this.name} ended: ${await Bun.file(`${this.stateDir}.log`).text()}`);
+      return (await this.trellis("status")).code === 0 ? true : undefined;
+    });
   }
 
   /** Ends the daemon by a signal and waits until it is gone. */
-  async end(signal: "SIGTERM" | "SIGKILL"): Promise<number | undefined> {
+  async end(signal: "SIGTERM" | "SIGKILL" | "SIGUSR2"): Promise<number | undefined> {
     this.#daemon?.kill(signal);
     return await this.ended();
   }
@@ -84,6 +83,14 @@ export class TestGateway {
   /** The exit code once the daemon is gone; undefined when none was started. */
   async ended(): Promise<number | undefined> {
     return await this.#daemon?.exited;
+  }
+
+  /** What `trellis ping` says once the daemon of another has answered: that there is a way one end may know before the other. */
+  untilAnswered(name: string): Promise<unknown> {
+    return until(`an answer of ${name} to ${this.name}`, async () => {
+      const { code, stdout } = await this.trellis("--json", "ping", name, "-c", "1");
+      return code === 0 ? JSON.parse(stdout) : undefined;
+    });
   }
 
   /** Until the kernel calls its devices running, up to a second after they have come up: an invite names no address of others. */

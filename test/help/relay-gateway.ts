@@ -19,6 +19,8 @@ export interface GatewayOptions {
   readonly device: string | undefined;
   readonly mtu: number;
   readonly hooks: HookGroups;
+  /** As `RelaySetup`. */
+  readonly memory: string;
 }
 
 export type GatewayRequest =
@@ -48,7 +50,7 @@ export interface GatewayAnswers {
   };
 }
 
-async function main({ name, hooks, ...options }: GatewayOptions): Promise<void> {
+async function main({ name, hooks, memory, ...options }: GatewayOptions): Promise<void> {
   const { addon, reason } = loadAddon();
   if (!addon) throw new Error(reason);
   const plane = await openNative(
@@ -57,7 +59,7 @@ async function main({ name, hooks, ...options }: GatewayOptions): Promise<void> 
     { control() {}, event() {} },
     { aes256Gcm: 1, chacha20Poly1305: 1 },
     { steering: steeringObject() },
-    { hooks, objects: relayObjects() },
+    { hooks, objects: relayObjects(), memory },
   );
   await serve<GatewayRequest>(async (request) => {
     switch (request.call) {

@@ -3,6 +3,8 @@
  *
  *   a: eth0 10.78.1.1, 2001:db8:1::1 ── left [ e ] right ── b: eth0 10.78.2.1, 2001:db8:2::1
  */
+import { rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { AeadName } from "../../runtime/crypto/provider.ts";
 import type { HookGroups } from "../../runtime/dataplane/relay-attach.ts";
@@ -31,6 +33,8 @@ const PROGRAM = join(import.meta.dir, "relay-gateway.ts");
 
 export class RelayLine {
   readonly #netns = (place: Place): string => `trellis-r${process.pid}-${place}`;
+  /** What the one in the middle remembers of its relay. */
+  readonly memory = join(tmpdir(), `trellis-r${process.pid}-relay.json`);
   readonly gateways = new Map<Place, Gateway>();
   #family: Family = "IPv4";
   #aead: AeadName = "aes-256-gcm";
@@ -97,11 +101,25 @@ export class RelayLine {
 
   /** Starts the one in the middle, anew if it was stopped. */
   async startRelay(hooks: HookGroups): Promise<void> {
+    await this.openRelay(hooks);
+    for (const end of ["a", "b"] as const) await this.meetRelay(end);
+  }
+
+  /** The one in the middle, which knows nobody yet. */
+  async openRelay(hooks: HookGroups): Promise<void> {
     this.#open("e", hooks);
-    for (const end of ["a", "b"] as const) {
-      await this.#meet("e", end, HOST[this.#family](LINK[end], "1"));
-      await this.at("e").ask({ call: "route", destination: end, primary: end });
-    }
+    await this.status("e");
+  }
+
+  async meetRelay(end: "a" | "b"): Promise<void> {
+    await this.#meet("e", end, HOST[this.#family](LINK[end], "1"));
+    await this.at("e").ask({ call: "route", destination: end, primary: end });
+  }
+
+  /** As a crash would. */
+  async killRelay(): Promise<void> {
+    this.at("e").signal("SIGKILL");
+    await this.stopRelay();
   }
 
   async stopRelay(): Promise<void> {
@@ -113,7 +131,14 @@ export class RelayLine {
     const device = place === "e" ? undefined : "mesh0";
     this.gateways.set(
       place,
-      new Child(this.#netns(place), PROGRAM, { name: place, port: PORT, device, mtu: INNER_MTU, hooks }),
+      new Child(this.#netns(place), PROGRAM, {
+        name: place,
+        port: PORT,
+        device,
+        mtu: INNER_MTU,
+        hooks,
+        memory: this.memory,
+      }),
     );
   }
 
@@ -139,6 +164,7 @@ export class RelayLine {
 
   async remove(): Promise<void> {
     await this.stop();
+    rmSync(this.memory, { force: true });
     for (const place of ["a", "e", "b"] as const) await run(["ip", "netns", "delete", this.#netns(place)]);
   }
 }

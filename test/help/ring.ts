@@ -45,7 +45,7 @@ export class Ring {
     for (const name of RING) {
       const knowsAll = async (): Promise<true | undefined> =>
         (await this.peers(name)).length === 3 ? true : undefined;
-      await until(`the roster of ${name}`, knowsAll, 60_000);
+      await until(`the roster of ${name}`, knowsAll);
     }
     for (const g of this.net.gateways) await g.end("SIGTERM");
     await must(["ip", "-n", this.at("a").namespace, "link", "delete", "to-c"]);
@@ -75,7 +75,7 @@ export class Ring {
       }
       return true;
     };
-    return until("a whole ring", whole, 120_000);
+    return until("a whole ring", whole);
   }
 
   remove(): Promise<void> {

@@ -22,6 +22,12 @@ export async function must(command: readonly string[]): Promise<string> {
   return stdout;
 }
 
+/**
+ * Milliseconds. How long to wait for what takes a second on a machine of one's own: others may have its cores for a while, and a limit
+ * that they can reach says nothing of what is tested. Tests have none of their own for the same reason, but that of the run.
+ */
+export const PATIENCE = 180_000;
+
 /** Polls until `ready` gives something; the error says what was waited for. */
 export async function until<T>(what: string, limitMs: number, ready: () => Promise<T | undefined>): Promise<T> {
   const end = performance.now() + limitMs;

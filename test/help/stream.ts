@@ -7,7 +7,7 @@
 import { connect, createServer } from "node:net";
 import { Lines } from "./lines.ts";
 import type { TestGateway } from "./netns.ts";
-import { until } from "./shell.ts";
+import { PATIENCE, until } from "./shell.ts";
 
 /** Since the start: bytes in the order in which they were sent, connections, those of them that have ended, and bytes out of order. */
 export interface Progress {
@@ -69,7 +69,7 @@ export class TcpStream {
     const run = (g: TestGateway, ...words: readonly string[]): string[] =>
       g.inside(process.execPath, import.meta.path, ...words);
     const receive = Bun.spawn(run(to, "receive", PORT), { stdin: "pipe", stdout: "pipe", stderr: "inherit" });
-    await until("the listener", 20_000, async () =>
+    await until("the listener", PATIENCE, async () =>
       (await new Response(Bun.spawn(to.inside("ss", "-ltnH")).stdout).text()).includes(`:${PORT}`) ? true : undefined,
     );
     const send = Bun.spawn(run(from, "send", address, PORT), { stdin: "ignore", stdout: "ignore", stderr: "inherit" });
@@ -85,14 +85,14 @@ export class TcpStream {
   }
 
   /** Resolves when more has come than had when it was called, and a second time: what was on its way before does not count. */
-  async goesOn(limitMs = 30_000): Promise<Progress> {
-    await this.#more(limitMs, 256 * CHUNK);
-    return await this.#more(limitMs, CHUNK);
+  async goesOn(): Promise<Progress> {
+    await this.#more(256 * CHUNK);
+    return await this.#more(CHUNK);
   }
 
-  async #more(limitMs: number, least: number): Promise<Progress> {
+  async #more(least: number): Promise<Progress> {
     const { bytes } = await this.progress();
-    return await until("the stream to go on", limitMs, async () => {
+    return await until("the stream to go on", PATIENCE, async () => {
       const now = await this.progress();
       if (now.ended > 0) throw new Error("the connection has ended");
       return now.bytes >= bytes + least ? now : undefined;

@@ -55,7 +55,7 @@ describe.skipIf(!ready)("two gateways", () => {
     await until("an answer", async () =>
       (await run(a.inside("ping", "-6", "-c", "1", "-W", "1", to))).code === 0 ? true : undefined,
     );
-    expect((await peers(a))[0]).toMatchObject({ state: "up", endpoint: expect.any(String) });
+    expect((await peers(a)).map(isUp)).toEqual([true]);
   });
 
   test("and speak over addresses that relays carry in the kernel, whichever they met at", async () => {
@@ -93,20 +93,21 @@ describe.skipIf(!ready)("ten gateways", () => {
   let to = "";
   beforeAll(async () => {
     to = (await acquaint(net))[0] as string;
-  }, 180_000);
+  });
   afterAll(() => net.remove());
 
   test("that start at the same moment all reach all", async () => {
     for (const g of net.gateways) g.spawn();
-    for (const g of net.gateways) await g.untilReady(60_000);
+    for (const g of net.gateways) await g.untilReady();
     for (const g of net.gateways)
-      await until(
-        `all sessions of ${g.name}`,
-        async () => ((await peers(g)).filter(isUp).length === net.gateways.length - 1 ? true : undefined),
-        60_000,
+      await until(`all sessions of ${g.name}`, async () =>
+        (await peers(g)).filter(isUp).length === net.gateways.length - 1 ? true : undefined,
       );
     const [, ...others] = net.gateways;
-    for (const g of others) await must(g.inside("ping", "-6", "-c", "1", "-W", "5", to));
+    for (const g of others)
+      await until(`an answer to ${g.name}`, async () =>
+        (await run(g.inside("ping", "-6", "-c", "1", "-W", "5", to))).code === 0 ? true : undefined,
+      );
     expect(others).toHaveLength(9);
-  }, 120_000);
+  });
 });

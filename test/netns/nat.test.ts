@@ -71,14 +71,10 @@ class BoxedNet extends TestNet {
       ["b", "c"],
       ["c", "b"],
     ] as const)
-      await until(
-        `${on} to reach ${other} ${via === null ? "directly" : `over ${via}`}`,
-        async () => {
-          const peer = await this.peer(on, other);
-          return peer?.state === "up" && peer.via === via ? true : undefined;
-        },
-        90_000,
-      );
+      await until(`${on} to reach ${other} ${via === null ? "directly" : `over ${via}`}`, async () => {
+        const peer = await this.peer(on, other);
+        return peer?.state === "up" && peer.via === via ? true : undefined;
+      });
   }
 }
 
@@ -90,12 +86,12 @@ describe.skipIf(!ready).each([
   beforeAll(async () => {
     await net.buildBoxes({ b, c });
     await net.startAll();
-  }, 60_000);
+  });
   afterAll(() => net.remove());
 
   test("two gateways find the direct way", async () => {
     await net.untilVia(null);
-  }, 200_000);
+  });
 });
 
 describe.skipIf(!ready)("behind a symmetric and a port-restricted box", () => {
@@ -104,7 +100,7 @@ describe.skipIf(!ready)("behind a symmetric and a port-restricted box", () => {
   beforeAll(async () => {
     await net.buildBoxes({ b: "symmetric", c: "port-restricted" });
     await net.startAll();
-  }, 60_000);
+  });
   afterAll(async () => {
     await stream?.end();
     await net.remove();
@@ -114,7 +110,7 @@ describe.skipIf(!ready)("behind a symmetric and a port-restricted box", () => {
     await net.untilVia("m");
     stream = await TcpStream.start(net.at("b"), net.at("c"));
     expect(await stream.goesOn()).toMatchObject({ connections: 1, ended: 0, wrong: 0 });
-  }, 200_000);
+  });
 
   test("whose box netcheck names", async () => {
     const kindOf = async (name: string): Promise<string | undefined> => {
@@ -124,7 +120,7 @@ describe.skipIf(!ready)("behind a symmetric and a port-restricted box", () => {
     // One public peer tells that there is a box, not which; what no box translates is told at once.
     for (const [name, kind] of Object.entries({ m: "none", b: "single", c: "single" }))
       await until(`netcheck of ${name}`, async () => ((await kindOf(name)) === kind ? true : undefined));
-  }, 100_000);
+  });
 
   test("and directly, in the same session, once a box lets them", async () => {
     const { sessionAgeMs } = (await net.peer("b", "c")) as Peer;
@@ -132,5 +128,5 @@ describe.skipIf(!ready)("behind a symmetric and a port-restricted box", () => {
     await net.untilVia(null);
     expect(await stream?.goesOn()).toMatchObject({ connections: 1, ended: 0, wrong: 0 });
     expect((await net.peer("b", "c"))?.sessionAgeMs).toBeGreaterThan(sessionAgeMs as number);
-  }, 300_000);
+  });
 });

@@ -16,6 +16,8 @@ const ready = able(
   "command:clang",
 );
 const REKEYS = 10;
+/** Packets between two of them, each way: more than can wait on the way. */
+const FLOW = 5_000;
 
 interface Peer {
   readonly name: string;
@@ -56,11 +58,17 @@ describe.skipIf(!ready)("two gateways under 20 % loss and full load", () => {
       return Bun.spawn((from as TestGateway).inside(process.execPath, script, address, "9"), { stdout: "ignore" });
     });
     const running = await Promise.all(load);
-    const before = (await b.json<Status>("status")).traffic;
+    const received = async (g: TestGateway): Promise<number> =>
+      (await g.json<Status>("status")).traffic.received.packets;
     const start = (await peer(a))?.rekeys ?? 0;
     for (let i = 1; i <= REKEYS; i++) {
       await a.json("rekey", "b");
       await until(`rekey ${i}`, async () => (((await peer(a))?.rekeys ?? 0) >= start + i ? true : undefined));
+      // What waits for a core at the other end was sealed with keys that only so many changes leave valid.
+      for (const g of [a, b]) {
+        const before = await received(g);
+        await until(`packets at ${g.name}`, async () => ((await received(g)) > before + FLOW ? true : undefined));
+      }
     }
     for (const program of running) program.kill();
     await Promise.all(running.map((program) => program.exited));
@@ -68,7 +76,5 @@ describe.skipIf(!ready)("two gateways under 20 % loss and full load", () => {
       const { drops } = (await g.json<Status>("status")).traffic;
       expect({ noSession: drops.noSession, auth: drops.auth }).toEqual({ noSession: 0, auth: 0 });
     }
-    const { packets } = (await b.json<Status>("status")).traffic.received;
-    expect(packets - before.received.packets).toBeGreaterThan(10_000);
-  }, 120_000);
+  });
 });

@@ -1,7 +1,7 @@
 /** Two gateways with no route to each other, and a third that relays: in the kernel, also while its daemon is stopped. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
-import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { RelayHook } from "../../runtime/dataplane/addon.io.ts";
@@ -67,8 +67,14 @@ describe.skipIf(!canRun())("a relay between two gateways", () => {
     const withXdp = attached.includes("xdp");
     const line = new RelayLine();
     const received = join(tmpdir(), `trellis-relay-${process.pid}`);
-    const ping = (count: number): Promise<{ code: number; stdout: string }> =>
-      run(line.inside("a", "ping", "-6", "-c", String(count), "-i", "0.02", "-W", "2", overlay("b")));
+    /** Until so many answers have come: an end that has no core for a while is silent, and what is for it then is lost. Gives the questions. */
+    const pinged = async (answers: number): Promise<number> => {
+      const command = ["ping", "-6", "-q", "-c", String(answers), "-w", "120", "-i", "0.02", overlay("b")];
+      const { stdout } = await run(line.inside("a", ...command));
+      const [, asked, received] = /^(\d+) packets transmitted, (\d+) received/m.exec(stdout) ?? [];
+      expect(Number(received)).toBeGreaterThanOrEqual(answers);
+      return Number(asked);
+    };
 
     beforeAll(async () => {
       await line.build();
@@ -83,7 +89,7 @@ describe.skipIf(!canRun())("a relay between two gateways", () => {
     test("they cannot reach each other but through it", async () => {
       const address = family === "IPv4" ? "10.78.2.1" : "2001:db8:2::1";
       expect((await run(line.inside("a", "ping", "-c", "1", "-W", "1", address))).code).not.toBe(0);
-      await until("an answer of b", async () => ((await ping(1)).code === 0 ? true : undefined));
+      await pinged(1);
     });
 
     test("the programs are on both of its devices", async () => {
@@ -93,9 +99,11 @@ describe.skipIf(!canRun())("a relay between two gateways", () => {
 
     test("the kernel relays, the daemon sees nothing of it and could open none of it", async () => {
       const before = await line.status("e");
-      expect((await ping(20)).stdout).toContain(" 20 received");
+      const asked = await pinged(20);
       const after = await line.status("e");
-      expect((after.kernel.relayed?.forward ?? 0) - (before.kernel.relayed?.forward ?? 0)).toBe(40);
+      const inKernel = (after.kernel.relayed?.forward ?? 0) - (before.kernel.relayed?.forward ?? 0);
+      expect(inKernel).toBeGreaterThanOrEqual(2 * 20);
+      expect(inKernel).toBeLessThanOrEqual(2 * asked);
       expect(after.relayed).toEqual(before.relayed);
       expect(after.stats.received.packets).toBe(0);
       expect(
@@ -126,18 +134,19 @@ describe.skipIf(!canRun())("a relay between two gateways", () => {
         replay: 0,
         malformed: 0,
       });
-    }, 60_000);
+    });
 
     test("it keeps relaying while its daemon is stopped", async () => {
       const { pid } = await line.status("e");
       process.kill(pid, "SIGSTOP");
       const stopped = (): boolean => /^State:\tT/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
-      await until("its standstill", async () => (stopped() ? true : undefined));
-      const { stdout } = await ping(20);
-      const still = stopped();
-      process.kill(pid, "SIGCONT");
-      expect(stdout).toContain(" 20 received");
-      expect(still).toBe(true);
+      try {
+        await until("its standstill", async () => (stopped() ? true : undefined));
+        await pinged(20);
+        expect(stopped()).toBe(true);
+      } finally {
+        process.kill(pid, "SIGCONT");
+      }
     });
 
     test("a device that comes is taken, also when it went and came back under its name", async () => {
@@ -154,18 +163,14 @@ describe.skipIf(!canRun())("a relay between two gateways", () => {
       }
     });
 
-    test("nothing of it is left in the kernel after a stop, or a kill", async () => {
+    test("nothing of it is left in the kernel after a stop", async () => {
       const { pid } = await line.status("e");
       const ids = held(pid);
       expect(ids.prog.size).toBe(withXdp ? 2 : 1);
       expect(ids.map.size).toBeGreaterThan(6);
-      if (withXdp) {
-        process.kill(pid, "SIGKILL");
-        await until("its end", async () => (existsSync(`/proc/${pid}`) ? undefined : true));
-      } else await line.at("e").ask({ call: "close" });
+      await line.at("e").ask({ call: "close" });
       for (const kind of ["prog", "map"] as const)
         await until(`no ${kind} of it`, async () => ((await left(kind, ids[kind])).length === 0 ? true : undefined));
-      if (withXdp) return; // what a killed one leaves
       expect(await must(line.inside("e", "tc", "qdisc", "show", "dev", "left"))).not.toContain("clsact");
       for (const path of ["ipv4/conf/lo/forwarding", "ipv6/conf/lo/forwarding"])
         expect((await must(line.inside("e", "cat", `/proc/sys/net/${path}`))).trim()).toBe("0");

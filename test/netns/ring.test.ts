@@ -25,8 +25,10 @@ describe.skipIf(!ready)("a ring of four gateways", () => {
     const command = net.at(from).inside("ping", "-6", "-c", "1", "-W", "1", address);
     return (await Bun.spawn(command, { stdout: "ignore", stderr: "ignore" }).exited) === 0;
   };
-  const reaches = (from: string, to: string, limit = 30_000): Promise<true> =>
-    until(`${from} to reach ${to}`, async () => ((await ping(from, to)) ? true : undefined), limit);
+  const reaches = (from: string, to: string): Promise<true> =>
+    until(`${from} to reach ${to}`, async () => ((await ping(from, to)) ? true : undefined));
+  const isVia = (via: string | null) => async () =>
+    ((await viaOf("a", "b")) === via ? true : undefined) as true | undefined;
 
   beforeAll(async () => {
     await net.buildWires(["a", "b"], ["b", "c"], ["c", "d"], ["d", "a"], ["a", "c"]);
@@ -38,31 +40,29 @@ describe.skipIf(!ready)("a ring of four gateways", () => {
       await net.at(name).start();
     }
     await net.cut(5); // it was there for joining
-  }, 60_000);
+  });
   afterAll(() => net.remove());
 
   test("everybody reaches everybody", async () => {
-    for (const from of NAMES) for (const to of NAMES) if (from !== to) await reaches(from, to, 60_000);
+    for (const from of NAMES) for (const to of NAMES) if (from !== to) await reaches(from, to);
     const around = async (): Promise<true | undefined> =>
       ["b", "d"].includes(`${await viaOf("a", "c")}`) ? true : undefined;
-    await until("the way over a neighbour", around, 60_000);
-    expect(await viaOf("a", "b")).toBeNull();
-  }, 200_000);
+    await until("the way over a neighbour", around);
+    await until("the direct way to a neighbour", isVia(null)); // not for a moment after a wire was late with its answers
+  });
 
   test("over two relays where a wire is cut, and directly when it is mended", async () => {
     await net.cut(1);
-    await reaches("a", "b", 60_000);
-    const isVia = (via: string | null) => async () =>
-      ((await viaOf("a", "b")) === via ? true : undefined) as true | undefined;
-    await until("the way around", isVia("d"), 60_000);
+    await reaches("a", "b");
+    await until("the way around", isVia("d"));
     const answer = async (): Promise<string | undefined> => {
       const { stdout, code } = await net.at("a").trellis("ping", "b", "-c", "1", "--path");
-      return code === 0 ? stdout : undefined; // the other end may take a while to turn
+      return code === 0 && stdout.includes(", over ") ? stdout : undefined; // the other end may take a while to turn
     };
-    expect(await until("an answer", answer, 60_000)).toMatch(/^b: [\d.]+ ms, over d > c, MTU \d+, handshake /);
+    expect(await until("an answer over others", answer)).toMatch(/^b: [\d.]+ ms, over d > c, MTU \d+, handshake /);
     await reaches("b", "a");
     await net.mend(1);
-    await until("the direct way", isVia(null), 120_000);
+    await until("the direct way", isVia(null));
     await reaches("a", "b");
-  }, 300_000);
+  });
 });

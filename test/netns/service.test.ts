@@ -5,9 +5,10 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { call } from "../../runtime/api/client.io.ts";
 import { Loopback, type LoopbackGateway } from "../help/loopback.ts";
 import { able } from "../help/require.ts";
-import { must, run, until } from "../help/shell.ts";
+import { must, PATIENCE, run, until } from "../help/shell.ts";
 
 const net = new Loopback();
 afterAll(() => net.remove());
@@ -18,7 +19,7 @@ async function listenTo(gateway: LoopbackGateway): Promise<{ lines: () => string
   const said = `${path}.said`;
   writeFileSync(said, "");
   const socat = Bun.spawn(["socat", "-u", `UNIX-RECV:${path}`, `OPEN:${said},append`], { stderr: "ignore" });
-  await until("the socket", 10_000, async () => (existsSync(path) ? true : undefined));
+  await until("the socket", PATIENCE, async () => (existsSync(path) ? true : undefined));
   gateway.environment.NOTIFY_SOCKET = path;
   const text = (): string => new TextDecoder().decode(Bun.mmap(said).slice());
   return {
@@ -37,7 +38,7 @@ describe.skipIf(!able("test/netns/service.test.ts", "addon", "command:socat"))("
     const manager = await listenTo(a);
     a.environment.WATCHDOG_USEC = "200000";
     await a.start();
-    await until("a sign of life", 20_000, async () => (manager.lines().includes("WATCHDOG=1") ? true : undefined));
+    await until("a sign of life", PATIENCE, async () => (manager.lines().includes("WATCHDOG=1") ? true : undefined));
     expect(manager.lines().slice(0, 2)).toEqual(["READY=1", expect.stringMatching(/^STATUS=a at fd/)]);
     await a.json("down");
     expect(await a.end()).toBe(0);
@@ -66,12 +67,13 @@ describe.skipIf(!loops)("a gateway whose disk hangs", () => {
       a.environment.WATCHDOG_USEC = "400000";
       await a.start();
       await b.json("join", await a.invite(), "--name", "b");
-      await until("a sign of life", 20_000, async () => (fed() > 0 ? true : undefined));
+      await until("a sign of life", PATIENCE, async () => (fed() > 0 ? true : undefined));
 
       await must(["fsfreeze", "-f", disk]);
-      const revoking = a.json("revoke", "b"); // to be stored
+      const socket = join(a.stateDir, "control.sock");
+      const revoking = call(socket, "revoke", { peer: "b", reason: "" }, PATIENCE); // to be stored
       let before = -1;
-      await until("the end of these signs", 20_000, async () => {
+      await until("the end of these signs", PATIENCE, async () => {
         const last = before;
         before = fed();
         await Bun.sleep(1000); // some periods
@@ -81,7 +83,7 @@ describe.skipIf(!loops)("a gateway whose disk hangs", () => {
 
       await must(["fsfreeze", "-u", disk]);
       await revoking;
-      await until("signs of life again", 20_000, async () => (fed() > before ? true : undefined));
+      await until("signs of life again", PATIENCE, async () => (fed() > before ? true : undefined));
       expect(await a.end()).toBe(0);
       manager.end();
     } finally {

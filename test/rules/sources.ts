@@ -8,4 +8,5 @@ export const SOURCES: readonly string[] = TRACKED.filter((f) => /^(runtime|test|
 
 export const textOf = (file: string): Promise<string> => Bun.file(file).text();
 
-export const importsOf = (text: string): string[] => [...text.matchAll(/from "([^"]+)"/g)].map((m) => m[1] as string);
+export const importsOf = (text: string): string[] =>
+  [...text.matchAll(/(?:from |import\()"([^"]+)"/g)].map((m) => m[1] as string);
