@@ -1,5 +1,6 @@
 import { MESH_CLAIMS } from "./mesh-claims.ts";
 import { PEER_CLAIMS } from "./peers/claims.ts";
+import { RECORDS_CLAIMS } from "./records-claims.ts";
 import { SCALE_CLAIMS } from "./scale/claims.ts";
 
 /** What README and documents may claim. Each row names the file that measures it; `bun bench/report.ts` checks the figures. */
@@ -405,5 +406,6 @@ export const CLAIMS: readonly Claim[] = [
   },
   { id: "policy/denied/10", says: "the same, 10 rules", file: "bench/policy.bench.ts", unit: "ns" },
   { id: "policy/set/10000", says: "10,000 rules from text to force", file: "bench/policy.bench.ts", unit: "ms" },
+  ...RECORDS_CLAIMS,
   ...SCALE_CLAIMS,
 ];

@@ -7,6 +7,7 @@ import { DEFAULT_RULES } from "../runtime/sync/topics.ts";
 const broker = await Broker.start({
   identify: () => ({ name: "local", local: true, roles: [] }),
   rules: DEFAULT_RULES,
+  room: async () => {},
   publish: async () => {},
   retained: async function* () {},
   log: createLog(() => {}, "error"),

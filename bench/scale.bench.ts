@@ -1,6 +1,7 @@
 /**
- * Routing as the mesh grows: `bun bench/scale.bench.ts [--json FILE] [--sizes 10,30,100,300,1000]`. The shipped code, simulated; a plot
- * goes to build/bench/scale.svg.
+ * Routing, and whole gateways, as the mesh grows: `bun bench/scale.bench.ts [--json FILE] [--sizes 10,30,100,300,1000] [--whole 10,30,100]
+ * [--sparse 10,30,100,300]`. The shipped code, simulated; a plot goes to build/bench/scale.svg. Whole gateways that start from nothing take hours of
+ * CPU by the hundreds: `--whole ""` does without. Those of `--sparse` begin acquainted and reach a few others each.
  */
 import { mkdirSync } from "node:fs";
 import { parseArgs } from "node:util";
@@ -13,11 +14,18 @@ import { encodeMessage } from "../runtime/mesh/routing/message.ts";
 import { plot } from "./plot.ts";
 import { median } from "./rounds.ts";
 import { type MeshFigures, meshFigures } from "./scale/mesh.ts";
+import { type SparseFigures, sparseFigures } from "./scale/sparse.ts";
 import { spfTimes } from "./scale/spf.ts";
+import { type WholeFigures, wholeFigures } from "./scale/whole.ts";
 import type { Row } from "./table.ts";
 
 const { values } = parseArgs({
-  options: { json: { type: "string" }, sizes: { type: "string", default: "10,30,100,300,1000" } },
+  options: {
+    json: { type: "string" },
+    sizes: { type: "string", default: "10,30,100,300,1000" },
+    whole: { type: "string", default: "10,30,100" },
+    sparse: { type: "string", default: "10,30,100,300" },
+  },
 });
 const SPF_SIZES = [10, 100, 1000, 4000];
 
@@ -34,6 +42,31 @@ const FIGURES: readonly (readonly [id: string, of: (m: MeshFigures) => number, u
   ["memory", (m) => m.memory, "MB"],
   ["cpu", (m) => m.cpu, "ms"],
 ];
+
+const WHOLE: readonly (readonly [id: keyof WholeFigures, name: string, unit: string])[] = [
+  ["coldTime", "cold-time", "ms"],
+  ["coldBytes", "cold-bytes", "MB"],
+  ["coldCpu", "cold-cpu", "ms"],
+  ["idle", "idle", "B/s"],
+  ["idleCpu", "idle-cpu", "ms"],
+  ["convergence", "convergence", "ms"],
+  ["convergenceMost", "convergence-most", "ms"],
+  ["flapBytes", "flap", "bytes"],
+  ["joinBytes", "join", "bytes"],
+  ["partitionBytes", "partition", "MB"],
+  ["memory", "memory", "MB"],
+];
+
+const SPARSE: readonly (readonly [id: keyof SparseFigures, name: string, unit: string])[] = [
+  ["idle", "idle", "B/s"],
+  ["idleCpu", "idle-cpu", "ms"],
+  ["convergence", "convergence", "ms"],
+  ["convergenceMost", "convergence-most", "ms"],
+  ["flapBytes", "flap", "bytes"],
+  ["memory", "memory", "MB"],
+];
+
+const sizesOf = (list: string): number[] => list.split(",").filter(Boolean).map(Number);
 
 const rows: Row[] = [];
 const note = (id: string, value: number, unit: string): void => {
@@ -74,12 +107,50 @@ for (const { count, full, event, eventP99, tree } of spf) {
   note(`spf-tree/${count}`, tree, "us");
 }
 const meshes: { readonly count: number; readonly figures: MeshFigures }[] = [];
-for (const count of values.sizes.split(",").map(Number)) {
+for (const count of sizesOf(values.sizes)) {
   const figures = await meshFigures(count);
   meshes.push({ count, figures });
   for (const [id, of, unit] of FIGURES) note(`${id}/${count}`, of(figures), unit);
 }
 
+const wholes: { readonly count: number; readonly figures: WholeFigures }[] = [];
+for (const count of sizesOf(values.whole)) {
+  const figures = await wholeFigures(count);
+  wholes.push({ count, figures });
+  for (const [id, name, unit] of WHOLE) note(`whole/${name}/${count}`, figures[id], unit);
+}
+
+for (const count of sizesOf(values.sparse)) {
+  const figures = await sparseFigures(count);
+  for (const [id, name, unit] of SPARSE) note(`sparse/${name}/${count}`, figures[id], unit);
+}
+
+const wholeCurve = (name: string, of: (w: WholeFigures) => number) => ({
+  name,
+  points: wholes.map(({ count, figures }) => [count, of(figures)] as const),
+});
+const wholePanels = [
+  {
+    title: "Whole gateways: from a wire's death to the last route",
+    unit: "ms",
+    curves: [wholeCurve("median", (w) => w.convergence), wholeCurve("slowest", (w) => w.convergenceMost)],
+  },
+  { title: "Whole gateways: idle", unit: "bytes a gateway and second", curves: [wholeCurve("", (w) => w.idle)] },
+  {
+    title: "Whole gateways: sent by each",
+    unit: "MB",
+    curves: [
+      wholeCurve("cold start of all", (w) => w.coldBytes),
+      wholeCurve("a third parts", (w) => w.partitionBytes),
+      wholeCurve("one joins", (w) => w.joinBytes / 1e6),
+    ],
+  },
+  {
+    title: "Whole gateways: CPU of each",
+    unit: "ms",
+    curves: [wholeCurve("cold start of all", (w) => w.coldCpu), wholeCurve("an idle hour", (w) => w.idleCpu)],
+  },
+];
 const curve = (name: string, of: (m: MeshFigures) => number) => ({
   name,
   points: meshes.map(({ count, figures }) => [count, of(figures)] as const),
@@ -119,6 +190,7 @@ const svg = plot([
     unit: "MB; ms of CPU for a link's death",
     curves: [curve("memory", (m) => m.memory), curve("CPU", (m) => m.cpu)],
   },
+  ...(wholes.length > 0 ? wholePanels : []),
 ]);
 mkdirSync("build/bench", { recursive: true });
 await Bun.write("build/bench/scale.svg", svg);
