@@ -1,13 +1,13 @@
 /** The mesh core: the only door to handshakes, sessions and roster gossip. Pure: an event in, actions out. */
 import { equal, toHex } from "../base/bytes.ts";
-import { type Endpoint, parseEndpoint } from "../base/endpoint.ts";
+import type { Endpoint } from "../base/endpoint.ts";
 import { randomIndex } from "../base/random.ts";
 import { type Ms, seconds } from "../base/time.ts";
 import { Calling } from "./calling.ts";
 import { Delivery, noteUse } from "./delivery.ts";
 import { DueQueue } from "./due-queue.ts";
 import { FRAME, SealedHeader } from "./frame.ts";
-import { Gossip, type Item, keptByDigest } from "./gossip/gossip.ts";
+import { keptByDigest } from "./gossip/gossip.ts";
 import { decodeStreamMessage, type StreamMessage } from "./gossip/message.ts";
 import { Handshakes } from "./handshake/machine.ts";
 import type { Presence } from "./handshake/outbox.ts";
@@ -15,12 +15,13 @@ import type { Admission, Established, Failed, HandshakeAction, LocalNode, Remote
 import { Joining } from "./joining.ts";
 import { KEEP_ALL, Keeping } from "./keeping.ts";
 import { laterFor, silentAt } from "./life-signs.ts";
-import { isAdjacent, isNeighbour, isThrough } from "./neighbours.ts";
+import { isNeighbour, isThrough } from "./neighbours.ts";
 import { Outbox } from "./outbox.ts";
 import { type Peer, PeerTable, type Post, SESSIONS_MAX } from "./peers.ts";
 import type { MeshDeps, MeshDirectory } from "./ports.ts";
 import { ControlSession } from "./session/control.ts";
 import { type ControlMessage, decodeMessage } from "./session/message.ts";
+import { Spreading } from "./spreading.ts";
 import { isStreamFrame, Stream } from "./stream/stream.ts";
 import type {
   Datagram,
@@ -53,11 +54,11 @@ export class Mesh {
   readonly #whereabouts: Whereabouts;
   readonly #watching: Watching;
   readonly #keeping: Keeping;
+  readonly #spreading: Spreading;
   #keepAt: Ms;
   #chosen: Ms = Number.NEGATIVE_INFINITY;
   #local: LocalNode;
   #directory: MeshDirectory | undefined;
-  #gossip: Gossip | undefined;
   #handshakes: Handshakes;
   #join: Joining | undefined;
   #stopped = false;
@@ -67,7 +68,6 @@ export class Mesh {
     this.#deps = deps;
     this.#local = deps.local;
     this.#directory = deps.directory;
-    this.#gossip = deps.directory && new Gossip(deps.crypto, deps.directory);
     this.#peers = new PeerTable(() => this.#newStream());
     this.#ways = new Ways({ ...deps, peerAt: (address) => this.#peers.byAddress(address) });
     this.#calling = new Calling({ ...deps, ways: this.#ways });
@@ -80,6 +80,15 @@ export class Mesh {
     });
     this.#watching = new Watching(deps, this.#out, this.#ways);
     this.#keeping = new Keeping(deps.crypto, deps.local.keys.id);
+    this.#spreading = new Spreading({
+      ...deps,
+      out: this.#out,
+      peers: this.#peers,
+      ways: this.#ways,
+      admit: (chain, hint, at) => this.#admit(chain, hint, at),
+      revoke: (record, at) => this.#revoke(record, at),
+    });
+    if (deps.directory) this.#spreading.begin(deps.directory);
     this.#keepAt = now;
     this.#handshakes = this.#startHandshakes(deps.admission, now);
     for (const member of this.#directory?.list() ?? []) {
@@ -154,7 +163,7 @@ export class Mesh {
 
   /** After each event: news goes out, streams send what they may, and who was touched is due anew. */
   async #settle(now: Ms): Promise<void> {
-    this.#spreadNews();
+    this.#spreading.spreadNews();
     if (now >= this.#keepAt) this.#choose(now);
     this.#whereabouts.noticeNeighbours();
     await this.#followWays(now);
@@ -381,7 +390,7 @@ export class Mesh {
       p.lastSent + s.keepalive + laterFor(p),
       this.#watching.askAt(p),
       this.#watching.urgeAt(p),
-      this.#digestAt(p),
+      this.#spreading.digestAt(p),
       this.#calling.upgradeAt(p),
       p.seek.due,
       this.#whereabouts.lookAt(p),
@@ -406,15 +415,11 @@ export class Mesh {
     if (now >= this.#calling.upgradeAt(p)) this.#whereabouts.upgrade(p, now);
     if (now >= this.#whereabouts.lookAt(p)) this.#whereabouts.look(p, now);
     if (p.current && now >= p.seek.due) this.#whereabouts.seekOn(p, now);
-    if (now >= this.#digestAt(p)) this.#sendDigest(p, now);
+    if (now >= this.#spreading.digestAt(p)) this.#spreading.sendDigest(p, now);
     if (p.current && now >= p.path.due) this.#probe(p, now);
     if (now >= this.#watching.askAt(p)) await this.#watching.ask(p, now);
     if (now >= this.#watching.urgeAt(p)) this.#watching.urge(p, now);
     if (now >= p.lastSent + this.#deps.settings.keepalive + laterFor(p)) this.#out.greet(p, now);
-  }
-
-  #digestAt(p: Peer): Ms {
-    return p.current && p.kept ? p.gossip.nextDigest + laterFor(p) : Number.POSITIVE_INFINITY;
   }
 
   /** Nobody needs the session any more. */
@@ -494,9 +499,7 @@ export class Mesh {
     else if (m.kind === "probed") peer.path.passed(m.token ?? 0, now);
     else if (m.kind === "goodbye") for (const s of [...peer.sessions]) this.#drop(peer, s, "the peer left");
     else if (m.digest) {
-      peer.keptThereUntil = now + keptByDigest(laterFor({ endpoint: source }));
-      const list = this.#gossip?.list(peer.gossip, m.digest, now);
-      if (list) this.#out.push(peer, list);
+      this.#spreading.hearDigest(peer, m.digest, source, now);
       if (m.links) await this.#ways.hearDigest(peer, m.links, now);
     }
   }
@@ -518,17 +521,14 @@ export class Mesh {
   }
 
   async #hearMessage(peer: Peer, m: StreamMessage, now: Ms): Promise<void> {
-    const gossip = this.#gossip;
     if (m.kind === "payload") {
       noteUse(peer, now);
       if (peer.member && m.protocol !== undefined && m.data)
         this.#out.put({ type: "message", peer: peer.member.address, protocol: m.protocol, data: m.data });
-    } else if (!gossip) return;
+    } else if (!this.#directory) return;
     else if (m.kind === "routing") await this.#hearRouting(peer, m, now);
     else if (m.kind === "neighbours") this.#hearNeighbours(peer, m, now);
-    else if (m.kind === "want") for (const item of gossip.wanted(m)) this.#pushItem(peer, item);
-    else if (m.kind === "member" || m.kind === "revocation") await this.#takeItem(peer, m, now);
-    else for (const answer of gossip.compare(peer.gossip, m, now)) this.#out.push(peer, answer);
+    else await this.#spreading.hear(peer, m, now);
   }
 
   #hearNeighbours(peer: Peer, { neighbours = [], own = [] }: StreamMessage, now: Ms): void {
@@ -542,44 +542,6 @@ export class Mesh {
       await this.#ways.follow(peer, true, now);
     }
     if (data) await this.#ways.hear(peer, data, now);
-  }
-
-  #sendDigest(peer: Peer, now: Ms): void {
-    peer.gossip.nextDigest = this.#gossip?.nextDigest(peer.gossip, now) ?? Number.POSITIVE_INFINITY;
-    if (!this.#gossip) return;
-    const links = isAdjacent(peer) ? { links: this.#ways.digest } : {};
-    this.#out.tell(peer, { kind: "digest", digest: this.#gossip.digest, ...links }, now);
-  }
-
-  /** Whatever way it came: what the directory holds since this event is written down and made known to everybody. */
-  #spreadNews(): void {
-    const news = this.#gossip?.refresh() ?? [];
-    if (!this.#gossip || news.length === 0) return;
-    this.#out.put({ type: "persist" });
-    const members = news.filter((item) => item.kind === "member");
-    const offer = members.length > 0 ? this.#gossip.offer(members) : undefined;
-    for (const peer of this.#peers.listed) {
-      if (!peer.current) continue;
-      this.#peers.touch(peer);
-      for (const item of news) if (item.kind === "revocation") this.#pushItem(peer, item);
-      if (offer && peer.kept) this.#out.push(peer, offer);
-    }
-  }
-
-  #pushItem(peer: Peer, { kind, data, id }: Item): void {
-    const known = id && this.#peers.byId(id);
-    const endpoint = known?.announced ? { endpoint: known.announced } : {};
-    this.#out.push(peer, { kind, data, ...endpoint });
-  }
-
-  /** Chains only come when asked for; revocations are too urgent for that. */
-  async #takeItem(peer: Peer, m: StreamMessage, now: Ms): Promise<void> {
-    const asked = m.data !== undefined && this.#gossip?.expects(m.data);
-    if (!m.data || peer.gossip.muting.isMuted(now) || (m.kind === "member" && !asked))
-      return this.#deps.meter.count("gossip.drop.unasked");
-    const hint = m.endpoint === undefined ? undefined : parseEndpoint(m.endpoint);
-    const holds = await (m.kind === "member" ? this.#admit(m.data, hint, now) : this.#revoke(m.data, now));
-    if (!holds) peer.gossip.muting.spoil(now);
   }
 
   async #admit(chain: Uint8Array, hint: Endpoint | undefined, now: Ms): Promise<boolean> {
@@ -611,7 +573,7 @@ export class Mesh {
       this.#deps.meter.count("mesh.revocation.refused");
       return false;
     }
-    this.#spreadNews();
+    this.#spreading.spreadNews();
     for (const member of result.revoked) {
       this.#out.say({ kind: "revoked", name: member.name, peer: member.address });
       if (equal(member.id, this.#local.keys.id)) this.#stop(record, now);
@@ -705,7 +667,7 @@ export class Mesh {
     }
     this.#local = adopted.local;
     this.#directory = adopted.directory;
-    this.#gossip = new Gossip(this.#deps.crypto, adopted.directory);
+    this.#spreading.begin(adopted.directory);
     this.#handshakes = this.#startHandshakes(adopted.admission, now);
     this.#out.say({ kind: "joined", name, chain: joined.chain });
     this.#out.put({ type: "persist" });
@@ -734,7 +696,7 @@ export class Mesh {
     this.#out.put({ type: "useSession", peer: session.keys.peer.address, localIndex: session.localIndex });
     this.#out.confirm(peer, session, now);
     this.#delivery.endWaiting(peer, now);
-    if (now >= this.#digestAt(peer)) this.#sendDigest(peer, now);
+    if (now >= this.#spreading.digestAt(peer)) this.#spreading.sendDigest(peer, now);
   }
 
   #confirm(localIndex: number, now: Ms): void {
