@@ -17,10 +17,10 @@ import { KEEP_ALL, Keeping } from "./keeping.ts";
 import { laterFor, silentAt } from "./life-signs.ts";
 import { isNeighbour, isThrough } from "./neighbours.ts";
 import { Outbox } from "./outbox.ts";
-import { type Peer, PeerTable, type Post, SESSIONS_MAX } from "./peers.ts";
+import { type Peer, PeerTable, type Post } from "./peers.ts";
 import type { MeshDeps, MeshDirectory } from "./ports.ts";
-import { ControlSession } from "./session/control.ts";
 import { type ControlMessage, decodeMessage } from "./session/message.ts";
+import { Sessions } from "./sessions.ts";
 import { Spreading } from "./spreading.ts";
 import { isStreamFrame, Stream } from "./stream/stream.ts";
 import type {
@@ -55,6 +55,7 @@ export class Mesh {
   readonly #watching: Watching;
   readonly #keeping: Keeping;
   readonly #spreading: Spreading;
+  readonly #sessions: Sessions;
   #keepAt: Ms;
   #chosen: Ms = Number.NEGATIVE_INFINITY;
   #local: LocalNode;
@@ -76,7 +77,7 @@ export class Mesh {
       out: this.#out,
       peers: this.#peers,
       calling: this.#calling,
-      remember: ({ id }, endpoint) => this.#directory?.setEndpoint(id, endpoint),
+      remember: (peer, endpoint) => this.#remember(peer, endpoint),
     });
     this.#watching = new Watching(deps, this.#out, this.#ways);
     this.#keeping = new Keeping(deps.crypto, deps.local.keys.id);
@@ -89,6 +90,19 @@ export class Mesh {
       revoke: (record, at) => this.#revoke(record, at),
     });
     if (deps.directory) this.#spreading.begin(deps.directory);
+    this.#sessions = new Sessions({
+      ...deps,
+      out: this.#out,
+      peers: this.#peers,
+      calling: this.#calling,
+      whereabouts: this.#whereabouts,
+      delivery: this.#delivery,
+      spreading: this.#spreading,
+      newStream: () => this.#newStream(),
+      remember: (peer, endpoint) => this.#remember(peer, endpoint),
+      settled: (id, localIndex) => this.#handshakes.settled(id, localIndex),
+      used: () => this.#chooseSoon(),
+    });
     this.#keepAt = now;
     this.#handshakes = this.#startHandshakes(deps.admission, now);
     for (const member of this.#directory?.list() ?? []) {
@@ -159,6 +173,10 @@ export class Mesh {
 
   #newStream(): Stream {
     return new Stream(() => randomIndex(this.#deps.random));
+  }
+
+  #remember({ id }: Peer, endpoint: Endpoint): void {
+    this.#directory?.setEndpoint(id, endpoint);
   }
 
   /** After each event: news goes out, streams send what they may, and who was touched is due anew. */
@@ -374,7 +392,7 @@ export class Mesh {
   /** When the peer next needs something. */
   #due(p: Peer): Ms {
     const s = this.#deps.settings;
-    const expiry = Math.min(...p.sessions.map((each) => this.#expiryOf(p, each)));
+    const expiry = this.#sessions.expiryOf(p);
     const dial = this.#dialAt(p);
     if (!p.current) return Math.min(expiry, dial, p.posts.length > 0 ? p.wantedUntil : Number.POSITIVE_INFINITY);
     const tell = p.owesNeighbours ? p.nextNeighbours : Number.POSITIVE_INFINITY;
@@ -397,18 +415,12 @@ export class Mesh {
     );
   }
 
-  /** Keys end with their time, and with whoever is not heard of any more. */
-  #expiryOf(p: Peer, session: ControlSession): Ms {
-    const heard = Math.max(p.lastHeard, session.created);
-    return Math.min(session.expiry, heard + this.#deps.settings.rejectAfter);
-  }
-
   #dialAt(p: Peer): Ms {
     return this.#local.membership ? this.#calling.dialAt(p, this.#local.keys.id) : Number.POSITIVE_INFINITY;
   }
 
   async #care(p: Peer, now: Ms): Promise<void> {
-    for (const s of [...p.sessions]) if (now >= this.#expiryOf(p, s)) this.#drop(p, s, "expired");
+    this.#sessions.endExpired(p, now);
     if (now >= this.#calling.idleAt(p)) this.#part(p, now);
     if (!p.current && now >= p.wantedUntil) this.#delivery.endWaiting(p, now);
     if (now >= this.#dialAt(p)) await this.#dial(p, now);
@@ -425,7 +437,7 @@ export class Mesh {
   /** Nobody needs the session any more. */
   #part(p: Peer, now: Ms): void {
     this.#out.tell(p, { kind: "goodbye" }, now);
-    for (const s of [...p.sessions]) this.#drop(p, s, "not in use");
+    this.#sessions.endAll(p, "not in use");
   }
 
   /**
@@ -481,7 +493,7 @@ export class Mesh {
     if (opened.newest && !isQuestion(message) && !peer.links.explains(endpoint))
       this.#whereabouts.move(peer, endpoint, now);
     this.#handshakes.confirmed(session.localIndex);
-    if (!session.confirmed) this.#use(peer, session, now);
+    if (!session.confirmed) this.#sessions.use(peer, session, now);
     await this.#watching.heard(peer, message?.unanswered ?? 0, now);
     if (opened.plaintext.length === 0) return;
     if (isStream) return await this.#hearStream(peer, opened.plaintext, now);
@@ -497,7 +509,7 @@ export class Mesh {
     else if (m.kind === "meet") this.#whereabouts.meet(peer, now);
     else if (m.kind === "probe") this.#out.tell(peer, { kind: "probed", token: m.token }, now);
     else if (m.kind === "probed") peer.path.passed(m.token ?? 0, now);
-    else if (m.kind === "goodbye") for (const s of [...peer.sessions]) this.#drop(peer, s, "the peer left");
+    else if (m.kind === "goodbye") this.#sessions.endAll(peer, "the peer left");
     else if (m.digest) {
       this.#spreading.hearDigest(peer, m.digest, source, now);
       if (m.links) await this.#ways.hearDigest(peer, m.links, now);
@@ -609,7 +621,7 @@ export class Mesh {
     for (const a of actions) {
       if (a.type === "send") this.#out.put(a);
       else if (a.type === "established") await this.#establish(a.session, now);
-      else if (a.type === "repeated") this.#confirm(a.localIndex, now);
+      else if (a.type === "repeated") this.#sessions.confirm(a.localIndex, now);
       else if (this.#join?.has(a.exchange)) {
         // A refusal is the same by every way.
         if (this.#join.failed(a.exchange, now) || a.told) this.#failToJoin(a.code, a.message);
@@ -639,22 +651,7 @@ export class Mesh {
     if (e.joined && !(await this.#adopt(e.joined, now))) return;
     // Revoked meanwhile. A joiner meets its issuer before it has the issuer's chain, which gossip brings.
     if (!e.joined && this.#directory && !this.#directory.byId(e.peer.id)) return;
-    const peer = this.#peers.of(e.peer.id, now);
-    this.#peers.name(peer, e.peer);
-    const endpoint = (peer.current && this.#staysFor(peer, e, now) && peer.endpoint) || e.endpoint;
-    if (!peer.current || e.confirmed) this.#peers.place(peer, endpoint);
-    const session = new ControlSession(this.#deps.crypto, e, now, this.#deps.settings);
-    this.#peers.install(peer, session);
-    this.#out.put({ type: "installSession", peer: e.peer.address, session: e.data, endpoint });
-    const spare = peer.sessions.length > SESSIONS_MAX ? peer.sessions.find((s) => s !== peer.current) : undefined;
-    if (spare) this.#drop(peer, spare, "replaced");
-    if (e.confirmed) this.#use(peer, session, now);
-    else peer.attemptUntil = now + this.#deps.settings.attemptLimit; // no second attempt while this one is finishing
-  }
-
-  /** Whether a peer that has a session is spoken to where it was, wherever its new one was made. The data path follows what it is told with that. */
-  #staysFor(peer: Peer, { confirmed, endpoint }: Established, now: Ms): boolean {
-    return !confirmed || peer.links.explains(endpoint) || this.#whereabouts.isFarther(peer, endpoint, now);
+    this.#sessions.install(e, now);
   }
 
   async #adopt(joined: { readonly chain: Uint8Array; readonly genesis: Uint8Array }, now: Ms): Promise<boolean> {
@@ -672,47 +669,6 @@ export class Mesh {
     this.#out.say({ kind: "joined", name, chain: joined.chain });
     this.#out.put({ type: "persist" });
     return true;
-  }
-
-  #use(peer: Peer, session: ControlSession, now: Ms): void {
-    session.confirmed = true;
-    if (peer.current) peer.rekeys++;
-    else {
-      peer.upSince = now;
-      peer.usedAt = now;
-      peer.nextLook = now;
-      peer.gossip.nextDigest = now - laterFor(peer); // at once, also through the mesh
-      this.#calling.beginUpgrades(peer, now);
-      const { name, address } = session.keys.peer;
-      this.#out.say({ kind: "sessionUp", peer: address, name, took: session.keys.took, pattern: session.keys.pattern });
-    }
-    peer.current = session;
-    this.#handshakes.settled(peer.id, session.localIndex);
-    this.#chooseSoon();
-    if (peer.endpoint && !isThrough(peer.endpoint)) this.#directory?.setEndpoint(peer.id, peer.endpoint);
-    peer.lastHeard = now;
-    peer.askedSince = Number.POSITIVE_INFINITY;
-    this.#calling.reached(peer, now);
-    this.#out.put({ type: "useSession", peer: session.keys.peer.address, localIndex: session.localIndex });
-    this.#out.confirm(peer, session, now);
-    this.#delivery.endWaiting(peer, now);
-    if (now >= this.#spreading.digestAt(peer)) this.#spreading.sendDigest(peer, now);
-  }
-
-  #confirm(localIndex: number, now: Ms): void {
-    const peer = this.#peers.byIndex(localIndex);
-    const session = peer?.sessions.find((s) => s.localIndex === localIndex);
-    if (peer && session) this.#out.confirm(peer, session, now);
-  }
-
-  #drop(peer: Peer, session: ControlSession, reason: string): void {
-    this.#peers.removeSession(peer, session);
-    this.#out.put({ type: "removeSession", localIndex: session.localIndex });
-    if (peer.upSince === undefined || peer.current || !peer.member) return;
-    peer.upSince = undefined;
-    this.#whereabouts.forget(peer);
-    peer.stream = this.#newStream();
-    this.#out.say({ kind: "sessionDown", peer: peer.member.address, name: peer.member.name, reason });
   }
 }
 
