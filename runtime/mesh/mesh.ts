@@ -4,25 +4,22 @@ import type { Endpoint } from "../base/endpoint.ts";
 import { randomIndex } from "../base/random.ts";
 import { type Ms, seconds } from "../base/time.ts";
 import { Calling } from "./calling.ts";
-import { Delivery, noteUse } from "./delivery.ts";
+import { Delivery } from "./delivery.ts";
 import { DueQueue } from "./due-queue.ts";
-import { FRAME, SealedHeader } from "./frame.ts";
-import { keptByDigest } from "./gossip/gossip.ts";
-import { decodeStreamMessage, type StreamMessage } from "./gossip/message.ts";
+import { FRAME } from "./frame.ts";
 import { Handshakes } from "./handshake/machine.ts";
 import type { Presence } from "./handshake/outbox.ts";
 import type { Admission, Established, Failed, HandshakeAction, LocalNode, RemoteMember } from "./handshake/ports.ts";
+import { Hearing } from "./hearing.ts";
 import { Joining } from "./joining.ts";
 import { KEEP_ALL, Keeping } from "./keeping.ts";
 import { laterFor, silentAt } from "./life-signs.ts";
-import { isNeighbour, isThrough } from "./neighbours.ts";
 import { Outbox } from "./outbox.ts";
 import { type Peer, PeerTable, type Post } from "./peers.ts";
 import type { MeshDeps, MeshDirectory } from "./ports.ts";
-import { type ControlMessage, decodeMessage } from "./session/message.ts";
 import { Sessions } from "./sessions.ts";
 import { Spreading } from "./spreading.ts";
-import { isStreamFrame, Stream } from "./stream/stream.ts";
+import { Stream } from "./stream/stream.ts";
 import type {
   Datagram,
   DataPlaneEvent,
@@ -56,6 +53,7 @@ export class Mesh {
   readonly #keeping: Keeping;
   readonly #spreading: Spreading;
   readonly #sessions: Sessions;
+  readonly #hearing: Hearing;
   #keepAt: Ms;
   #chosen: Ms = Number.NEGATIVE_INFINITY;
   #local: LocalNode;
@@ -72,36 +70,31 @@ export class Mesh {
     this.#peers = new PeerTable(() => this.#newStream());
     this.#ways = new Ways({ ...deps, peerAt: (address) => this.#peers.byAddress(address) });
     this.#calling = new Calling({ ...deps, ways: this.#ways });
-    this.#whereabouts = new Whereabouts({
-      ...deps,
-      out: this.#out,
-      peers: this.#peers,
-      calling: this.#calling,
-      remember: (peer, endpoint) => this.#remember(peer, endpoint),
-    });
+    const parts = { ...deps, out: this.#out, peers: this.#peers, ways: this.#ways, calling: this.#calling };
+    const remember = ({ id }: Peer, endpoint: Endpoint): void => this.#directory?.setEndpoint(id, endpoint);
+    this.#whereabouts = new Whereabouts({ ...parts, remember });
     this.#watching = new Watching(deps, this.#out, this.#ways);
     this.#keeping = new Keeping(deps.crypto, deps.local.keys.id);
     this.#spreading = new Spreading({
-      ...deps,
-      out: this.#out,
-      peers: this.#peers,
-      ways: this.#ways,
+      ...parts,
       admit: (chain, hint, at) => this.#admit(chain, hint, at),
       revoke: (record, at) => this.#revoke(record, at),
     });
     if (deps.directory) this.#spreading.begin(deps.directory);
+    const [whereabouts, delivery, spreading] = [this.#whereabouts, this.#delivery, this.#spreading];
     this.#sessions = new Sessions({
-      ...deps,
-      out: this.#out,
-      peers: this.#peers,
-      calling: this.#calling,
-      whereabouts: this.#whereabouts,
-      delivery: this.#delivery,
-      spreading: this.#spreading,
+      ...parts,
+      ...{ whereabouts, delivery, spreading, remember },
       newStream: () => this.#newStream(),
-      remember: (peer, endpoint) => this.#remember(peer, endpoint),
       settled: (id, localIndex) => this.#handshakes.settled(id, localIndex),
       used: () => this.#chooseSoon(),
+    });
+    this.#hearing = new Hearing({
+      ...parts,
+      ...{ whereabouts, delivery, spreading, watching: this.#watching, sessions: this.#sessions },
+      hasRoster: () => this.#directory !== undefined,
+      confirmed: (localIndex) => this.#handshakes.confirmed(localIndex),
+      newPlace: () => this.#chooseSoon(),
     });
     this.#keepAt = now;
     this.#handshakes = this.#startHandshakes(deps.admission, now);
@@ -173,10 +166,6 @@ export class Mesh {
 
   #newStream(): Stream {
     return new Stream(() => randomIndex(this.#deps.random));
-  }
-
-  #remember({ id }: Peer, endpoint: Endpoint): void {
-    this.#directory?.setEndpoint(id, endpoint);
   }
 
   /** After each event: news goes out, streams send what they may, and who was touched is due anew. */
@@ -471,89 +460,8 @@ export class Mesh {
   }
 
   async #receive(d: Datagram, now: Ms): Promise<void> {
-    if (d.payload[0] === FRAME.control) await this.#receiveControl(d, now);
+    if (d.payload[0] === FRAME.control) await this.#hearing.receive(d, now);
     else await this.#apply(await this.#handshakes.receive(d, now), now);
-  }
-
-  async #receiveControl({ payload, endpoint }: Datagram, now: Ms): Promise<void> {
-    const index = SealedHeader.decode(payload)?.receiver;
-    const peer = index === undefined ? undefined : this.#peers.byIndex(index);
-    const session = peer?.sessions.find((s) => s.localIndex === index);
-    if (!peer || !session) return this.#deps.meter.count("control.drop.session");
-    const opened = session.open(payload, now);
-    if ("refused" in opened) return this.#deps.meter.count(`control.drop.${opened.refused}`);
-    peer.received++;
-    if (peer.answers === undefined) {
-      if (peer.silent) this.#calling.reached(peer, now);
-      peer.silent = false;
-    }
-    const isStream = isStreamFrame(opened.plaintext);
-    const message = isStream || opened.plaintext.length === 0 ? undefined : decodeMessage(opened.plaintext);
-    if (!isThrough(endpoint) && message?.kind !== "seek") peer.heardDirectly = now; // that one may hear nothing of us there
-    if (opened.newest && !isQuestion(message) && !peer.links.explains(endpoint))
-      this.#whereabouts.move(peer, endpoint, now);
-    this.#handshakes.confirmed(session.localIndex);
-    if (!session.confirmed) this.#sessions.use(peer, session, now);
-    await this.#watching.heard(peer, message?.unanswered ?? 0, now);
-    if (opened.plaintext.length === 0) return;
-    if (isStream) return await this.#hearStream(peer, opened.plaintext, now);
-    if (message) await this.#hear(peer, message, endpoint, now);
-    else this.#deps.meter.count("control.drop.message");
-  }
-
-  async #hear(peer: Peer, m: ControlMessage, source: Endpoint, now: Ms): Promise<void> {
-    if (m.kind === "ping") this.#out.tell(peer, { kind: "pong", token: m.token }, now);
-    else if (m.kind === "pong") this.#delivery.pong(peer, m.token ?? 0, now);
-    else if (m.kind === "seek") this.#whereabouts.answerSeek(peer, m.token, source, now);
-    else if (m.kind === "found") this.#whereabouts.hearFound(peer, m, source, now);
-    else if (m.kind === "meet") this.#whereabouts.meet(peer, now);
-    else if (m.kind === "probe") this.#out.tell(peer, { kind: "probed", token: m.token }, now);
-    else if (m.kind === "probed") peer.path.passed(m.token ?? 0, now);
-    else if (m.kind === "goodbye") this.#sessions.endAll(peer, "the peer left");
-    else if (m.digest) {
-      this.#spreading.hearDigest(peer, m.digest, source, now);
-      if (m.links) await this.#ways.hearDigest(peer, m.links, now);
-    }
-  }
-
-  async #hearStream(peer: Peer, frame: Uint8Array, now: Ms): Promise<void> {
-    const event = peer.stream.receive(frame, now);
-    if (event.kind === "drop") return this.#deps.meter.count(`stream.drop.${event.reason}`);
-    if (event.kind === "reset") {
-      peer.owesNeighbours = isNeighbour(peer); // what it was told before it began anew is lost
-      await this.#ways.beganAnew(peer, now);
-      if (peer.member) this.#out.say({ kind: "streamReset", peer: peer.member.address });
-      return;
-    }
-    for (const bytes of event.messages) {
-      const message = decodeStreamMessage(bytes);
-      if (message) await this.#hearMessage(peer, message, now);
-      else this.#deps.meter.count("stream.drop.message");
-    }
-  }
-
-  async #hearMessage(peer: Peer, m: StreamMessage, now: Ms): Promise<void> {
-    if (m.kind === "payload") {
-      noteUse(peer, now);
-      if (peer.member && m.protocol !== undefined && m.data)
-        this.#out.put({ type: "message", peer: peer.member.address, protocol: m.protocol, data: m.data });
-    } else if (!this.#directory) return;
-    else if (m.kind === "routing") await this.#hearRouting(peer, m, now);
-    else if (m.kind === "neighbours") this.#hearNeighbours(peer, m, now);
-    else await this.#spreading.hear(peer, m, now);
-  }
-
-  #hearNeighbours(peer: Peer, { neighbours = [], own = [] }: StreamMessage, now: Ms): void {
-    if (this.#whereabouts.hearNeighbours(peer, neighbours, own, now)) this.#chooseSoon();
-  }
-
-  /** It may come before the first digest. Who does not keep the session answers as long as we seem to: by that we keep nothing. */
-  async #hearRouting(peer: Peer, { data, kept = false }: StreamMessage, now: Ms): Promise<void> {
-    if (kept) {
-      peer.keptThereUntil = now + keptByDigest(0);
-      await this.#ways.follow(peer, true, now);
-    }
-    if (data) await this.#ways.hear(peer, data, now);
   }
 
   async #admit(chain: Uint8Array, hint: Endpoint | undefined, now: Ms): Promise<boolean> {
@@ -671,6 +579,3 @@ export class Mesh {
     return true;
   }
 }
-
-/** Such frames are sent to and from places that are being tried: whoever sends them is not there yet. */
-const isQuestion = (m: ControlMessage | undefined): boolean => m?.kind === "seek" || m?.kind === "found";
