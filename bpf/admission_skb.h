@@ -15,14 +15,17 @@ struct {
 } admission_scratch SEC(".maps");
 
 /* Whether a first message's fragment, whose payload begins at offset `at`, has the mac of who knows us. */
-static __always_inline int skb_tag_holds(const struct __sk_buff *skb, const struct admission_keys *own, const struct arrival *arrival,
-					 __u32 at)
+FOLLOWED_ONCE int skb_tag_holds(struct __sk_buff *skb, const struct admission_keys *own, const struct arrival *arrival, __u32 at)
 {
-	struct siphash hash = mac_start(own, arrival);
 	struct admission_scratch *scratch;
-	__u32 only = 0, behind = arrival->size - HEAD;
+	__u32 only = 0, behind;
+	struct siphash hash;
 	__u64 last;
 
+	if (!own || !arrival)
+		return 0;
+	hash = mac_start(own, arrival);
+	behind = arrival->size - HEAD;
 	scratch = bpf_map_lookup_elem(&admission_scratch, &only);
 	if (!scratch || behind > MAX_DATAGRAM - HEAD)
 		return 0;

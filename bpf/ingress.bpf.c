@@ -40,7 +40,7 @@ static __always_inline __u32 read_source(const struct __sk_buff *skb, struct arr
 	return udp_offset(skb, sizeof(v6), bpf_ntohs(v6.payload_len));
 }
 
-static __always_inline __u32 judge(const struct __sk_buff *skb, struct arrival *arrival)
+static __always_inline __u32 judge(struct __sk_buff *skb, struct arrival *arrival)
 {
 	const struct admission_keys *own = admission_own();
 	__u32 udp = read_source(skb, arrival), at = udp + UDP_HEADER, bad = 0, verdict;

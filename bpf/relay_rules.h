@@ -83,8 +83,7 @@ RELAY_RULE __u64 relay_best_of(const struct relay_tables *tables, const struct r
 }
 
 #ifdef __bpf__
-/* A function of its own: the verifier follows it once, and not again in each way that leads to a call (pointers as arguments: Linux 5.13). */
-__attribute__((noinline)) __u64 relay_best_path(const struct relay_neighbour *to, __u64 now)
+FOLLOWED_ONCE __u64 relay_best_path(const struct relay_neighbour *to, __u64 now)
 {
 	return to ? relay_best_of(0, to, now) : RELAY_NOWHERE << 8;
 }

@@ -66,11 +66,13 @@ static __always_inline int reach(struct __sk_buff *skb, __u32 size)
 #define IN_REGISTER(offset) asm volatile("" : "+r"(offset))
 
 /* Whether the headers of all further segments equal the first one's. `at` is the payload's offset. Shorter ones equal none. */
-static __always_inline int all_equal(struct __sk_buff *skb, __u64 at, __u64 step, const struct relay_words *words)
+FOLLOWED_ONCE int all_equal(struct __sk_buff *skb, __u64 at, __u64 step, const struct relay_words *words)
 {
 	void *data = start_of(skb), *end = end_of(skb);
 	__u64 differs = 0, length = skb->len;
 
+	if (!words)
+		return 0;
 	for (int i = 1; i < MAX_SEGMENTS; i++) {
 		const __u64 *word;
 
@@ -87,24 +89,30 @@ static __always_inline int all_equal(struct __sk_buff *skb, __u64 at, __u64 step
 	return differs == 0;
 }
 
-static __always_inline void write_all(struct __sk_buff *skb, __u64 at, __u64 step, const struct relay_words *onward)
+/* Gives how many it has written. */
+FOLLOWED_ONCE int write_all(struct __sk_buff *skb, __u64 at, __u64 step, const struct relay_words *onward)
 {
 	void *data = start_of(skb), *end = end_of(skb);
 	__u64 length = skb->len;
+	int count;
 
-	for (int i = 0; i < MAX_SEGMENTS; i++) {
+	if (!onward)
+		return 0;
+	for (count = 0; count < MAX_SEGMENTS; count++) {
 		IN_REGISTER(at);
 		if (at >= length || at > LAST_HEADER || data + at + sizeof(*onward) > end)
 			break;
 		write_words(data + at, onward);
 		at += step;
 	}
+	return count;
 }
 
 /* Segments of a superpacket, 1 for a single datagram, 0 when their headers differ or there are more than we handle. */
 static __always_inline __u32 count_segments(struct __sk_buff *skb, const struct relayed *relayed)
 {
 	__u32 start = relayed->udp + sizeof(struct udphdr), step = skb->gso_size, behind, count;
+	struct relay_words words; /* a copy: of what a function may have changed the verifier forgets what it knew */
 
 	if (step == 0)
 		return 1;
@@ -118,7 +126,8 @@ static __always_inline __u32 count_segments(struct __sk_buff *skb, const struct 
 	behind = start + (count - 1) * step + sizeof(struct relay_words);
 	if (behind >= skb->len || !reach(skb, behind))
 		return 0;
-	return all_equal(skb, start, step, &relayed->words) ? count : 0;
+	words = relayed->words;
+	return all_equal(skb, start, step, &words) ? count : 0;
 }
 
 /* Finds the UDP header, reading no further than the headers of what is not ours: a pull costs, and would for each TCP superpacket. */
@@ -200,6 +209,7 @@ static __always_inline int send_on(struct __sk_buff *skb, const struct relay_con
 {
 	const struct relay_path *to = relay_path_of(&relayed->hop);
 	__u32 length, *device, udp = relayed->udp;
+	struct relay_words onward;
 	struct bpf_redir_neigh next = {};
 	struct bpf_fib_lookup fib;
 	struct change change;
@@ -220,10 +230,11 @@ static __always_inline int send_on(struct __sk_buff *skb, const struct relay_con
 		return PASS;
 	}
 	write_headers(data, udp, relayed, &fib, &change);
+	onward = relayed->onward;
 	if (segments == 1)
-		write_words(data + udp + sizeof(struct udphdr), &relayed->onward);
+		write_words(data + udp + sizeof(struct udphdr), &onward);
 	else
-		write_all(skb, udp + sizeof(struct udphdr), skb->gso_size, &relayed->onward);
+		write_all(skb, udp + sizeof(struct udphdr), skb->gso_size, &onward);
 
 	/* Superpackets have a partial checksum always, others sometimes: these helpers know, and leave an absent one alone. */
 	udp += offsetof(struct udphdr, check);
