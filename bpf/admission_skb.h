@@ -18,25 +18,22 @@ struct {
 FOLLOWED_ONCE int skb_tag_holds(struct __sk_buff *skb, const struct admission_keys *own, const struct arrival *arrival, __u32 at)
 {
 	struct admission_scratch *scratch;
-	__u32 only = 0, behind;
+	__u32 only = 0, size;
 	struct siphash hash;
 	__u64 last;
 
 	if (!own || !arrival)
 		return 0;
 	hash = mac_start(own, arrival);
-	behind = arrival->size - HEAD;
 	scratch = bpf_map_lookup_elem(&admission_scratch, &only);
-	if (!scratch || behind > MAX_DATAGRAM - HEAD)
-		return 0;
-	scratch->words[0] = arrival->head.words[MAC_AT];
-	if (behind > 0 && bpf_skb_load_bytes(skb, at + HEAD, &scratch->words[1], behind) < 0)
+	size = arrival->size - MAC_AT * 8;
+	if (!scratch || size < sizeof(last) || size > MAX_DATAGRAM - MAC_AT * 8 || bpf_skb_load_bytes(skb, at + MAC_AT * 8, scratch->words, size) < 0)
 		return 0;
 	for (__u32 i = 1; i < MAX_WORDS - MAC_AT; i++) {
-		if (i > behind / 8)
+		if (i >= size / 8)
 			break;
 		siphash_absorb(&hash, scratch->words[i]);
 	}
-	__builtin_memcpy(&last, (__u8 *)scratch->words + behind, sizeof(last));
+	__builtin_memcpy(&last, (__u8 *)scratch->words + size - sizeof(last), sizeof(last));
 	return mac_holds(&hash, arrival, last);
 }

@@ -73,7 +73,7 @@ static __always_inline int answer(struct __sk_buff *skb, const struct admission_
 	__u32 check = udp + offsetof(struct udphdr, check), sum;
 	__u8 own_mac[ETH_ALEN];
 	__u16 whole;
-	__be16 was;
+	__be16 was, port;
 
 	frame.words[1] = arrival->head.words[1]; /* the exchange */
 	frame.words[2] = cookie_of(own->cookie_low, own->cookie_high, arrival);
@@ -88,8 +88,9 @@ static __always_inline int answer(struct __sk_buff *skb, const struct admission_
 	sum = answer_ip(skb, udp);
 
 	was = header.len;
+	port = header.dest;
 	header.dest = header.source;
-	header.source = relay_own() ? relay_own()->port : 0;
+	header.source = port;
 	header.len = bpf_htons(ANSWER_UDP);
 	header.check = 0;
 	sum = bpf_csum_diff(0, 0, (__be32 *)&header, sizeof(header), sum);
