@@ -5,13 +5,14 @@ import { join } from "node:path";
 const ROOT = join(import.meta.dir, "../..");
 export const ADDON = join(ROOT, "build/native", process.arch, "trellis.node");
 
-export type Requirement = "root" | "tun" | "netns" | "addon" | `command:${string}`;
+export type Requirement = "root" | "tun" | "netns" | "addon" | "x64" | `command:${string}`;
 
 function lacks(need: Requirement): string | undefined {
   if (need.startsWith("command:")) {
     const name = need.slice("command:".length);
     return Bun.which(name) ? undefined : `no \`${name}\` on this machine`;
   }
+  if (need === "x64") return process.arch === "x64" ? undefined : "for x86-64 only";
   if (need === "root") return process.getuid?.() === 0 ? undefined : "not root";
   if (need === "tun") return existsSync("/dev/net/tun") ? undefined : "no /dev/net/tun";
   if (need === "addon") return existsSync(ADDON) ? undefined : "the native addon is not built";
