@@ -19,7 +19,7 @@ import { PATIENCE } from "../help/shell.ts";
 const FILE = "test/netns/daemon-kills.test.ts";
 const ready = able(FILE, "root", "tun", "netns", "addon", "command:ip");
 
-const KILLS = Number(process.env.DAEMON_KILLS ?? 20);
+const KILLS = Number(process.env.DAEMON_KILLS ?? 12);
 /** Of the kills, so many come while the daemon starts. */
 const AT_START = 0.25;
 const MQTT = { port: "1883", program: join(import.meta.dir, "../help/mqtt-writer.ts"), keys: 6, window: 3 } as const;
