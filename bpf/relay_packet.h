@@ -124,6 +124,17 @@ static __always_inline __u32 take_hello(void *context, void *data, void *end, st
 	return hello_take(0, &relayed->words, bpf_ktime_get_ns(), is_served(context, data, end, relayed->udp), &relayed->hop, &relayed->onward);
 }
 
+/*
+ * Whether our daemon is gone or stands still. Nothing that is not of its sessions is dropped then: another daemon may have the port by now, one that knows
+ * nothing of us, and where there is none the filter of a frozen one's sockets has the same rules (ingress.bpf.c).
+ */
+static __always_inline int is_unattended(void)
+{
+	struct relay_state *own = relay_find_state(0, 0);
+
+	return own && relay_stands_still(own, bpf_ktime_get_ns());
+}
+
 /* Whether the packet goes to somebody else, as far as routing knows: then it is not for us to drop. */
 static __always_inline int is_foreign(void *context, void *data, void *end, __u32 udp)
 {

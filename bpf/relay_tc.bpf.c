@@ -287,10 +287,12 @@ int relay_tc(struct __sk_buff *skb)
 	if (!own || own->port == 0)
 		return PASS;
 	seen = seen_before(skb, own);
-	mark(skb, own);
 	verdict = look(skb, own, seen, &relayed);
+	if (relayed.udp == 0)
+		return PASS; /* and leaves it as it is: it may have another gateway's mark */
+	mark(skb, own);
 	if (verdict < 0)
-		return seen == UNSEEN ? admission_tc(skb, relayed.udp) : PASS;
+		return seen == UNSEEN && !is_unattended() ? admission_tc(skb, relayed.udp) : PASS;
 	if (verdict == RELAY_VERDICT_DELIVER || verdict == RELAY_VERDICT_NEW_PLACE) {
 		relay_count(verdict, 1);
 		return PASS;
@@ -306,7 +308,7 @@ int relay_tc(struct __sk_buff *skb)
 		return forward(skb, own, &relayed, segments);
 	if (is_foreign(skb, start_of(skb), end_of(skb), relayed.udp))
 		return PASS;
-	if (verdict == RELAY_VERDICT_UNKNOWN_LINK && (own->behind || seen != UNSEEN))
+	if (verdict == RELAY_VERDICT_UNKNOWN_LINK && (own->behind || seen != UNSEEN || is_unattended()))
 		return PASS;
 	if (verdict == RELAY_VERDICT_NO_ROUTE && (__u8)relayed.words.head == FRAME_RELAY && own->behind) {
 		skb->cb[2] = CHECKED;

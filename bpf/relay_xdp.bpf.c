@@ -169,10 +169,12 @@ static __always_inline int forward(struct xdp_md *xdp, struct relayed *relayed, 
 	return action;
 }
 
-/* Whether the program of a process that is gone, behind ours at tc, may know more of it. */
+/* Whether the program of a process that is gone, behind ours at tc, may know more of it; or another daemon, since ours is gone. */
 static __always_inline int is_left(const struct relay_config *own, __u32 verdict)
 {
-	return own->behind && (verdict == RELAY_VERDICT_UNKNOWN_LINK || verdict == RELAY_VERDICT_NO_ROUTE);
+	if (own->behind && (verdict == RELAY_VERDICT_UNKNOWN_LINK || verdict == RELAY_VERDICT_NO_ROUTE))
+		return 1;
+	return verdict == RELAY_VERDICT_UNKNOWN_LINK && is_unattended();
 }
 
 /* A hello. */
@@ -273,7 +275,7 @@ int relay_xdp(struct xdp_md *xdp)
 		return XDP_PASS;
 	payload = data + relayed.udp + sizeof(struct udphdr);
 	if ((void *)(payload + 1) > end || (*payload != FRAME_RELAY && *payload != FRAME_HELLO))
-		return admission_xdp(xdp, relayed.udp);
+		return is_unattended() ? XDP_PASS : admission_xdp(xdp, relayed.udp);
 	relayed.size = bpf_ntohs(((struct udphdr *)(data + relayed.udp))->len) - sizeof(struct udphdr);
 	if (relayed.size == 0 || relayed.size > (__u64)(end - (void *)payload))
 		return XDP_PASS; /* no frame, or cut off: the stack knows what to do */

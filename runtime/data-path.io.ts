@@ -31,7 +31,9 @@ export async function openDataPlane(
   return plane;
 }
 
-function sayWhoRelays({ reason, attached }: NativeDataPlane["kernelRelay"], mode: RelayMode, log: Log): void {
+function sayWhoRelays({ reason, attached, replaced }: NativeDataPlane["kernelRelay"], mode: RelayMode, log: Log): void {
+  if (replaced > 0)
+    log.warn("programs of a gateway that is gone were on our port; they are removed", { programs: replaced });
   if (reason === "") log.info("the kernel relays frames of others", { on: Object.keys(attached).join(" ") });
   else if (mode !== "userspace") log.warn("the daemon itself relays frames of others", { reason });
 }

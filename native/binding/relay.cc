@@ -5,6 +5,7 @@
 
 #include "bpf.h"
 #include "convert.h"
+#include "found_relays.h"
 #include "module.h"
 #include "relay_devices.h"
 
@@ -209,6 +210,37 @@ napi_value js_devices(napi_env env, napi_callback_info) {
   return out;
 }
 
+constexpr const char* HOOK_NAMES[] = {"tcx", "clsact", "xdp"};  // in the order of RelayHook
+
+/** findRelays() -> {device, hook, id, port, leased}[] with the lease in ms */
+napi_value js_find(napi_env env, napi_callback_info) {
+  const auto found = find_relays();
+  napi_value out;
+  napi_create_array_with_length(env, found.size(), &out);
+  for (uint32_t i = 0; i < found.size(); i++) {
+    napi_value relay = convert::object(env);
+    convert::set(env, relay, "device", std::string_view(found[i].device));
+    convert::set(env, relay, "hook", HOOK_NAMES[static_cast<size_t>(found[i].hook)]);
+    convert::set(env, relay, "id", double(found[i].id));
+    convert::set(env, relay, "port", double(found[i].port));
+    convert::set(env, relay, "leased", double(found[i].leased) / 1e6);
+    napi_set_element(env, out, i, relay);
+  }
+  return out;
+}
+
+/** detachRelay(device, hook, id) */
+napi_value js_detach(napi_env env, napi_callback_info info) {
+  const Arguments<3> arguments(env, info);
+  const auto device = convert::string(env, arguments[0], "device");
+  if (!device) return nullptr;
+  const auto where = hook(env, arguments[1]);
+  if (!where) return nullptr;
+  const auto id = convert::integer(env, arguments[2], 1, UINT32_MAX, "id");
+  if (id) detach_relay({*device, *where, static_cast<uint32_t>(*id), 0, 0});
+  return nullptr;
+}
+
 }  // namespace
 
 std::shared_ptr<KernelRelay> relay_of(napi_env env, napi_value object) {
@@ -223,6 +255,8 @@ std::shared_ptr<KernelRelay> relay_of(napi_env env, napi_value object) {
 void register_relay(napi_env env, napi_value exports) {
   convert::method(env, exports, "loadRelay", js_load);
   convert::method(env, exports, "removeRelay", js_remove);
+  convert::method(env, exports, "findRelays", js_find);
+  convert::method(env, exports, "detachRelay", js_detach);
   convert::method(env, exports, "etherDevices", js_devices);
 }
 

@@ -75,6 +75,12 @@ bool has_tcx(int device, uint32_t id) {
   return query(device, attached) && place_of(attached, id) < attached.count;
 }
 
+std::vector<uint32_t> tcx_ids(int device) {
+  Attached attached;
+  if (!query(device, attached)) return {};
+  return {attached.ids.begin(), attached.ids.begin() + attached.count};
+}
+
 /** Without a descriptor, which only CAP_SYS_ADMIN gets for an id: by its place, at a revision of the list. */
 bool detach_tcx(int device, uint32_t id) {
   for (int i = 0; i < TRIES; i++) {
@@ -95,19 +101,19 @@ bool detach_tcx(int device, uint32_t id) {
 }
 
 Status attach_lasting_xdp(int program, int device, uint32_t before) {
-  const LibBpf* library = LibBpf::get();
-  uint32_t there = 0;
-  if (before != 0) library->xdp_query_id(device, XDP_FLAGS_DRV_MODE, &there);
-  const uint32_t flags = XDP_FLAGS_DRV_MODE | (there != 0 && there == before ? 0 : XDP_FLAGS_UPDATE_IF_NOEXIST);
-  const int error = library->xdp_attach(device, program, flags, nullptr);
+  const bool replaces = before != 0 && xdp_id(device) == before;
+  const uint32_t flags = XDP_FLAGS_DRV_MODE | (replaces ? 0 : XDP_FLAGS_UPDATE_IF_NOEXIST);
+  const int error = LibBpf::get()->xdp_attach(device, program, flags, nullptr);
   return error == 0 ? Status{} : Status{-error, "bpf_xdp_attach"};
 }
 
-bool detach_xdp(int device, uint32_t id) {
-  const LibBpf* library = LibBpf::get();
+uint32_t xdp_id(int device) {
   uint32_t there = 0;
-  if (id == 0 || library->xdp_query_id(device, XDP_FLAGS_DRV_MODE, &there) != 0 || there != id) return false;
-  return library->xdp_detach(device, XDP_FLAGS_DRV_MODE, nullptr) == 0;
+  return LibBpf::get()->xdp_query_id(device, XDP_FLAGS_DRV_MODE, &there) == 0 ? there : 0;
+}
+
+bool detach_xdp(int device, uint32_t id) {
+  return id != 0 && xdp_id(device) == id && LibBpf::get()->xdp_detach(device, XDP_FLAGS_DRV_MODE, nullptr) == 0;
 }
 
 }  // namespace trellis

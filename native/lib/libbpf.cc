@@ -41,6 +41,8 @@ const LibBpf* open_library() {
                         resolve(library, "bpf_tc_attach", table.tc_attach) && resolve(library, "bpf_tc_detach", table.tc_detach) &&
                         resolve(library, "bpf_prog_test_run_opts", table.prog_test_run_opts) &&
                         resolve(library, "bpf_obj_get_info_by_fd", table.obj_get_info_by_fd) &&
+                        resolve(library, "bpf_prog_get_fd_by_id", table.prog_get_fd_by_id) &&
+                        resolve(library, "bpf_map_get_fd_by_id", table.map_get_fd_by_id) &&
                         resolve(library, "bpf_xdp_attach", table.xdp_attach) && resolve(library, "bpf_xdp_detach", table.xdp_detach) &&
                         resolve(library, "bpf_xdp_query_id", table.xdp_query_id);
   return complete ? &table : nullptr;

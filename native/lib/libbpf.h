@@ -33,6 +33,8 @@ struct LibBpf {
   decltype(&bpf_tc_detach) tc_detach;
   decltype(&bpf_prog_test_run_opts) prog_test_run_opts;
   decltype(&bpf_obj_get_info_by_fd) obj_get_info_by_fd;
+  decltype(&bpf_prog_get_fd_by_id) prog_get_fd_by_id;
+  decltype(&bpf_map_get_fd_by_id) map_get_fd_by_id;
   decltype(&bpf_xdp_attach) xdp_attach;
   decltype(&bpf_xdp_detach) xdp_detach;
   decltype(&bpf_xdp_query_id) xdp_query_id;

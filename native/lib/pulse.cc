@@ -5,21 +5,15 @@
 #include <sys/eventfd.h>
 
 #include <algorithm>
-#include <ctime>
 #include <utility>
+
+#include "clock.h"
 
 namespace trellis {
 namespace {
 
 constexpr uint64_t SECOND = 1'000'000'000;
 constexpr uint64_t TELL_EVERY = SECOND / 5;  // of changes of interfaces and routes, of which there may be many
-
-/** CLOCK_MONOTONIC, as the kernel programs have it. */
-uint64_t now_ns() {
-  timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<uint64_t>(now.tv_sec) * SECOND + static_cast<uint64_t>(now.tv_nsec);
-}
 
 EventType type_of(Liveness::News news, bool of_link) {
   if (news == Liveness::News::carries) return EventType::carries;
@@ -63,18 +57,18 @@ void Pulse::stop() {
 void Pulse::run() {
   while (!stopping_.load(std::memory_order_acquire)) {
     published_.refresh(tables_, version_);
-    const uint64_t now = now_ns();
+    const uint64_t now = clock_ns();
     uint64_t next = liveness_.turn(*tables_, now);
     if (changed_) next = std::min(next, next_told_);
     wait(next);
-    hear(now_ns());
+    hear(clock_ns());
   }
   tables_.reset();
 }
 
 /** Until then, or until interfaces or routes change. */
 void Pulse::wait(uint64_t until) {
-  const uint64_t now = now_ns();
+  const uint64_t now = clock_ns();
   const uint64_t span = until - std::min(until, now);
   const timespec timeout{static_cast<time_t>(span / SECOND), static_cast<long>(span % SECOND)};
   pollfd fds[] = {{wake_.get(), POLLIN, 0}, {uplinks_ != nullptr ? uplinks_->descriptor() : -1, POLLIN, 0}};

@@ -2,17 +2,10 @@
 
 #include <arpa/inet.h>
 
-#include <ctime>
+#include "clock.h"
 
 namespace trellis {
 namespace {
-
-/** The exact one: round trips are measured by it. */
-uint64_t clock_ns() {
-  timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
-}
 
 bool is_alive(const RelayTables& tables, const relay_hop& hop, uint64_t now) {
   return relay_standing(&tables, relay_path_of(&hop), now) < RELAY_SILENT;

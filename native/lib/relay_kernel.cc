@@ -8,6 +8,7 @@
 
 #include <utility>
 
+#include "clock.h"
 #include "endpoint.h"
 #include "lasting_hook.h"
 
@@ -67,6 +68,7 @@ Status KernelRelay::map_states() {
   void* memory = mmap(nullptr, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, map("relay_states"), 0);
   if (memory == MAP_FAILED) return failed("mmap");
   states_ = std::shared_ptr<relay_state[]>(static_cast<relay_state*>(memory), [](relay_state* states) { munmap(states, SIZE); });
+  states_[0].asked = clock_ns();  // the first sign of us
   return {};
 }
 
@@ -86,7 +88,7 @@ Status KernelRelay::attach(const std::string& name, RelayHook hook) {
 Status KernelRelay::attach_at(Attachment& made) {
   if (made.hook == RelayHook::tcx) return attach_lasting_tcx(tc_->program(), made.device);
   if (made.hook == RelayHook::xdp) return attach_lasting_xdp(xdp_->program(), made.device, before_.xdp);
-  return TcHook::attach_clsact(tc_->program(), made.device, TcDirection::in, made.clsact);
+  return TcHook::attach_clsact(tc_->program(), made.device, TcDirection::in, made.clsact, port_);  // each port's gateway has its own
 }
 
 void KernelRelay::detach(Attachment& attachment) const {
@@ -128,6 +130,7 @@ void KernelRelay::remove(const RelayPrograms& programs) {
   for (const int device : all_devices()) {
     detach_tcx(device, programs.tc);
     detach_xdp(device, programs.xdp);
+    TcHook::remove_clsact(device, TcDirection::in, programs.tc);
   }
 }
 

@@ -9,15 +9,10 @@
 #include "bpf.h"
 #include "descriptor.h"
 #include "relay_book.h"
+#include "relay_hook.h"
 #include "tc_hook.h"
 
 namespace trellis {
-
-enum class RelayHook : uint8_t {
-  tcx,     // Linux 6.6
-  clsact,  // before: the filter outlives a process that is killed, until the next start replaces it
-  xdp,     // in the driver
-};
 
 /** What the next process of this gateway must know of a relay. */
 struct RelayPrograms {

@@ -2,13 +2,16 @@
 
 #include <sys/syscall.h>
 
+#include <utility>
+#include <vector>
+
 #include "libbpf.h"
+#include "tc_filters.h"
 
 namespace trellis {
 namespace {
 
 constexpr uint32_t TCX_INGRESS = 46, TCX_EGRESS = 47;  // newer than the headers of Debian 12
-constexpr uint32_t FILTER_HANDLE = 1, FILTER_PRIORITY = 0x7472;
 
 bpf_tc_hook hook_of(int device, TcDirection direction) {
   bpf_tc_hook hook{};
@@ -18,11 +21,11 @@ bpf_tc_hook hook_of(int device, TcDirection direction) {
   return hook;
 }
 
-bpf_tc_opts filter_options() {
+bpf_tc_opts filter_options(uint32_t handle) {
   bpf_tc_opts options{};
   options.sz = sizeof(options);
-  options.handle = FILTER_HANDLE;
-  options.priority = FILTER_PRIORITY;
+  options.handle = handle;
+  options.priority = TC_PRIORITY;
   return options;
 }
 
@@ -45,15 +48,16 @@ Status TcHook::attach_tcx(int program, int device, TcDirection direction, TcHook
   return create_link(program, device, direction == TcDirection::in ? TCX_INGRESS : TCX_EGRESS, 0, hook.link_);
 }
 
-Status TcHook::attach_clsact(int program, int device, TcDirection direction, TcHook& hook) {
+Status TcHook::attach_clsact(int program, int device, TcDirection direction, TcHook& hook, uint32_t handle) {
   const LibBpf* library = LibBpf::get();
   bpf_tc_hook at = hook_of(device, direction);
   const int made = library->tc_hook_create(&at);
   if (made != 0 && made != -EEXIST) return {-made, "bpf_tc_hook_create"};
   hook.device_ = device;
   hook.direction_ = direction;
+  hook.handle_ = handle;
   hook.made_qdisc_ = made == 0;
-  bpf_tc_opts options = filter_options();
+  bpf_tc_opts options = filter_options(handle);
   options.prog_fd = program;
   options.flags = BPF_TC_F_REPLACE;
   const int error = library->tc_attach(&at, &options);
@@ -70,15 +74,30 @@ Status TcHook::attach(int program, int device, TcDirection direction, bool clsac
   return attach_clsact(program, device, direction, hook);
 }
 
+bool TcHook::remove_clsact(int device, TcDirection direction, uint32_t program) {
+  std::vector<TcFilter> filters;
+  if (!read_tc_filters(device, direction, filters).ok()) return false;
+  for (const TcFilter& filter : filters) {
+    if (filter.program != program || filter.priority != TC_PRIORITY) continue;
+    bpf_tc_hook hook = hook_of(device, direction);
+    const bpf_tc_opts options = filter_options(filter.handle);
+    return LibBpf::get()->tc_detach(&hook, &options) == 0;
+  }
+  return false;
+}
+
 void TcHook::detach() {
   link_ = Descriptor();
   if (device_ == 0) return;
   const LibBpf* library = LibBpf::get();
   bpf_tc_hook hook = hook_of(device_, direction_);
-  const bpf_tc_opts options = filter_options();
+  const bpf_tc_opts options = filter_options(handle_);
   library->tc_detach(&hook, &options);
-  device_ = 0;
+  const int device = std::exchange(device_, 0);
   if (!made_qdisc_) return;
+  std::vector<TcFilter> in, out;
+  if (!read_tc_filters(device, TcDirection::in, in).ok() || !read_tc_filters(device, TcDirection::out, out).ok()) return;
+  if (!in.empty() || !out.empty()) return;
   hook.attach_point = static_cast<bpf_tc_attach_point>(BPF_TC_INGRESS | BPF_TC_EGRESS);
   library->tc_hook_destroy(&hook);
 }

@@ -1,8 +1,12 @@
+import { join } from "node:path";
 import { call } from "../api/client.io.ts";
 import { messageOf } from "../base/errors.ts";
 import { chooseProvider } from "../crypto/choose.ts";
+import { type FoundRelay, loadAddon } from "../dataplane/addon.io.ts";
 import { gatherFacts } from "../dataplane/capabilities.io.ts";
 import { type Capability, capabilities, missingRequired, type RootKeyPlace } from "../dataplane/capabilities.ts";
+import { leftRelays } from "../dataplane/relay-left.io.ts";
+import { RELAY_MEMORY, RelayMemory } from "../dataplane/relay-memory.io.ts";
 import { command, type Globals, NONE } from "./command.ts";
 import { print, socketOf, viewHome, width } from "./context.ts";
 import { wrap } from "./help.ts";
@@ -20,6 +24,7 @@ export const doctor = command({
       gatherFacts({
         provider: { name: reason ? `${provider.name}, because of ${reason}` : provider.name, fast: !reason },
         rootKey: place,
+        left: left(args),
         serviceManager: await isSupervised(args),
         unix: Math.floor(Date.now() / 1000),
         floor: 0,
@@ -45,6 +50,12 @@ async function rootKey(g: Globals): Promise<{ readonly place: RootKeyPlace; read
   } catch (thrown) {
     return { place: "absent", problem: messageOf(thrown) };
   }
+}
+
+/** A daemon of this gateway that was killed comes back for its own. */
+function left(g: Globals): readonly FoundRelay[] {
+  const { addon } = loadAddon();
+  return addon ? leftRelays(addon, new RelayMemory(join(g.stateDir, RELAY_MEMORY)).read()) : [];
 }
 
 /** Asks the daemon, where one runs. */

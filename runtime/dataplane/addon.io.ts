@@ -162,6 +162,17 @@ export interface RelayPrograms {
   readonly mark: string;
 }
 
+/** A program of the relay on a device of this network namespace, whoever attached it. */
+export interface FoundRelay {
+  readonly device: string;
+  readonly hook: RelayHook;
+  readonly id: number;
+  /** UDP port that it looks at. */
+  readonly port: number;
+  /** Ms for which it still answers in its daemon's name; 0: no more. */
+  readonly leased: number;
+}
+
 /** Programs of the relay, loaded. What is attached stays when the process is killed. */
 export interface KernelRelay {
   /** Attaches to a device; XDP and tc may both be. `tcx` fails with `EINVAL` before Linux 6.6. */
@@ -287,6 +298,10 @@ export interface Addon {
   loadRelay(port: number, tc: Uint8Array, xdp: Uint8Array | undefined, filter?: IngressFilter): KernelRelay;
   /** Takes these programs from all devices of this network namespace. */
   removeRelay(programs: RelayPrograms): void;
+  /** All that may be looked at: by tcx and in XDP that takes CAP_SYS_ADMIN. */
+  findRelays(): FoundRelay[];
+  /** Takes a program from one device; nothing happens when it is not there. */
+  detachRelay(device: string, hook: RelayHook, id: number): void;
   /** Throws with the verifier's log when the kernel refuses. */
   loadMeshFilter(object: Uint8Array): MeshFilter;
   /** Ethernet devices of this network namespace that are up. One that goes and comes back gets a new index. */

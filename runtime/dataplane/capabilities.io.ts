@@ -5,6 +5,7 @@ import { systemResolver } from "../names/resolved.io.ts";
 import {
   type Addon,
   type AddonOutcome,
+  type FoundRelay,
   ingressObject,
   loadAddon,
   meshObject,
@@ -17,6 +18,8 @@ import type { Facts, RootKeyPlace } from "./capabilities.ts";
 export interface KnownElsewhere {
   readonly provider: Facts["provider"];
   readonly rootKey: RootKeyPlace;
+  /** In the kernel, of daemons that do not come back for it. */
+  readonly left: readonly FoundRelay[];
   /** Whether a service manager watches the daemon. */
   readonly serviceManager: boolean;
   /** Seconds. */
@@ -36,6 +39,7 @@ export function gatherFacts(known: KnownElsewhere, outcome: AddonOutcome = loadA
     steering: tryLoading(addon, steeringObject(), (a, object) => a.checkSteering(object)),
     relay: tryLoading(addon, relayObjects(), (a, { tc, xdp }) => a.loadRelay(1, tc, xdp).close()),
     mesh: tryLoading(addon, meshObject(), (a, object) => a.loadMeshFilter(object).close()),
+    left: known.left,
     provider: known.provider,
     serviceManager: known.serviceManager,
     resolver: systemResolver(),

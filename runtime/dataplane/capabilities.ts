@@ -22,6 +22,8 @@ export interface Facts {
   readonly relay: { readonly built: boolean; readonly refusal: string };
   /** And of those on the overlay device. */
   readonly mesh: { readonly built: boolean; readonly refusal: string };
+  /** Programs of the relay that daemons have left which do not come back for them: on which port and device. */
+  readonly left: readonly { readonly port: number; readonly device: string }[];
   readonly provider: { readonly name: string; readonly fast: boolean };
   readonly serviceManager: boolean;
   readonly resolver: ResolverFacts;
@@ -191,6 +193,14 @@ const ROWS: readonly Row[] = [
     fix: "install clang and libbpf-dev, then `just native`; loading takes CAP_BPF and CAP_NET_ADMIN, or root",
   },
   {
+    id: "left-behind",
+    need: "optional",
+    look: ({ left, host }) => ({ found: left.length === 0, detail: leftText(left, host) }),
+    consequence:
+      "the kernel answers and relays for a gateway that is gone up to two minutes, and its XDP program keeps others from the device",
+    fix: "trellis down (with --port for another one than that of the settings); a gateway that starts on that port does the same",
+  },
+  {
     id: "mesh-filter",
     need: "optional",
     look: ({ mesh }) => loadable(mesh),
@@ -267,6 +277,14 @@ const ROWS: readonly Row[] = [
     fix: "none needed; a time service or a battery-backed clock mends the logs",
   },
 ];
+
+function leftText(left: Facts["left"], host: HostFacts | undefined): string {
+  const places = [...new Set(left.map(({ port, device }) => `UDP port ${port} on ${device}`))];
+  if (places.length > 0) return `relays in the kernel without a daemon: ${places.join(", ")}`;
+  return host?.capSysAdmin === true
+    ? "nothing of gateways that are gone"
+    : "nothing of gateways that are gone, as far as this user may look";
+}
 
 function resolverText({ resolved, asked }: ResolverFacts): string {
   if (!resolved) return "no systemd-resolved in this network namespace";

@@ -32,6 +32,8 @@ export interface NativeDataPlane extends DataPlane {
   readonly kernelRelay: {
     readonly attached: Readonly<Record<string, readonly RelayHook[]>>;
     readonly reason: string;
+    /** Programs of lost gateways that were on our port. */
+    readonly replaced: number;
     readonly relayed: RelayCounters | undefined;
   };
   /** How each neighbour is, and what went on to it, here and in the kernel. */
@@ -136,7 +138,8 @@ export async function openNative(
     links: () => linksOf(tunnel),
     neighbours: () => neighboursOf(linksOf(tunnel)),
     get kernelRelay() {
-      return { attached: kernel?.attached ?? {}, reason: started.reason, relayed: kernel?.counters() };
+      const { attached = {}, replaced = 0 } = kernel ?? {};
+      return { attached, reason: started.reason, replaced, relayed: kernel?.counters() };
     },
     stats: () => statsOf(tunnel, filter, kernel),
     async close(relaysOn = false) {

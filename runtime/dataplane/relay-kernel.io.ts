@@ -1,10 +1,11 @@
 /** The relay in the kernel: loaded, attached to the devices that are there, detached at the end. Without it the tunnel relays itself. */
 import { messageOf } from "../base/errors.ts";
 import { type Ms, seconds } from "../base/time.ts";
-import type { Addon, IngressFilter, KernelRelay, RelayHook, RelayObjects, Tunnel } from "./addon.io.ts";
+import type { Addon, IngressFilter, KernelRelay, RelayHook, RelayObjects, RelayPrograms, Tunnel } from "./addon.io.ts";
 import type { HookGroups } from "./relay-attach.ts";
 import { relayCounters } from "./relay-counters.ts";
 import type { RelayCounters } from "./relay-layout.ts";
+import { replaceLeft } from "./relay-left.io.ts";
 import {
   loopbackForwards,
   RelayMemory,
@@ -38,6 +39,8 @@ export class RelayInKernel {
   readonly #hooks: HookGroups;
   readonly #interface: string | undefined;
   readonly #attached = new Map<number, { readonly device: string; readonly hooks: readonly RelayHook[] }>();
+  /** Programs on our port that daemons of lost gateways had left. */
+  replaced = 0;
   #remains: RelayRemains = { programs: [], forwarding: [] };
   #succession: Timer | undefined;
   #refusal = "";
@@ -86,8 +89,10 @@ export class RelayInKernel {
       return { reason: messageOf(error) };
     }
     tunnel.mirror(relay);
-    started.#succeed();
+    started.replaced = replaceLeft(addon, tunnel.port, only, started.#remains);
+    const before = started.#succeed();
     started.attach();
+    if (before) addon.removeRelay(before); // a clsact filter of before that ours has not replaced: it was on another port
     return started;
   }
 
@@ -108,12 +113,16 @@ export class RelayInKernel {
     for (const family of lacking) setLoopbackForwarding(family, "1");
   }
 
-  #succeed(): void {
+  /** Gives what was there before and is not to go on. */
+  #succeed(): RelayPrograms | undefined {
     const before = this.#remains.programs.at(-2);
     if (before && this.#relay.succeed(before)) {
       this.#succession = setTimeout(() => this.retire(), SUCCESSION);
       this.#succession.unref();
-    } else this.#forgetBefore();
+      return undefined;
+    }
+    this.#forgetBefore();
+    return before;
   }
 
   /** What a killed daemon left relays no more: by now, or since somebody is no member any more. */

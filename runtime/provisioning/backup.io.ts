@@ -4,19 +4,19 @@
  */
 import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { ByteReader } from "../base/byte-reader.ts";
 import { concat, utf8 } from "../base/bytes.ts";
 import { TrellisError } from "../base/errors.ts";
 import type { RandomBytes } from "../base/random.ts";
 import type { CryptoProvider } from "../crypto/provider.ts";
 import { exportStore, importStore } from "../store/archive.ts";
-import { ensurePrivateDirectory, readParts, renameDurably, writeAtomic } from "../store/atomic.io.ts";
+import { ensurePrivateDirectory, readParts, removeCutOff, renameDurably, writeAtomic } from "../store/atomic.io.ts";
 import { openStore } from "../store/open-store.io.ts";
 import type { Store } from "../store/store.ts";
 import { unfinished } from "../store/unfinished.io.ts";
 import { KEYS, type OwnHome } from "./home.io.ts";
-import { openStream, sealStream } from "./sealed-stream.ts";
+import { isSealedStart, openStream, sealStream } from "./sealed-stream.ts";
 
 const STORE = "store";
 const LENGTHS = 5;
@@ -78,7 +78,7 @@ export function refuseExisting(path: string): void {
     throw new TrellisError("backup/exists", `${path} is there already`, { hint: "choose another name" });
 }
 
-/** `at`: of the contents. Throws what `writeAtomic` throws. */
+/** `at`: of the contents. What a backup to the same directory has left that was killed goes first. Throws what `writeAtomic` throws. */
 export async function writeBackup(
   crypto: CryptoProvider,
   random: RandomBytes,
@@ -87,6 +87,7 @@ export async function writeBackup(
   contents: AsyncIterable<Uint8Array>,
   at: Step,
 ): Promise<void> {
+  await removeCutOff(dirname(path), isSealedStart);
   await writeAtomic(path, sealStream(crypto, random, passphrase, counted(contents, at)), "foreign");
 }
 

@@ -1,4 +1,5 @@
 /** A node's state directory: its keys, its membership, and what it has learned. Every file is written whole, or not at all. */
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { TrellisError } from "../base/errors.ts";
 import type { RandomBytes } from "../base/random.ts";
@@ -222,4 +223,13 @@ function lockOrThrow(path: string): () => void {
   throw new TrellisError("state/in-use", `another trellis works on ${path}${who}`, {
     hint: "`trellis down` stops a daemon; another gateway needs another --state-dir",
   });
+}
+
+/** Whether another process works on this state directory: a daemon does until the very end of its stop. */
+export function isOwned(path: string): boolean {
+  const file = join(path, NAME.lock);
+  if (!existsSync(file)) return false;
+  const { release } = tryLock(file);
+  release?.();
+  return release === undefined;
 }

@@ -16,6 +16,14 @@ const HEAD_SIZE = HEAD.length + 1 + SALT;
 const FRAME = 64 * 1024;
 const TAG = 16;
 
+/** Whether a file with these first bytes is one, of any version, or the beginning of one. */
+export const isSealedStart = (start: Uint8Array): boolean => {
+  const name = HEAD.subarray(0, -1);
+  return start.length < name.length
+    ? equal(start, name.subarray(0, start.length))
+    : equal(start.subarray(0, name.length), name);
+};
+
 export async function* sealStream(
   crypto: CryptoProvider,
   random: RandomBytes,

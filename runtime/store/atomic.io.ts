@@ -1,9 +1,11 @@
 /** Writing files so that a power cut at any instruction leaves the old content or the new, whole. */
 import { randomBytes } from "node:crypto";
+import { constants } from "node:fs";
 import { chmod, type FileHandle, lstat, mkdir, open, readdir, readFile, rename, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { TrellisError } from "../base/errors.ts";
 import { type Files, isFileName } from "./files.ts";
+import { holdOpen } from "./lock.io.ts";
 import { unfinished } from "./unfinished.io.ts";
 
 const TEMPORARY = /^\..+\.[0-9a-f]{16}\.tmp$/;
@@ -22,10 +24,7 @@ type Content = Uint8Array | AsyncIterable<Uint8Array>;
 export async function writeAtomic(path: string, content: Content, place: "own" | "foreign" = "own"): Promise<void> {
   const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(8).toString("hex")}.tmp`);
   try {
-    await unfinished(temporary, async () => {
-      await writeDurably(temporary, content, place);
-      await rename(temporary, path);
-    });
+    await unfinished(temporary, () => writeDurably(temporary, path, content, place));
     await syncDirectory(dirname(path));
   } catch (cause) {
     await unlink(temporary).catch(() => {}); // it may not exist; what matters is the first error
@@ -33,12 +32,20 @@ export async function writeAtomic(path: string, content: Content, place: "own" |
   }
 }
 
-async function writeDurably(path: string, content: Content, place: "own" | "foreign"): Promise<void> {
-  const file = await open(path, "wx", PRIVATE_FILE);
+/** Whoever removes what killed writers have left (`removeCutOff`) sees by the lock that this one lives: up to the file's own name. */
+async function writeDurably(
+  temporary: string,
+  path: string,
+  content: Content,
+  place: "own" | "foreign",
+): Promise<void> {
+  const file = await open(temporary, "wx", PRIVATE_FILE);
   try {
+    if (place === "foreign") holdOpen(file.fd);
     for await (const part of content instanceof Uint8Array ? [content] : content) await file.writeFile(part);
     if (place === "own") await file.chmod(PRIVATE_FILE); // the umask may have taken bits
     await file.sync();
+    await rename(temporary, path);
   } finally {
     await file.close();
   }
@@ -136,6 +143,35 @@ export async function removeLeftovers(path: string): Promise<number> {
   const left = (await readdir(path)).filter((name) => TEMPORARY.test(name));
   for (const name of left) await unlink(join(path, name));
   return left.length;
+}
+
+/**
+ * The same in a directory of others, for one kind of file: `isOurs` tells it by its first bytes, none of them if the writer was killed before the first.
+ * What a process still writes stays, and what cannot be looked at; how many went.
+ */
+export async function removeCutOff(path: string, isOurs: (start: Uint8Array) => boolean): Promise<number> {
+  const left = (await readdir(path).catch(() => [])).filter((name) => TEMPORARY.test(name));
+  let removed = 0;
+  for (const name of left) if (await removeIfCutOff(join(path, name), isOurs)) removed++;
+  return removed;
+}
+
+const START = 64; // bytes that tell a file's kind
+
+async function removeIfCutOff(path: string, isOurs: (start: Uint8Array) => boolean): Promise<boolean> {
+  let file: FileHandle | undefined;
+  try {
+    file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    if (!(await file.stat()).isFile() || !holdOpen(file.fd)) return false;
+    const { bytesRead, buffer } = await file.read(new Uint8Array(START));
+    if (!isOurs(buffer.subarray(0, bytesRead))) return false;
+    await unlink(path);
+    return true;
+  } catch {
+    return false; // another user's, or gone by now
+  } finally {
+    await file?.close();
+  }
 }
 
 /**

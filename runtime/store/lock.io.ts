@@ -18,7 +18,7 @@ export type LockOutcome =
 /** Does not wait. The file stays, also after `release`: removing it would let two processes lock two files of one name. */
 export function tryLock(path: string): LockOutcome {
   const fd = openSync(path, "a+", 0o600); // closed on exec, so a child that outlives us does not keep it
-  if (flock(fd, LOCK_EX | LOCK_NB) !== 0) {
+  if (!holdOpen(fd)) {
     closeSync(fd);
     const pid = Number(readFileSync(path, "utf8"));
     return { holder: pid > 0 ? pid : undefined };
@@ -26,6 +26,9 @@ export function tryLock(path: string): LockOutcome {
   writeHolder(fd);
   return { release: () => closeSync(fd) };
 }
+
+/** Takes an open file for this process, until it closes it; false when another has it, or its file system knows no locks. */
+export const holdOpen = (fd: number): boolean => flock(fd, LOCK_EX | LOCK_NB) === 0;
 
 /** For people who are told who has it; a full disk is no reason not to have it. */
 function writeHolder(fd: number): void {

@@ -102,13 +102,24 @@ export class Replica {
 
   /** What a reader sees of a key: the newest of all authors, or of one. Throws `sync/no-key` when it cannot be read yet. */
   async get(kind: KindName, key: Uint8Array, author?: Uint8Array): Promise<Value | undefined> {
-    const [newest] = this.#heldOf(kind, key, author).sort((a, b) => order(b, a));
-    return newest && this.#read(newest);
+    const newest = (): Held[] => this.#heldOf(kind, key, author).sort((a, b) => order(b, a));
+    return (await this.#values(() => newest().slice(0, 1)))[0];
   }
 
   /** Every author's value of a key. Throws as `get` does. */
-  async each(kind: KindName, key: Uint8Array): Promise<readonly Value[]> {
-    const values = await Promise.all(this.#heldOf(kind, key).map((held) => this.#read(held)));
+  each(kind: KindName, key: Uint8Array): Promise<readonly Value[]> {
+    return this.#values(() => this.#heldOf(kind, key));
+  }
+
+  /**
+   * The index knows of a record before it is durable, and no more of the one in its place that is: what cannot be read then is looked for again once
+   * no write is on its way.
+   */
+  async #values(find: () => readonly Held[]): Promise<readonly Value[]> {
+    const read = (): Promise<readonly (Value | undefined)[]> =>
+      Promise.all(find().flatMap((held) => (held.deleted ? [] : [this.#read(held)])));
+    let values = await read();
+    if (values.includes(undefined)) values = await this.#inTurn(read);
     return values.filter((v) => v !== undefined);
   }
 
@@ -145,13 +156,17 @@ export class Replica {
   }
 
   /** One call after the other. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(work);
+    this.#turn = result.catch(() => {});
+    return result;
+  }
+
   #take(work: () => Promise<void>): Promise<void> {
-    const result = this.#turn.then(work).catch((thrown) => {
+    return this.#inTurn(work).catch((thrown) => {
       if (!(thrown instanceof TrellisError)) throw thrown;
       this.#deps.meter.count(`sync.${thrown.code}`);
     });
-    this.#turn = result.catch(() => {});
-    return result;
   }
 
   #isOwn = (author: Uint8Array): boolean => equal(author, this.#deps.membership.self.keyId);
@@ -162,7 +177,6 @@ export class Replica {
   }
 
   async #read(held: Held): Promise<Value | undefined> {
-    if (held.deleted) return undefined;
     const { crypto, membership } = this.#deps;
     const groupKey = held.epoch === undefined ? undefined : this.#keyring.get(Uint8Array.fromHex(held.epoch))?.key;
     const value = await readValue(crypto, membership.meshId, this.#holdings, held, groupKey);
@@ -222,7 +236,8 @@ export class Replica {
   /** Writes what stands here in our name again, above what others know. */
   async #assert(kind: KindName, key: Uint8Array): Promise<void> {
     const held = this.#holdings.get(this.#deps.membership.self.keyId, kind, key);
-    if (held) await this.#writeBatch([{ kind, key, value: (await this.#read(held))?.value }]);
+    const value = held && !held.deleted ? (await this.#read(held))?.value : undefined;
+    if (held?.deleted || value) await this.#writeBatch([{ kind, key, value }]);
   }
 
   /** Who is out takes its records along; who knows more revocations may hand on more keys. */

@@ -3,7 +3,7 @@
  * in the middle happens there, however fast the machine is.
  */
 import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
-import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { call } from "../../runtime/api/client.io.ts";
 import type { Json, JsonObject } from "../../runtime/api/protocol.ts";
@@ -123,7 +123,7 @@ test.each(["SIGINT", "SIGTERM", "SIGHUP"] as const)("leaves nothing behind when 
   expect(readdirSync(medium)).toEqual(["under-writes"]);
 });
 
-test("that is killed makes no file of that name, and the daemon goes on", async () => {
+test("that is killed makes no file of that name, the daemon goes on, and the next one clears up", async () => {
   const stopped = Promise.withResolvers<void>();
   const { child } = making("killed", (process) => {
     process.kill("SIGKILL");
@@ -132,10 +132,15 @@ test("that is killed makes no file of that name, and the daemon goes on", async 
   await child.exited;
   stopped.resolve();
   expect(readdirSync(medium)).not.toContain("killed");
+  expect(readdirSync(medium).length).toBe(2);
+  const foreign = ".notes.0123456789abcdef.tmp"; // has such a name, and is none of ours
+  writeFileSync(join(medium, foreign), "text");
   await put("after", "it");
-  const again = join(net.folder, "again");
+  const again = join(medium, "again");
   await a.json("backup", again, "--passphrase-file", words);
   expect(statSync(again).size).toBeGreaterThan(LARGE * 500_000);
+  expect(readdirSync(medium).sort()).toEqual([foreign, "again", "under-writes"]);
+  for (const path of [again, join(medium, foreign)]) rmSync(path);
 });
 
 const mounts = process.getuid?.() === 0 && Bun.spawnSync(["unshare", "-m", "true"]).success;

@@ -28,7 +28,7 @@ describe("daemons started at the same moment on one state directory", () => {
       expect((await a.trellis("run")).stderr).toContain(`process ${pid}`);
       expect(await a.refusal("init", "--name", "b")).toBe("state/in-use");
       expect((await a.trellis("keys", "show")).code).toBe(0); // looking is free
-      expect(await a.json("down")).toEqual({ stopped: true });
+      expect(await a.json("down")).toEqual({ stopped: true, removed: false });
       expect(await running?.exited).toBe(0);
     } finally {
       for (const one of all) one.kill("SIGKILL");

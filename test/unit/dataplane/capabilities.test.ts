@@ -34,6 +34,7 @@ const FULL: Facts = {
   steering: { built: true, refusal: "" },
   relay: { built: true, refusal: "" },
   mesh: { built: true, refusal: "" },
+  left: [],
   provider: { name: "native", fast: true },
   serviceManager: true,
   resolver: { resolved: true, asked: true },

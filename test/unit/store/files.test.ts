@@ -3,7 +3,13 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ensurePrivateDirectory, openFiles, readOptional, writeAtomic } from "../../../runtime/store/atomic.io.ts";
+import {
+  ensurePrivateDirectory,
+  openFiles,
+  readOptional,
+  removeCutOff,
+  writeAtomic,
+} from "../../../runtime/store/atomic.io.ts";
 import type { Files } from "../../../runtime/store/files.ts";
 import { MemoryFiles } from "../../../runtime/store/memory-files.ts";
 
@@ -94,6 +100,43 @@ describe("the directory", () => {
     writeFileSync(join(path, ".profile"), "");
     await openFiles(path);
     expect(readdirSync(path).sort()).toEqual([".profile", "keys"]);
+  });
+});
+
+describe("what killed writers have left in a directory of others", () => {
+  const medium = mkdtempSync(join(tmpdir(), "trellis-medium-"));
+  afterAll(() => rmSync(medium, { recursive: true }));
+  const is = (start: Uint8Array): boolean => start.length === 0 || start[0] === 7;
+  const left = (name: string): string => join(medium, `.${name}.0123456789abcdef.tmp`);
+
+  test("goes; what is another's, no file, or finished stays", async () => {
+    writeFileSync(left("ours"), Uint8Array.of(7, 1));
+    writeFileSync(left("empty"), "");
+    const others = [left("another"), join(medium, ".ours.tmp"), join(medium, "finished")];
+    for (const path of others) writeFileSync(path, path === left("another") ? "text" : Uint8Array.of(7));
+    mkdirSync(left("directory"));
+    symlinkSync(others[2] as string, left("link"));
+    const there = readdirSync(medium).length;
+    expect(await removeCutOff(medium, is)).toBe(2);
+    expect(readdirSync(medium).length).toBe(there - 2);
+    expect(await removeCutOff(join(medium, "nowhere"), is)).toBe(0);
+  });
+
+  test("stays while its writer lives", async () => {
+    const [begun, go] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const content = (async function* () {
+      yield Uint8Array.of(7);
+      begun.resolve();
+      await go.promise;
+      yield Uint8Array.of(8);
+    })();
+    const path = join(medium, "written");
+    const writing = writeAtomic(path, content, "foreign");
+    await begun.promise;
+    expect(await removeCutOff(medium, is)).toBe(0);
+    go.resolve();
+    await writing;
+    expect(await readOptional(path)).toEqual(Uint8Array.of(7, 8));
   });
 });
 
