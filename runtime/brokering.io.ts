@@ -31,8 +31,8 @@ export interface MqttOptions {
   readonly port: number;
   /** Beside the default ones, as `ruleOf` reads them. */
   readonly rules: readonly string[];
-  /** Resolves when there is memory for one more message. */
-  readonly room: () => Promise<void>;
+  /** Resolves when there is memory for so many bytes more. */
+  readonly room: (bytes: number) => Promise<void>;
 }
 
 /** Where Mosquitto is to serve. Throws `broker/missing`, `broker/user` and `broker/rules`. */
@@ -123,7 +123,7 @@ export class Brokering {
       port: options.port,
       rules: this.#rules,
       write: async (key, value) => {
-        await options.room();
+        await options.room(value?.length ?? 0);
         await this.#terms.replica().write({ kind: "application", key: utf8(key), value });
       },
       read: (key) => this.#read(key),

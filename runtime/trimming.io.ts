@@ -12,10 +12,13 @@ import type { Ms } from "./base/time.ts";
 const MB = 1024 ** 2;
 /** Of the 120 MB that a gateway may take: above it something is done. A daemon without load stays below it. */
 export const TRIM_ABOVE: number = 84 * MB;
-/** Between two looks; the shorter one from `NEAR` on. */
+/** Between two looks; the shorter one from `NEAR` on, and for a while after: pages that were given back hide what comes next. */
 const LOOK: Ms = 250;
 const LOOK_NEAR: Ms = 10;
 const NEAR: number = 76 * MB;
+const NEAR_FOR: Ms = 2_000;
+/** So much that is taken in is worth a look of its own: where the process has a lot to do none may come in time. */
+const INTAKE: number = MB / 4;
 /** Collecting takes at most this share of the time; the larger one above `TIGHT`. */
 const SHARE = 0.25;
 const SHARE_TIGHT = 0.5;
@@ -46,6 +49,9 @@ export class Trimming {
   /** The least that it was since it was collected. */
   #least = 0;
   #tight: PromiseWithResolvers<void> | undefined;
+  #nearUntil: Ms = Number.NEGATIVE_INFINITY;
+  /** Bytes that were taken in since the last look. */
+  #taken = 0;
 
   constructor(deps: TrimmingDeps) {
     this.#deps = deps;
@@ -54,7 +60,9 @@ export class Trimming {
   /** Does what there is to do; gives the time until the next look. */
   look(): Ms {
     const { resident, collect, release, now } = this.#deps;
+    this.#taken = 0;
     let is = resident();
+    if (is.all > NEAR) this.#nearUntil = now() + NEAR_FOR;
     if (is.all > TRIM_ABOVE && is.mapped > this.#mapped + MAPPED_STEP) {
       release();
       is = resident();
@@ -72,11 +80,16 @@ export class Trimming {
       this.#least = resident().all;
       this.#untighten();
     } else if (!tight) this.#untighten();
-    return is.all > NEAR ? LOOK_NEAR : LOOK;
+    return now() < this.#nearUntil ? LOOK_NEAR : LOOK;
   }
 
-  /** Where it is tight, resolves after the next collection: what that frees is used again before the process grows. To be awaited before more is taken in. */
-  async room(): Promise<void> {
+  /**
+   * To be awaited before so many bytes more are taken in. Where it is tight, resolves after the next collection: what that frees is used again before
+   * the process grows.
+   */
+  async room(bytes: number): Promise<void> {
+    this.#taken += bytes;
+    if (this.#taken >= INTAKE) this.look();
     await this.#tight?.promise;
   }
 

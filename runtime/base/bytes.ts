@@ -54,6 +54,18 @@ export function fromUtf8(bytes: Uint8Array): string | undefined {
   }
 }
 
+/** Less than that is not worth a word; small Buffers share their memory with others. */
+const LET_GO_FROM = 64 * 1024;
+/** What a runtime may allocate beside what it was asked for. */
+const SPARE = 16;
+
+/** Gives back the memory of large bytes that nobody reads again; otherwise that waits for a collection. A view of a part of others' bytes is left alone. */
+export function letGo(bytes: Uint8Array): void {
+  const { buffer } = bytes;
+  if (bytes.length < LET_GO_FROM || !(buffer instanceof ArrayBuffer)) return;
+  if (buffer.byteLength - bytes.length <= SPARE) buffer.transfer(0);
+}
+
 /** Overwrites secrets that were consumed. The runtime may have copied them; this shortens their life, no more. */
 export function wipe(...secrets: readonly Uint8Array[]): void {
   for (const s of secrets) s.fill(0);

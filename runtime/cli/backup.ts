@@ -36,7 +36,7 @@ export const backup = command({
     try {
       await writeBackup(provider, systemRandom, args.file, passphrase, parts, (done) => {
         progress.at(done);
-        return memory.room();
+        return memory.room(0);
       });
     } finally {
       progress.end();
@@ -76,7 +76,7 @@ export const restore = command({
     try {
       const holds = await restoreBackup(provider, home, args.file, passphrase, (done) => {
         progress.at(done);
-        return memory.room();
+        return memory.room(0);
       });
       progress.end();
       print(args, { stateDir: home.path, holds }, () => [

@@ -17,7 +17,7 @@ import {
   verify,
 } from "node:crypto";
 import { chacha20poly1305 } from "@noble/ciphers/chacha.js";
-import { concat, fromHex } from "../base/bytes.ts";
+import { concat, fromHex, letGo } from "../base/bytes.ts";
 import { TrellisError } from "../base/errors.ts";
 import { isUsableEd25519Key } from "./ed25519-key.ts";
 import { keyCache } from "./key-cache.ts";
@@ -87,7 +87,10 @@ function rawPublic(secret: KeyObject, length: number): Uint8Array {
 const aesGcm: Aead = {
   seal: (key, nonce, aad, plaintext) => {
     const cipher = createCipheriv("aes-256-gcm", key, nonce).setAAD(aad);
-    return concat(cipher.update(plaintext), cipher.final(), cipher.getAuthTag());
+    const body = cipher.update(plaintext);
+    const sealed = concat(body, cipher.final(), cipher.getAuthTag());
+    letGo(body);
+    return sealed;
   },
   open: (key, nonce, aad, sealed) => {
     const decipher = createDecipheriv("aes-256-gcm", key, nonce).setAAD(aad);

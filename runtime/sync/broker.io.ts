@@ -10,14 +10,15 @@ import { messageOf, TrellisError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { Meter } from "../base/meter.ts";
 import { BrokerMemory, type MeshMessage } from "./broker-memory.io.ts";
+import { LargeTurns, PacketBounds, STALLED } from "./large-turns.ts";
 import { type Caller, isAllowed, keyOf, MESH_PREFIX, type TopicRule } from "./topics.ts";
 
 export interface BrokerDeps {
   /** Who calls from this address, or undefined for nobody we talk to. */
   readonly identify: (address: string) => Caller | undefined;
   readonly rules: readonly TopicRule[];
-  /** Before a message is taken from a client, which waits so long: nothing more of its connection is read. */
-  readonly room: () => Promise<void>;
+  /** Before a message of so many bytes is taken from a client, which waits so long: nothing more of its connection is read. */
+  readonly room: (bytes: number) => Promise<void>;
   /** Writes a record; without a payload it is deleted. Durable when it resolves. */
   readonly publish: (key: string, payload: Uint8Array | undefined) => Promise<void>;
   /** Every record of an application, as a topic. */
@@ -39,6 +40,8 @@ export class Broker {
   readonly #callers = new WeakMap<object, Caller>();
   /** Keys that an application of this broker is writing: it tells them itself. */
   readonly #writing = new Map<string, number>();
+  /** The parser reads again when it is told that there is something. */
+  readonly #turns = new LargeTurns<Socket>((socket) => setImmediate(() => socket.emit("readable")));
   #aedes: Aedes | undefined;
   #memory: BrokerMemory | undefined;
 
@@ -117,7 +120,27 @@ export class Broker {
     }
     this.#callers.set(socket, caller);
     socket.setNoDelay(true);
+    this.#takeTurns(socket);
     this.#aedes?.handle(socket);
+  }
+
+  /** The parser reads when all that it has read is dealt with. */
+  #takeTurns(socket: Socket): void {
+    const turns = this.#turns;
+    const bounds = new PacketBounds();
+    const read = socket.read.bind(socket);
+    socket.read = (size?: number) => {
+      if (size === 0) return read(0); // the stream's own way to have its buffer filled
+      if (bounds.hasEnded) turns.leave(socket);
+      if (bounds.isAmidLarge && !turns.may(socket, performance.now())) {
+        setTimeout(() => turns.look(performance.now()), STALLED).unref();
+        return null;
+      }
+      const chunk = read(size);
+      if (chunk) bounds.take(chunk);
+      return chunk;
+    };
+    socket.once("close", () => turns.leave(socket));
   }
 
   #callerOf = (client: Client): Caller | undefined => this.#callers.get(client.conn);
@@ -141,7 +164,7 @@ export class Broker {
     if (!client) return done(); // ourselves
     if (packet.payload.length > PAYLOAD_MAX) return done(new Error("the payload is too large"));
     if (!this.#may(client, "publish", packet.topic)) return done(new Error("not authorized"));
-    await this.#deps.room();
+    await this.#deps.room(packet.payload.length);
     const key = keyOf(packet.topic);
     if (key === undefined) return done();
     packet.retain = true;

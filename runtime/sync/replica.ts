@@ -2,7 +2,7 @@
  * The replica: what this gateway holds of the mesh's records, written here and kept equal to its neighbours'. Pure: a store, a
  * membership, a way to send and a clock are given. Calls are taken one at a time, in their order.
  */
-import { equal, toHex } from "../base/bytes.ts";
+import { equal, letGo, toHex } from "../base/bytes.ts";
 import { TrellisError } from "../base/errors.ts";
 import type { RandomBytes } from "../base/random.ts";
 import type { Change, Store } from "../store/store.ts";
@@ -216,10 +216,11 @@ export class Replica {
     const current = sealed ? await this.#keyring.current() : undefined;
     if (current?.fresh) this.#exchange.tellEpochs();
     const versioned = writes.map((w) => ({ ...w, version: versionFor(this.#versions, this.#holdings, w) }));
-    const { arrivals, chunks } = await signWrites(crypto, random, membership, current?.epoch, versioned);
+    const { arrivals, chunks, bodies } = await signWrites(crypto, random, membership, current?.epoch, versioned);
     const more = chunks.map(({ hash, bytes }): Change => ({ range: "chunk", key: hash, value: bytes }));
     const deferrable = writes.every((w) => KINDS[w.kind].urgency === "deferrable");
     const moved = await this.#holdings.add(arrivals, deferrable ? "deferrable" : "required", more);
+    for (const body of bodies) letGo(body);
     for (const w of writes) this.#versions.wrote(slotName(w.kind, w.key));
     this.#exchange.announce(moved);
     this.#exchange.pump();

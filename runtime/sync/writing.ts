@@ -62,6 +62,8 @@ export function checkWrite(
 export interface Written {
   readonly arrivals: readonly Arrival[];
   readonly chunks: readonly Chunk[];
+  /** What the chunks are views of: to be let go of when they are stored. */
+  readonly bodies: readonly Uint8Array[];
 }
 
 /** Signs `writes`, which `checkWrite` has passed, as one batch. `epoch` is needed when one of them is sealed. */
@@ -73,9 +75,11 @@ export async function signWrites(
   writes: readonly (Write & { readonly version: number })[],
 ): Promise<Written> {
   const chunks: Chunk[] = [];
+  const bodies: Uint8Array[] = [];
   const encoded = writes.map((write) => {
-    const { leaf, parts } = leafOf(crypto, random, membership, epoch, write);
+    const { leaf, parts, sealed } = leafOf(crypto, random, membership, epoch, write);
     chunks.push(...parts);
+    if (sealed) bodies.push(sealed);
     return encodeLeaf(leaf);
   });
   const { batch, proven } = await signBatch(crypto, membership.meshId, membership.self, encoded);
@@ -84,7 +88,7 @@ export async function signWrites(
     if (!record) throw new RangeError("a record of ours does not fit its own table");
     return { record, batch, index, path: proven[index]?.path ?? [] };
   });
-  return { arrivals, chunks };
+  return { arrivals, chunks, bodies };
 }
 
 function leafOf(
@@ -93,7 +97,7 @@ function leafOf(
   { meshId, self }: Membership,
   epoch: Epoch | undefined,
   { kind, key, value, version }: Write & { readonly version: number },
-): { readonly leaf: Leaf; readonly parts: readonly Chunk[] } {
+): { readonly leaf: Leaf; readonly parts: readonly Chunk[]; readonly sealed?: Uint8Array } {
   const bare = {
     kind: KINDS[kind].number,
     key,
@@ -115,7 +119,8 @@ function leafOf(
   }
   if (value.length <= INLINE_MAX) return { leaf: { ...bare, ...head, body }, parts: [] };
   const parts = cut(crypto, body);
-  return { leaf: { ...bare, ...head, chunks: parts.map((p) => p.hash) }, parts };
+  const leaf = { ...bare, ...head, chunks: parts.map((p) => p.hash) };
+  return body === value ? { leaf, parts } : { leaf, parts, sealed: body };
 }
 
 const cut = (crypto: CryptoProvider, body: Uint8Array): readonly Chunk[] =>

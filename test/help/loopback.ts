@@ -15,6 +15,11 @@ export class LoopbackGateway {
     this.stateDir = stateDir;
   }
 
+  /** The daemon's process, while one runs. */
+  get pid(): number | undefined {
+    return this.#daemon?.pid;
+  }
+
   /** Nothing leaves the machine: beacons would. */
   line(...args: readonly string[]): string[] {
     const quiet = ["TRELLIS_DISCOVERY=false", "TRELLIS_MQTT=off"]; // one port for all of them

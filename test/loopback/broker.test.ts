@@ -1,5 +1,7 @@
 /** The broker as ordinary clients see it: mosquitto_pub and mosquitto_sub of Debian. */
+
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { connect } from "node:net";
 import { createLog } from "../../runtime/base/log.ts";
 import { Meter } from "../../runtime/base/meter.ts";
 import { Broker } from "../../runtime/sync/broker.io.ts";
@@ -135,6 +137,26 @@ describe.skipIf(!can)("the broker", () => {
     room = promise;
     await acknowledgedAfter(resolve, "-q", "1", "-t", "waits", "-m", "x");
     expect(await heard).toEqual(["waits x"]);
+  });
+
+  test("takes in large messages of several at once, whoever stops amid one", async () => {
+    const stalled = connect(port, "127.0.0.1");
+    await new Promise<void>((resolve) => stalled.once("connect", resolve));
+    stalled.write(Buffer.from([0x10, 13, 0, 4, ...Buffer.from("MQTT"), 4, 2, 0, 0, 0, 1, 0x73]));
+    await new Promise((resolve) => stalled.once("data", resolve));
+    stalled.write(Buffer.from([0x32, 0xc0, 0x84, 0x3d, ...new Uint8Array(200_000)])); // of a million
+    const load = (who: string): Promise<number> => {
+      const line = ["127.0.0.1", `${port}`, `mesh/large/${who}/`, "2", "1000000", "5", "3"];
+      return Bun.spawn([process.execPath, `${import.meta.dir}/../help/mqtt-load.ts`, ...line], { stdout: "ignore" })
+        .exited;
+    };
+    expect(await Promise.all(["a", "b", "c"].map(load))).toEqual([0, 0, 0]);
+    for (const who of ["a", "b", "c"]) {
+      const value = records.get(`large/${who}/0`) ?? new Uint8Array(0);
+      expect([value.length, new TextDecoder().decode(value.subarray(0, 2))]).toEqual([1_000_000, "4 "]);
+      for (const key of [0, 1]) records.delete(`large/${who}/${key}`);
+    }
+    stalled.destroy();
   });
 
   test("tells what comes from other members to its subscribers, once", async () => {

@@ -3,9 +3,10 @@
  * alive. The disk is a real file system that is frozen, as one behind a dead controller would be.
  */
 import { afterAll, describe, expect, test } from "bun:test";
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { call } from "../../runtime/api/client.io.ts";
+import { ENGINE } from "../../runtime/cli/engine.io.ts";
 import { Loopback, type LoopbackGateway } from "../help/loopback.ts";
 import { able } from "../help/require.ts";
 import { must, PATIENCE, run, until } from "../help/shell.ts";
@@ -39,6 +40,9 @@ describe.skipIf(!able("test/netns/service.test.ts", "addon", "command:socat"))("
     a.environment.WATCHDOG_USEC = "200000";
     await a.start();
     await until("a sign of life", PATIENCE, async () => (manager.lines().includes("WATCHDOG=1") ? true : undefined));
+    // It has begun anew for these, and is the process that was started.
+    const environment = readFileSync(`/proc/${a.pid}/environ`, "latin1").split("\0");
+    for (const [name, value] of Object.entries(ENGINE)) expect(environment).toContain(`${name}=${value}`);
     expect(manager.lines().slice(0, 2)).toEqual(["READY=1", expect.stringMatching(/^STATUS=a at fd/)]);
     await a.json("down");
     expect(await a.end()).toBe(0);

@@ -69,17 +69,35 @@ test("one that grows and grows is collected for half of the time at most, and a 
   }
 });
 
+test("much that is taken in is a look of its own", async () => {
+  const { is, trimming } = world(20, 0, 80);
+  await trimming.room(100_000);
+  await trimming.room(100_000);
+  expect(is.released).toBe(0);
+  await trimming.room(100_000);
+  expect(is.released).toBe(1);
+});
+
+test("looks stay close for a while when it was near its limit", () => {
+  const { is, trimming } = world(20, 0, 80);
+  expect(trimming.look()).toBe(10); // 30 MB by now
+  is.now += 1_999;
+  expect(trimming.look()).toBe(10);
+  is.now += 1;
+  expect(trimming.look()).toBe(250);
+});
+
 test("who would take more in waits for the next collection where it is tight, and only there", async () => {
   const { is, trimming } = world(20, 10, 40);
   trimming.look();
-  await trimming.room();
+  await trimming.room(0);
   is.live = 130;
   trimming.look(); // collects at once; the next one may not yet
   is.now += 1;
   is.garbage = 10;
   trimming.look();
   let waits = true;
-  const waited = trimming.room().then(() => {
+  const waited = trimming.room(0).then(() => {
     waits = false;
   });
   await Promise.resolve();
@@ -90,7 +108,7 @@ test("who would take more in waits for the next collection where it is tight, an
   is.now += 1;
   is.garbage = 10;
   trimming.look();
-  const other = trimming.room();
+  const other = trimming.room(0);
   is.live = 20;
   trimming.look(); // it is tight no more
   await other;

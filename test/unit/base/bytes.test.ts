@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import * as fc from "fast-check";
-import { compare, concat, equal, fromHex, fromUtf8, toHex, utf8, wipe } from "../../../runtime/base/bytes.ts";
+import { compare, concat, equal, fromHex, fromUtf8, letGo, toHex, utf8, wipe } from "../../../runtime/base/bytes.ts";
 import { randomBelow, randomIndex } from "../../../runtime/base/random.ts";
 
 const any = fc.uint8Array({ maxLength: 40 });
@@ -51,6 +51,14 @@ describe("bytes", () => {
       expect(fromUtf8(Uint8Array.from(list))).toBeUndefined();
     },
   );
+
+  test("that were let go of are gone; a part of others' bytes and a small Buffer are not", () => {
+    const large = new Uint8Array(100_000);
+    const part = new Uint8Array(200_000).subarray(0, 100_000);
+    const small = Buffer.from("small");
+    for (const bytes of [large, part, small]) letGo(bytes);
+    expect([large.length, part.length, small.toString()]).toEqual([0, 100_000, "small"]);
+  });
 
   test("that were wiped are zero, all of them", () => {
     const [a, b] = [Uint8Array.of(1, 2), Uint8Array.of(3)];

@@ -1,0 +1,22 @@
+/**
+ * How the engine (JavaScriptCore) is to spend memory. It takes that from its environment when it starts and never again, so a daemon that was started
+ * without it starts itself once more, in the same process: whoever started it, as a service or by hand, waits for the same process id.
+ */
+import { embeddedFiles } from "../dataplane/embedded.ts";
+
+/** What is set already counts, whatever it says. */
+export const ENGINE: Readonly<Record<string, string>> = {
+  // The heap may grow by a quarter between two collections; by default it is three times what lives.
+  BUN_JSC_heapGrowthMaxIncrease: "0.25",
+  // The last of its compilers wants megabytes for each function and gives little: what is heavy here is native.
+  BUN_JSC_useFTLJIT: "0",
+};
+
+/** Returns where the environment is as wanted; otherwise the process begins anew. Throws what `execve(2)` refuses. */
+export function settleEngine(): void {
+  if (Object.keys(ENGINE).every((name) => process.env[name] !== undefined)) return;
+  // The executable has its program inside; Bun is told which one.
+  const program = embeddedFiles() ? [] : [...process.execArgv, ...process.argv.slice(1, 2)];
+  const line = [process.argv0, ...program, ...process.argv.slice(2)];
+  process.execve?.(process.execPath, line, { ...ENGINE, ...process.env });
+}

@@ -1,0 +1,100 @@
+/**
+ * One connection of the broker at a time takes in a large message. Its parts, the message that they become and what is made of that on the way to the
+ * medium are some copies at once; messages of others wait where they are, in their sockets.
+ */
+import { type Ms, seconds } from "../base/time.ts";
+
+/** A packet with more bytes is large: what a connection may hold without its turn. */
+export const LARGE: number = 64 * 1024;
+/** Who brings nothing for so long loses its turn to one who waits. */
+export const STALLED: Ms = seconds(1);
+
+/** Where packets begin and end in what a connection brings (MQTT 3.1.1, 2.2). */
+export class PacketBounds {
+  #isHead = true;
+  #length = 0;
+  #scale = 1;
+  #left = 0;
+  #ended = false;
+
+  /** Whether a large packet has begun and is not whole. */
+  get isAmidLarge(): boolean {
+    return this.#left > 0 && this.#length > LARGE;
+  }
+
+  /** Whether a large packet has become whole since this was asked last. */
+  get hasEnded(): boolean {
+    const ended = this.#ended;
+    this.#ended = false;
+    return ended;
+  }
+
+  take(chunk: Uint8Array): void {
+    for (let at = 0; at < chunk.length; ) {
+      if (this.#left > 0) {
+        const part = Math.min(this.#left, chunk.length - at);
+        this.#left -= part;
+        at += part;
+        if (this.#left === 0 && this.#length > LARGE) this.#ended = true;
+      } else this.#head(chunk[at++] as number);
+    }
+  }
+
+  /** One byte of type and flags, then the length, seven bits a byte, the lowest first. */
+  #head(byte: number): void {
+    if (this.#isHead) {
+      this.#isHead = false;
+      this.#length = 0;
+      this.#scale = 1;
+      return;
+    }
+    this.#length += (byte & 127) * this.#scale;
+    this.#scale *= 128;
+    if (byte > 127) return;
+    this.#isHead = true;
+    this.#left = this.#length;
+  }
+}
+
+export class LargeTurns<Connection> {
+  readonly #waiting = new Set<Connection>();
+  readonly #call: (connection: Connection) => void;
+  #holder: Connection | undefined;
+  #heard: Ms = 0;
+
+  /** `call`: to one that was refused, which may ask again. */
+  constructor(call: (connection: Connection) => void) {
+    this.#call = call;
+  }
+
+  /** Whether one that is amid a large message may take in more of it. Who is refused is called later. */
+  may(connection: Connection, now: Ms): boolean {
+    const isOurs = this.#holder === undefined || this.#holder === connection;
+    if (isOurs || now >= this.#heard + STALLED) {
+      this.#waiting.delete(connection);
+      this.#holder = connection;
+      this.#heard = now;
+      return true;
+    }
+    this.#waiting.add(connection);
+    return false;
+  }
+
+  /** It has taken one in, or is gone. */
+  leave(connection: Connection): void {
+    this.#waiting.delete(connection);
+    if (this.#holder !== undefined && this.#holder !== connection) return;
+    this.#holder = undefined;
+    this.#callNext();
+  }
+
+  /** To be called `STALLED` after a refusal: whose turn it is may have stalled. */
+  look(now: Ms): void {
+    if (now >= this.#heard + STALLED) this.#callNext();
+  }
+
+  #callNext(): void {
+    const [next] = this.#waiting;
+    if (next !== undefined) this.#call(next);
+  }
+}
