@@ -24,11 +24,19 @@ function readTable(name: string): string {
   }
 }
 
-/** Those on ports that nobody has; without those that the gateway of `remains` comes back for. */
-export function leftRelays(addon: Addon, { programs }: RelayRemains): FoundRelay[] {
+const isOf = ({ programs }: RelayRemains, { id }: FoundRelay): boolean =>
+  programs.some(({ tc, xdp }) => tc === id || xdp === id);
+
+/**
+ * Those on ports that nobody has, and those beside the programs of `remains` on their port; without these themselves, which their gateway knows of.
+ */
+export function leftRelays(addon: Addon, remains: RelayRemains): FoundRelay[] {
   const bound = boundPorts();
-  const isOwn = (id: number): boolean => programs.some(({ tc, xdp }) => tc === id || xdp === id);
-  return addon.findRelays().filter(({ id, port }) => !bound.has(port) && !isOwn(id));
+  const found = addon.findRelays();
+  const own = found.filter((relay) => isOf(remains, relay));
+  const isBesideOwn = (relay: FoundRelay): boolean =>
+    own.some(({ device, port }) => device === relay.device && port === relay.port);
+  return found.filter((relay) => !own.includes(relay) && (!bound.has(relay.port) || isBesideOwn(relay)));
 }
 
 /** Takes these away; how many there were. */
@@ -41,10 +49,8 @@ export function removeLeft(addon: Addon, left: readonly FoundRelay[]): number {
  * Those on `port`, which is ours by now: whoever had it is gone. `only`: on that interface alone, since our sockets are bound to it, and others may
  * have the port on others. How many there were.
  */
-export function replaceLeft(addon: Addon, port: number, only: string | undefined, { programs }: RelayRemains): number {
-  const isOwn = (id: number): boolean => programs.some(({ tc, xdp }) => tc === id || xdp === id);
-  const left = addon
-    .findRelays()
-    .filter((found) => found.port === port && !isOwn(found.id) && (only === undefined || found.device === only));
+export function replaceLeft(addon: Addon, port: number, only: string | undefined, remains: RelayRemains): number {
+  const isLeft = (relay: FoundRelay): boolean => relay.port === port && !isOf(remains, relay);
+  const left = addon.findRelays().filter((relay) => isLeft(relay) && (only === undefined || relay.device === only));
   return removeLeft(addon, left);
 }

@@ -131,6 +131,7 @@ describe.skipIf(!canRun())("a relay whose daemon was killed and whose state dire
     await until("the daemon", async () => ((await e.trellis("status")).code === 0 ? true : undefined));
     await untilReached();
     expect(await alive(ids)).toEqual(ids);
+    expect(await left()).toMatchObject({ found: false });
     expect(await e.json("down")).toMatchObject({ stopped: true, removed: true });
     await untilGone(ids);
     await daemon.exited;
