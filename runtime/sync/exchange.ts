@@ -6,6 +6,7 @@ import { equal, toHex } from "../base/bytes.ts";
 import type { Meter } from "../base/meter.ts";
 import { type Ms, minutes, seconds } from "../base/time.ts";
 import type { CryptoProvider } from "../crypto/provider.ts";
+import type { Decoding } from "./decoding.ts";
 import { encodeEpoch } from "./epochs.ts";
 import { Fetching } from "./fetching.ts";
 import type { Arrival, Held, Holdings, Moved } from "./holdings.ts";
@@ -73,11 +74,11 @@ export class Exchange {
   /** Of whom group keys were asked for last: not of everybody who has them. */
   readonly #epochsAsked = new Recent<{ readonly of: string; readonly at: Ms }>(EPOCHS_PER_MESSAGE);
 
-  constructor(deps: ExchangeDeps, holdings: Holdings, keyring: Keyring) {
+  constructor(deps: ExchangeDeps, holdings: Holdings, keyring: Keyring, decoding: Decoding) {
     this.#deps = deps;
     this.#holdings = holdings;
     this.#keyring = keyring;
-    this.#intake = new Intake(deps.crypto, deps.membership, holdings);
+    this.#intake = new Intake(deps.crypto, deps.membership, holdings, decoding);
   }
 
   /** Records that are on their way. */
@@ -387,7 +388,7 @@ export class Exchange {
     const { id } = neighbour;
     const now = this.#deps.now();
     while (neighbour.offers.size > 0 && neighbour.mayOffer(now)) {
-      const ids = [...neighbour.offers].slice(0, IDS_PER_OFFER);
+      const ids = neighbour.offers.values().take(IDS_PER_OFFER).toArray();
       for (const offered of ids) neighbour.offers.delete(offered);
       const held = ids.filter((offered) => this.#holdings.tree.has(offered));
       if (held.length > 0) this.#send(id, "offer", { ids: joinIds(held) });
