@@ -131,12 +131,18 @@ export class Exchange {
   /** Offers what came in to all but who gave it. */
   announce({ added, dropped }: Moved, from?: string): void {
     if (added.length === 0) return;
+    this.withdraw(dropped);
     for (const { id } of added) this.#fetching.done(id);
     for (const neighbour of this.#neighbours.values())
       if (neighbour.id !== from) for (const { id } of added) neighbour.offer(id);
     this.#deps.changed(added);
     const said = new Set(added.map(({ keyName }) => keyName));
     this.#deps.removed?.(dropped.filter(({ keyName }) => !said.has(keyName)));
+  }
+
+  /** What is not held any more is not offered. */
+  withdraw(gone: readonly Held[]): void {
+    for (const { offers } of this.#neighbours.values()) for (const { id } of gone) offers.delete(id);
   }
 
   /** Group keys are told when there is a new one, or when more of them may be told. */
@@ -271,8 +277,9 @@ export class Exchange {
   }
 
   #offered(neighbour: Neighbour, ids: readonly string[], now: Ms): void {
+    // What is on its way is not here, which is found sooner than that it is not.
     for (const id of ids)
-      if (!this.#holdings.tree.has(id) && !this.#large.has(id))
+      if (this.#fetching.has(id) || (!this.#holdings.tree.has(id) && !this.#large.has(id)))
         this.#fetching.offered(id, neighbour.id, now, !neighbour.isAtBroker);
   }
 
@@ -390,8 +397,7 @@ export class Exchange {
     while (neighbour.offers.size > 0 && neighbour.mayOffer(now)) {
       const ids = neighbour.offers.values().take(IDS_PER_OFFER).toArray();
       for (const offered of ids) neighbour.offers.delete(offered);
-      const held = ids.filter((offered) => this.#holdings.tree.has(offered));
-      if (held.length > 0) this.#send(id, "offer", { ids: joinIds(held) });
+      this.#send(id, "offer", { ids: joinIds(ids) });
     }
     if (!neighbour.wanted) {
       const ids = this.#fetching.take(id, IDS_PER_WANT, now);

@@ -59,21 +59,18 @@ export class RecordSet<T extends Ranked> {
 
   /** What `add` would say, without doing it. */
   would(record: Ranked): Merged<T>["outcome"] {
-    const group = this.#groups.get(this.#name(record.author, record.kind));
-    const same = find(group, record.keyName);
-    if (same) return judge(record, same);
-    if (!group || group.length < KINDS[record.kind].perAuthor) return "added";
-    return judge(record, lowest(group) as T);
+    const group = this.#groups.get(this.#name(record.author, record.kind)) ?? [];
+    return outcomeIn(group, placeOf(group, record.keyName, keyNameOf), record);
   }
 
   add(record: T): Merged<T> {
-    const outcome = this.would(record);
-    if (outcome !== "added") return { outcome };
     const name = this.#name(record.author, record.kind);
     const group = this.#groups.get(name) ?? [];
+    const place = placeOf(group, record.keyName, keyNameOf);
+    const outcome = outcomeIn(group, place, record);
+    if (outcome !== "added") return { outcome };
     this.#groups.set(name, group);
     const dropped: T[] = [];
-    const place = placeOf(group, record.keyName, keyNameOf);
     const same = group[place];
     if (same?.keyName === record.keyName) {
       dropped.push(same);
@@ -111,6 +108,14 @@ function judge(record: Ranked, against: Ranked): "added" | "known" | "older" {
 }
 
 const keyNameOf = ({ keyName }: Ranked): string => keyName;
+
+/** `place`: where its key stands, or would. */
+function outcomeIn(group: readonly Ranked[], place: number, record: Ranked): "added" | "known" | "older" {
+  const same = group[place];
+  if (same?.keyName === record.keyName) return judge(record, same);
+  if (group.length < KINDS[record.kind].perAuthor) return "added";
+  return judge(record, lowest(group) as Ranked);
+}
 
 function find<T extends Ranked>(group: readonly T[] | undefined, keyName: string): T | undefined {
   const found = group?.[placeOf(group, keyName, keyNameOf)];

@@ -249,6 +249,7 @@ export class Replica {
     });
     if (gone.length === 0) return;
     await this.#holdings.remove(gone);
+    this.#exchange.withdraw(gone);
     this.#deps.removed?.(gone);
   }
 }
