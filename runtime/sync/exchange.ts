@@ -117,12 +117,14 @@ export class Exchange {
     const now = this.#deps.now();
     this.#count("withheld", this.#fetching.expire(now));
     await this.#giveUp(this.#large.expire(now));
-    const digest = this.#digest();
     for (const neighbour of this.#neighbours.values()) {
       neighbour.hurry(now);
       if (neighbour.wanted && now > neighbour.wanted.at + PATIENCE) neighbour.wanted = undefined;
       if (this.#large.wanted(neighbour.id).length === 0) neighbour.chunksAsked = false;
-      if (now >= (neighbour.toldAt ?? 0) + pauseOf(neighbour, digest)) this.#tellDigest(neighbour);
+      const toldAt = neighbour.toldAt ?? 0;
+      // The digest is made when it may be told, not with every tick.
+      if (now >= toldAt + DIGEST_AFTER_CHANGE && now >= toldAt + pauseOf(neighbour, this.#digest()))
+        this.#tellDigest(neighbour);
       if (now >= neighbour.epochsAskedAt + EPOCHS_AGAIN) this.#wantEpochs(neighbour, now);
     }
     this.pump();

@@ -7,7 +7,7 @@ import type { Decoding } from "./decoding.ts";
 import { IdTree } from "./id-tree.ts";
 import type { KindName } from "./kinds.ts";
 import { RecordSet } from "./merge.ts";
-import { type Batch, decodeStored, encodeStored, type Rec, type Stored, slotOf } from "./record.ts";
+import { type Batch, decodeStored, encodeStored, idOfHash, leafHash, type Rec, type Stored, slotOf } from "./record.ts";
 
 /** A record in the index. */
 export interface Held {
@@ -36,7 +36,8 @@ export interface Arrival {
 export interface Kept {
   readonly held: Held;
   readonly stored: Stored;
-  readonly record: Rec;
+  /** The leaf of its batch's tree. */
+  readonly hash: Uint8Array;
 }
 
 export interface Moved {
@@ -148,9 +149,9 @@ export class Holdings {
     const slot = slotOf(this.#crypto, held.author, held.kind, Uint8Array.fromHex(held.keyName));
     const data = await this.#store.get("record", slot);
     const stored = data && decodeStored(data);
-    const record = stored && this.#decoding.record(held.author, stored.encoded);
+    const hash = stored && leafHash(this.#crypto, held.author, stored.encoded);
     // A write that failed and was durable all the same leaves another record in the slot until the next start.
-    return stored && record?.id === id ? { held, stored, record } : undefined;
+    return hash && idOfHash(hash) === id ? { held, stored, hash } : undefined;
   }
 
   /** A batch that a record is held of. */

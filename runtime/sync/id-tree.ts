@@ -150,11 +150,12 @@ export class IdTree<T extends Identified = Identified> {
     range.prints ??= new Uint8Array(PARTS * FINGERPRINT);
     const stale = wanted & ~range.fresh;
     if (stale === 0) return range.prints;
-    const divided = range.items && partsOf(range.items, depth);
     for (let i = 0; i < PARTS; i++) {
       if ((stale & (1 << i)) === 0) continue;
       const part = range.parts?.[i];
-      const print = part ? this.#ofRange(part, depth + 1) : this.#ofItems(divided?.[i] ?? [], depth + 1);
+      const print = part
+        ? this.#ofRange(part, depth + 1)
+        : this.#ofItems(partOf(range.items ?? [], depth, i), depth + 1);
       range.prints.set(print, FINGERPRINT * i);
     }
     range.fresh |= stale;
@@ -180,11 +181,19 @@ function digit(id: string, depth: number): number {
   return code < 58 ? code - 48 : code - 87; // 0 to 9, a to f
 }
 
-function partsOf<T extends Identified>(items: readonly T[], depth: number): T[][] {
-  const parts: T[][] = Array.from({ length: PARTS }, () => []);
-  for (const item of items) parts[digit(item.id, depth)]?.push(item);
-  return parts;
+/** Those in the part of digit `at`; which is nearly where it would be if all had as many. */
+function partOf<T extends Identified>(items: readonly T[], depth: number, at: number): T[] {
+  const digitOf = (i: number): number => digit((items[i] as T).id, depth);
+  let from = Math.floor((items.length * at) / PARTS);
+  while (from > 0 && digitOf(from - 1) >= at) from--;
+  while (from < items.length && digitOf(from) < at) from++;
+  let to = from;
+  while (to < items.length && digitOf(to) === at) to++;
+  return items.slice(from, to);
 }
+
+const partsOf = <T extends Identified>(items: readonly T[], depth: number): T[][] =>
+  Array.from({ length: PARTS }, (_, i) => partOf(items, depth, i));
 
 function* itemsOf<T>({ items, parts }: Range<T>): Generator<T> {
   if (items) yield* items;

@@ -36,7 +36,7 @@ export async function serveItems(
       group = { batch, records: [] };
       byBatch.set(name, group);
     }
-    group.records.push({ ...found.stored, leaf: found.record.hash });
+    group.records.push({ ...found.stored, leaf: found.hash });
     bytes += found.stored.encoded.length + BESIDE;
   }
   const groups = [...byBatch].map(([name, { batch, records }]): Group => {
