@@ -35,7 +35,7 @@ native: (setup "node")
 gen *ARGS: (setup "node")
     @{{bun}} native/gen.ts {{ARGS}}
 
-# figures, beside other tools: peers, pps, tunnel, relay, policy, flood, switch, restart, subnet, mesh-start, records, mqtt, brokers, memory, handshake, crypto, scale; --save writes them into the README
+# figures, beside other tools: peers, pps, tunnel, relay, policy, flood, switch, restart, subnet, mesh-start, records, records-scale, mqtt, brokers, memory, handshake, crypto, scale; --save writes them into the README
 [no-exit-message]
 bench *ARGS: (setup "bench") native
     @{{root}} {{bun}} bench/run.ts {{ARGS}}

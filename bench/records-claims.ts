@@ -1,5 +1,58 @@
 import type { Claim } from "./claims.ts";
 
+const SCALE = "bench/records-scale.bench.ts";
+/** Members and records, of the sizes that are measured there. */
+const SIZES = [
+  [1_000, 1_000],
+  [300, 10_000],
+  [100, 30_000],
+] as const;
+
+/** How the exchange of records grows. Simulated, with signatures of full size. */
+const SCALE_CLAIMS: readonly Claim[] = [
+  {
+    id: "records-scale/index",
+    says: "heap of a record in the index of a gateway that holds 100,000",
+    file: SCALE,
+    unit: "bytes",
+    atMost: 300,
+  },
+  ...SIZES.flatMap(([members, records]): Claim[] => {
+    const size = `${members}x${records}`;
+    const says = `${members.toLocaleString("en")} members, ${records.toLocaleString("en")} records of 100 bytes, 5,000 a second`;
+    return [
+      {
+        id: `records-scale/convergence/${size}`,
+        says: `${says}: from the last write until every member holds the very set (simulated time, links of 10 ms)`,
+        file: SCALE,
+        unit: "s",
+        atMost: 2,
+      },
+      {
+        id: `records-scale/moved/${size}`,
+        says: "sent for each record that a member took, digests, offers and all",
+        file: SCALE,
+        unit: "bytes",
+        ratioTo: `records-scale/size/${size}`,
+        atMost: 1.1,
+      },
+      {
+        id: `records-scale/size/${size}`,
+        says: "such a record as it is stored, with its proof and its share of a signature over ten",
+        file: SCALE,
+        unit: "bytes",
+      },
+      {
+        id: `records-scale/memory/${size}`,
+        says: "heap of a record in each of them, what they share in the simulation in equal parts",
+        file: SCALE,
+        unit: "bytes",
+        atMost: 200,
+      },
+    ];
+  }),
+];
+
 /** What may be claimed of records and the local broker: memory under writes, messages per core. */
 export const RECORDS_CLAIMS: readonly Claim[] = [
   {
@@ -73,6 +126,7 @@ export const RECORDS_CLAIMS: readonly Claim[] = [
     file: "bench/partition.bench.ts",
     unit: "bytes",
   },
+  ...SCALE_CLAIMS,
   ...[0, 1, 2].flatMap((qos): Claim[] => [
     {
       id: `mqtt/qos${qos}/trellis`,

@@ -14,7 +14,7 @@ export interface Shape<T> {
 export function encodeAs<T>(shape: Shape<T>, value: T): Uint8Array {
   const cbor = shape.encode(value);
   if (shape.decode(cbor) === undefined) throw new RangeError("the value does not fit its shape");
-  return new Uint8Array(encodeCbor(cbor));
+  return encodeCbor(cbor);
 }
 
 /** The value of `data`, or undefined when it is not its deterministic encoding. Byte strings are copies. */
@@ -25,7 +25,7 @@ export function decodeAs<T>(shape: Shape<T>, data: Uint8Array): T | undefined {
 
 export const bytesBetween = (min: number, max: number): Shape<Uint8Array> => ({
   encode: (value) => value,
-  decode: (v) => (v instanceof Uint8Array && v.length >= min && v.length <= max ? new Uint8Array(v) : undefined),
+  decode: (v) => (v instanceof Uint8Array && v.length >= min && v.length <= max ? v : undefined),
 });
 
 export const bytesOf = (length: number): Shape<Uint8Array> => bytesBetween(length, length);
@@ -91,7 +91,6 @@ export const optional = <T>(key: number, shape: Shape<T>): Field<T | undefined> 
 
 export function record<T extends object>(fields: { readonly [K in keyof T]: Field<T[K]> }): Shape<T> {
   const rows = Object.entries(fields) as [string, Field<unknown>][];
-  const known = new Set<Cbor>(rows.map(([, f]) => f.key));
   return {
     encode(value) {
       const given = value as Record<string, unknown>;
@@ -100,14 +99,17 @@ export function record<T extends object>(fields: { readonly [K in keyof T]: Fiel
       return out;
     },
     decode(v) {
-      if (!(v instanceof Map) || ![...v.keys()].every((k) => known.has(k))) return undefined;
+      if (!(v instanceof Map)) return undefined;
       const out: Record<string, unknown> = {};
+      let left = v.size;
       for (const [name, f] of rows) {
         const raw = v.get(f.key) as Cbor | undefined;
+        if (raw !== undefined) left--;
         const value = raw === undefined ? undefined : f.shape.decode(raw);
         if (value === undefined && !(f.optional && raw === undefined)) return undefined;
         out[name] = value;
       }
+      if (left > 0) return undefined; // a key that is none of ours
       return out as T;
     },
   };

@@ -54,6 +54,9 @@ export interface StoreSnapshot {
   close(): Promise<void>;
 }
 
+/** What records need of it. */
+export type RecordStore = Pick<Store, "get" | "list" | "commit" | "relax">;
+
 interface Waiting {
   readonly changes: readonly Change[];
   readonly resolve: () => void;

@@ -6,6 +6,7 @@ import { equal, toHex } from "../base/bytes.ts";
 import type { Meter } from "../base/meter.ts";
 import { type Ms, minutes, seconds } from "../base/time.ts";
 import type { CryptoProvider } from "../crypto/provider.ts";
+import type { Decoding } from "./decoding.ts";
 import { encodeEpoch } from "./epochs.ts";
 import { Fetching } from "./fetching.ts";
 import type { Arrival, Held, Holdings, Moved } from "./holdings.ts";
@@ -73,11 +74,11 @@ export class Exchange {
   /** Of whom group keys were asked for last: not of everybody who has them. */
   readonly #epochsAsked = new Recent<{ readonly of: string; readonly at: Ms }>(EPOCHS_PER_MESSAGE);
 
-  constructor(deps: ExchangeDeps, holdings: Holdings, keyring: Keyring) {
+  constructor(deps: ExchangeDeps, holdings: Holdings, keyring: Keyring, decoding: Decoding) {
     this.#deps = deps;
     this.#holdings = holdings;
     this.#keyring = keyring;
-    this.#intake = new Intake(deps.crypto, deps.membership, holdings);
+    this.#intake = new Intake(deps.crypto, deps.membership, holdings, decoding);
   }
 
   /** Records that are on their way. */
@@ -116,12 +117,14 @@ export class Exchange {
     const now = this.#deps.now();
     this.#count("withheld", this.#fetching.expire(now));
     await this.#giveUp(this.#large.expire(now));
-    const digest = this.#digest();
     for (const neighbour of this.#neighbours.values()) {
       neighbour.hurry(now);
       if (neighbour.wanted && now > neighbour.wanted.at + PATIENCE) neighbour.wanted = undefined;
       if (this.#large.wanted(neighbour.id).length === 0) neighbour.chunksAsked = false;
-      if (now >= (neighbour.toldAt ?? 0) + pauseOf(neighbour, digest)) this.#tellDigest(neighbour);
+      const toldAt = neighbour.toldAt ?? 0;
+      // The digest is made when it may be told, not with every tick.
+      if (now >= toldAt + DIGEST_AFTER_CHANGE && now >= toldAt + pauseOf(neighbour, this.#digest()))
+        this.#tellDigest(neighbour);
       if (now >= neighbour.epochsAskedAt + EPOCHS_AGAIN) this.#wantEpochs(neighbour, now);
     }
     this.pump();
@@ -130,12 +133,18 @@ export class Exchange {
   /** Offers what came in to all but who gave it. */
   announce({ added, dropped }: Moved, from?: string): void {
     if (added.length === 0) return;
+    this.withdraw(dropped);
     for (const { id } of added) this.#fetching.done(id);
     for (const neighbour of this.#neighbours.values())
       if (neighbour.id !== from) for (const { id } of added) neighbour.offer(id);
     this.#deps.changed(added);
     const said = new Set(added.map(({ keyName }) => keyName));
     this.#deps.removed?.(dropped.filter(({ keyName }) => !said.has(keyName)));
+  }
+
+  /** What is not held any more is not offered. */
+  withdraw(gone: readonly Held[]): void {
+    for (const { offers } of this.#neighbours.values()) for (const { id } of gone) offers.delete(id);
   }
 
   /** Group keys are told when there is a new one, or when more of them may be told. */
@@ -270,8 +279,9 @@ export class Exchange {
   }
 
   #offered(neighbour: Neighbour, ids: readonly string[], now: Ms): void {
+    // What is on its way is not here, which is found sooner than that it is not.
     for (const id of ids)
-      if (!this.#holdings.tree.has(id) && !this.#large.has(id))
+      if (this.#fetching.has(id) || (!this.#holdings.tree.has(id) && !this.#large.has(id)))
         this.#fetching.offered(id, neighbour.id, now, !neighbour.isAtBroker);
   }
 
@@ -387,10 +397,9 @@ export class Exchange {
     const { id } = neighbour;
     const now = this.#deps.now();
     while (neighbour.offers.size > 0 && neighbour.mayOffer(now)) {
-      const ids = [...neighbour.offers].slice(0, IDS_PER_OFFER);
+      const ids = neighbour.offers.values().take(IDS_PER_OFFER).toArray();
       for (const offered of ids) neighbour.offers.delete(offered);
-      const held = ids.filter((offered) => this.#holdings.tree.has(offered));
-      if (held.length > 0) this.#send(id, "offer", { ids: joinIds(held) });
+      this.#send(id, "offer", { ids: joinIds(ids) });
     }
     if (!neighbour.wanted) {
       const ids = this.#fetching.take(id, IDS_PER_WANT, now);

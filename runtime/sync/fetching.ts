@@ -33,6 +33,10 @@ export class Fetching {
     return this.#fetches.size;
   }
 
+  has(id: string): boolean {
+    return this.#fetches.has(id);
+  }
+
   /** `source` has the record. One that `leads` is asked before all others. False when it is not wanted: refused lately, or too much waits. */
   offered(id: string, source: string, now: Ms, leads = false): boolean {
     if ((this.#refused.get(id) ?? 0) > now) return false;

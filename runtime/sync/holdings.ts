@@ -1,20 +1,13 @@
 /** The records that this gateway holds: in the store, durable, and an index of them in memory. The two change together or not at all. */
 import { toHex } from "../base/bytes.ts";
+import { RecentHex } from "../base/recent-hex.ts";
 import type { CryptoProvider } from "../crypto/provider.ts";
-import type { Change, Store, Urgency } from "../store/store.ts";
+import type { Change, RecordStore, Urgency } from "../store/store.ts";
+import type { Decoding } from "./decoding.ts";
 import { IdTree } from "./id-tree.ts";
 import type { KindName } from "./kinds.ts";
 import { RecordSet } from "./merge.ts";
-import {
-  type Batch,
-  decodeBatch,
-  decodeRecord,
-  decodeStored,
-  encodeStored,
-  type Rec,
-  type Stored,
-  slotOf,
-} from "./record.ts";
+import { type Batch, decodeStored, encodeStored, idOfHash, leafHash, type Rec, type Stored, slotOf } from "./record.ts";
 
 /** A record in the index. */
 export interface Held {
@@ -41,8 +34,10 @@ export interface Arrival {
 
 /** What is stored of a record. */
 export interface Kept {
+  readonly held: Held;
   readonly stored: Stored;
-  readonly record: Rec;
+  /** The leaf of its batch's tree. */
+  readonly hash: Uint8Array;
 }
 
 export interface Moved {
@@ -55,10 +50,11 @@ const SLICE = 500;
 /** Counts references; what nothing refers to any more goes. */
 class References {
   readonly #counts = new Map<string, { readonly name: string; count: number }>();
+  readonly #hex = new RecentHex();
 
   /** Hex: one string for all that refer to the same. */
   name(id: Uint8Array): string {
-    const hex = toHex(id);
+    const hex = this.#hex.of(id);
     return this.#counts.get(hex)?.name ?? hex;
   }
 
@@ -76,26 +72,26 @@ class References {
 
 export class Holdings {
   readonly #crypto: CryptoProvider;
-  readonly #store: Store;
-  readonly #meshId: Uint8Array;
+  readonly #store: RecordStore;
+  readonly #decoding: Decoding;
   readonly #set = new RecordSet<Held>();
-  readonly #byId = new Map<string, Held>();
   readonly #authors = new Map<string, Uint8Array>();
+  readonly #hex = new RecentHex();
   readonly #batches = new References();
   readonly #chunks = new References();
   readonly #epochs = new References();
-  readonly tree: IdTree;
+  readonly tree: IdTree<Held>;
 
-  private constructor(crypto: CryptoProvider, store: Store, meshId: Uint8Array) {
+  private constructor(crypto: CryptoProvider, store: RecordStore, decoding: Decoding) {
     this.#crypto = crypto;
     this.#store = store;
-    this.#meshId = meshId;
+    this.#decoding = decoding;
     this.tree = new IdTree(crypto);
   }
 
   /** Reads the index from the store; what has lost its batch or its chunks, or is none by this release's table, goes. */
-  static async load(crypto: CryptoProvider, store: Store, meshId: Uint8Array): Promise<Holdings> {
-    const holdings = new Holdings(crypto, store, meshId);
+  static async load(crypto: CryptoProvider, store: RecordStore, decoding: Decoding): Promise<Holdings> {
+    const holdings = new Holdings(crypto, store, decoding);
     await holdings.#load();
     return holdings;
   }
@@ -109,7 +105,7 @@ export class Holdings {
   }
 
   byId(id: string): Held | undefined {
-    return this.#byId.get(id);
+    return this.tree.get(id);
   }
 
   /** Of one author and kind, in no order. */
@@ -127,7 +123,7 @@ export class Holdings {
   }
 
   [Symbol.iterator](): Iterator<Held> {
-    return this.#byId.values();
+    return this.tree[Symbol.iterator]();
   }
 
   would(record: Rec): "added" | "known" | "older" {
@@ -148,20 +144,20 @@ export class Holdings {
 
   /** What is stored of a record; undefined when it is not held. Throws what the store throws. */
   async stored(id: string): Promise<Kept | undefined> {
-    const held = this.#byId.get(id);
+    const held = this.tree.get(id);
     if (!held) return undefined;
     const slot = slotOf(this.#crypto, held.author, held.kind, Uint8Array.fromHex(held.keyName));
     const data = await this.#store.get("record", slot);
     const stored = data && decodeStored(data);
-    const record = stored && decodeRecord(this.#crypto, held.author, stored.encoded);
+    const hash = stored && leafHash(this.#crypto, held.author, stored.encoded);
     // A write that failed and was durable all the same leaves another record in the slot until the next start.
-    return stored && record?.id === id ? { stored, record } : undefined;
+    return hash && idOfHash(hash) === id ? { held, stored, hash } : undefined;
   }
 
   /** A batch that a record is held of. */
   async batch(id: Uint8Array): Promise<Batch | undefined> {
     const signed = this.hasBatch(id) ? await this.#store.get("batch", id) : undefined;
-    return signed && decodeBatch(this.#crypto, this.#meshId, signed);
+    return signed && this.#decoding.batch(signed);
   }
 
   chunk(hash: Uint8Array): Promise<Uint8Array | undefined> {
@@ -193,12 +189,14 @@ export class Holdings {
       for (const gone of merged.dropped) if (!added.delete(gone.id)) dropped.set(gone.id, gone);
     }
     const moved = { added: [...added.values()].map((a) => a.held), dropped: [...dropped.values()] };
-    const kept = [...added.values()].map((a) => a.arrival);
+    const batches = new Map<string, Batch>();
     // The signature of a batch that is here stays the one that was verified.
-    const batches = kept.map((a) => a.batch).filter((batch) => !this.hasBatch(batch.id));
+    for (const { held, arrival } of added.values())
+      if (!this.#batches.has(held.batch)) batches.set(held.batch, arrival.batch);
     this.#index(moved);
     try {
-      await this.#store.commit([...this.#changes(kept, batches, moved), ...more], urgency);
+      const changes = [...this.#removals(moved.dropped), ...this.#additions(added.values(), batches.values())];
+      await this.#store.commit([...changes, ...more], urgency);
     } catch (thrown) {
       this.#undo(moved);
       throw thrown;
@@ -212,7 +210,7 @@ export class Holdings {
     for (const held of gone) this.#set.remove(held);
     this.#index(moved);
     try {
-      await this.#store.commit(this.#changes([], [], moved));
+      await this.#store.commit(this.#removals(gone));
     } catch (thrown) {
       this.#undo(moved);
       throw thrown;
@@ -227,13 +225,11 @@ export class Holdings {
 
   #index({ added, dropped }: Moved): void {
     for (const held of dropped) {
-      this.#byId.delete(held.id);
       this.tree.delete(held.id);
       this.#refer(held, -1);
     }
     for (const held of added) {
-      this.#byId.set(held.id, held);
-      this.tree.add(held.id);
+      this.tree.add(held);
       this.#refer(held, 1);
     }
   }
@@ -244,28 +240,33 @@ export class Holdings {
     for (const chunk of chunks ?? []) this.#chunks.change(chunk, by);
   }
 
-  /** Called when the index stands as it shall be. */
-  #changes(arrivals: readonly Arrival[], batches: readonly Batch[], { dropped }: Moved): Change[] {
-    const changes = new Map<string, Change>();
-    const change = (range: Change["range"], key: Uint8Array, value: Uint8Array | undefined): void => {
-      changes.set(`${range} ${toHex(key)}`, { range, key, value });
+  /** What goes with these, once the index stands as it shall be. */
+  #removals(dropped: readonly Held[]): Change[] {
+    const changes: Change[] = [];
+    const gone = (range: Change["range"], key: Uint8Array): void => {
+      changes.push({ range, key, value: undefined });
     };
     for (const { author, kind, keyName, batch, chunks } of dropped) {
-      change("record", slotOf(this.#crypto, author, kind, Uint8Array.fromHex(keyName)), undefined);
-      if (!this.#batches.has(batch)) change("batch", Uint8Array.fromHex(batch), undefined);
-      for (const c of chunks ?? []) if (!this.#chunks.has(c)) change("chunk", Uint8Array.fromHex(c), undefined);
+      gone("record", slotOf(this.#crypto, author, kind, Uint8Array.fromHex(keyName)));
+      if (!this.#batches.has(batch)) gone("batch", Uint8Array.fromHex(batch));
+      for (const chunk of chunks ?? []) if (!this.#chunks.has(chunk)) gone("chunk", Uint8Array.fromHex(chunk));
     }
-    for (const { record, batch, index, path } of arrivals) {
-      const stored = encodeStored({ batch: batch.id, index, path, encoded: record.encoded });
-      change("record", slotOf(this.#crypto, record.author, record.kind, record.leaf.key), stored);
+    return changes;
+  }
+
+  /** To be made behind the removals: a record may stand where an older one goes. */
+  *#additions(added: Iterable<{ readonly arrival: Arrival }>, batches: Iterable<Batch>): Generator<Change> {
+    for (const { arrival } of added) {
+      const { record, batch, index, path } = arrival;
+      const key = slotOf(this.#crypto, record.author, record.kind, record.leaf.key);
+      yield { range: "record", key, value: encodeStored({ batch: batch.id, index, path, encoded: record.encoded }) };
     }
-    for (const { id, encoded } of batches) change("batch", id, encoded);
-    return [...changes.values()];
+    for (const { id, encoded } of batches) yield { range: "batch", key: id, value: encoded };
   }
 
   #held({ record, batch }: Pick<Arrival, "record" | "batch">): Held {
     const { id, kind, keyName, version, leaf } = record;
-    return {
+    return this.#decoding.held({
       id,
       kind,
       author: this.#author(record.author),
@@ -275,21 +276,21 @@ export class Holdings {
       epoch: leaf.epoch && this.#epochs.name(leaf.epoch),
       chunks: leaf.chunks?.map(toHex),
       deleted: leaf.body === undefined && leaf.chunks === undefined,
-    };
+    });
   }
 
   /** One copy of each author's id, however many records there are. */
   #author(id: Uint8Array): Uint8Array {
-    const hex = toHex(id);
-    const known = this.#authors.get(hex) ?? id;
-    this.#authors.set(hex, known);
-    return known;
+    const hex = this.#hex.of(id);
+    const known = this.#authors.get(hex);
+    if (!known) this.#authors.set(hex, id);
+    return known ?? id;
   }
 
   async #load(): Promise<void> {
     const batches = new Map<string, Batch>();
     for await (const { key, value } of entries(this.#store, "batch")) {
-      const batch = decodeBatch(this.#crypto, this.#meshId, value);
+      const batch = this.#decoding.batch(value);
       if (batch) batches.set(toHex(key), { ...batch, author: this.#author(batch.author), encoded: EMPTY });
     }
     const chunks = new Set<string>();
@@ -307,7 +308,7 @@ export class Holdings {
 
   #restore(stored: Stored | undefined, batches: ReadonlyMap<string, Batch>, chunks: ReadonlySet<string>): boolean {
     const batch = stored && batches.get(toHex(stored.batch));
-    const record = stored && batch && decodeRecord(this.#crypto, batch.author, stored.encoded);
+    const record = stored && batch && this.#decoding.record(batch.author, stored.encoded);
     if (!stored || !batch || !record) return false;
     const held = this.#held({ record, batch });
     if (held.chunks?.some((c) => !chunks.has(c)) || this.#set.add(held).outcome !== "added") return false;
@@ -319,7 +320,7 @@ export class Holdings {
 const EMPTY = new Uint8Array(0);
 
 async function* entries(
-  store: Store,
+  store: RecordStore,
   range: Change["range"],
 ): AsyncGenerator<{ readonly key: Uint8Array; readonly value: Uint8Array }> {
   let behind: Uint8Array | undefined;

@@ -1,12 +1,13 @@
 /** Judges records that a neighbour sent: which are news, and whether proof, signature and right of their author hold. */
 import { equal, toHex } from "../base/bytes.ts";
 import type { CryptoProvider } from "../crypto/provider.ts";
+import type { Decoding } from "./decoding.ts";
 import type { Arrival, Holdings } from "./holdings.ts";
 import { type Membership, mayWrite } from "./membership.ts";
 import { checkProof } from "./merkle.ts";
 import type { Group } from "./message.ts";
 import { Recent } from "./recent.ts";
-import { type Batch, decodeBatch, decodeRecord, isSigned, type Rec } from "./record.ts";
+import type { Batch, Rec } from "./record.ts";
 
 export interface Judged {
   /** News that hold. */
@@ -25,19 +26,19 @@ export class Intake {
   readonly #crypto: CryptoProvider;
   readonly #membership: Membership;
   readonly #holdings: Holdings;
+  readonly #decoding: Decoding;
   readonly #verified = new Recent<Batch>(VERIFIED_MAX);
 
-  constructor(crypto: CryptoProvider, membership: Membership, holdings: Holdings) {
+  constructor(crypto: CryptoProvider, membership: Membership, holdings: Holdings, decoding: Decoding) {
     this.#crypto = crypto;
     this.#membership = membership;
     this.#holdings = holdings;
+    this.#decoding = decoding;
   }
 
   /** `forged` when no honest neighbour could have sent this, `unsigned` when the batch's signature is wanted with it. */
   async judge(group: Group): Promise<Judged | "forged" | "unsigned"> {
-    const batch = group.batch
-      ? decodeBatch(this.#crypto, this.#membership.meshId, group.batch)
-      : await this.#known(group.id);
+    const batch = group.batch ? this.#decoding.batch(group.batch) : await this.#known(group.id);
     if (!batch) return group.batch ? "forged" : "unsigned";
     const records = this.#records(batch, group);
     if (!records) return "forged";
@@ -52,7 +53,7 @@ export class Intake {
     const leaves = records.map(({ index, record }) => ({ index, leaf: record.hash }));
     const checked = checkProof(this.#crypto, batch.count, leaves, group.proof);
     if (!checked || !equal(checked.root, batch.root)) return "forged";
-    if (!this.#isVerified(batch) && !(await isSigned(this.#crypto, batch, author.keys))) return "forged";
+    if (!this.#isVerified(batch) && !(await this.#decoding.isSigned(batch, author.keys))) return "forged";
     this.#verified.set(toHex(batch.id), batch);
     const arrivals: Arrival[] = [];
     const refused: string[] = [];
@@ -67,7 +68,7 @@ export class Intake {
   #records(batch: Batch, group: Group): readonly { readonly index: number; readonly record: Rec }[] | undefined {
     const out: { index: number; record: Rec }[] = [];
     for (const { index, encoded } of group.records) {
-      const record = decodeRecord(this.#crypto, batch.author, encoded);
+      const record = this.#decoding.record(batch.author, encoded);
       if (!record) return undefined;
       out.push({ index, record });
     }

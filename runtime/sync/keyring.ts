@@ -2,7 +2,7 @@
 import { toHex } from "../base/bytes.ts";
 import type { RandomBytes } from "../base/random.ts";
 import type { CryptoProvider } from "../crypto/provider.ts";
-import type { Store } from "../store/store.ts";
+import type { RecordStore } from "../store/store.ts";
 import { createEpoch, decodeEpoch, type Epoch, EpochBook, encodeEpoch, isEpochSigned } from "./epochs.ts";
 import type { Membership } from "./membership.ts";
 
@@ -13,13 +13,13 @@ const KEPT = 64;
 export class Keyring {
   readonly #crypto: CryptoProvider;
   readonly #random: RandomBytes;
-  readonly #store: Store;
+  readonly #store: RecordStore;
   readonly #membership: Membership;
   readonly #book = new EpochBook();
   /** Ids of epochs whose signature holds. The key of any other can be read with, since its id commits to it. */
   readonly #signed = new Set<string>();
 
-  constructor(crypto: CryptoProvider, random: RandomBytes, store: Store, membership: Membership) {
+  constructor(crypto: CryptoProvider, random: RandomBytes, store: RecordStore, membership: Membership) {
     this.#crypto = crypto;
     this.#random = random;
     this.#store = store;

@@ -9,7 +9,8 @@
  * Rule 2 bounds what an author can make others keep, and lets deleted records go for good: one falls out only when `perAuthor`
  * others of its author are newer, and then what it deleted is out as well.
  */
-import { toHex } from "../base/bytes.ts";
+import { RecentHex } from "../base/recent-hex.ts";
+import { insertAt, placeOf } from "../base/sorted.ts";
 import { KINDS, type KindName } from "./kinds.ts";
 import type { Rec } from "./record.ts";
 
@@ -29,8 +30,9 @@ export const order = (a: Ranked, b: Ranked): number =>
   a.version - b.version || (a.id < b.id ? -1 : Number(a.id > b.id));
 
 export class RecordSet<T extends Ranked> {
-  /** By author and kind, then by key. */
-  readonly #groups = new Map<string, Map<string, T>>();
+  /** By author and kind, in the order of their keys. */
+  readonly #groups = new Map<string, T[]>();
+  readonly #hex = new RecentHex();
   #size = 0;
 
   get size(): number {
@@ -38,44 +40,46 @@ export class RecordSet<T extends Ranked> {
   }
 
   get(author: Uint8Array, kind: KindName, keyName: string): T | undefined {
-    return this.#groups.get(groupOf(author, kind))?.get(keyName);
+    return find(this.#groups.get(this.#name(author, kind)), keyName);
   }
 
-  /** Of one author and kind, in no order. */
-  group(author: Uint8Array, kind: KindName): Iterable<T> {
-    return this.#groups.get(groupOf(author, kind))?.values() ?? [];
+  /** Of one author and kind, until the next change. */
+  group(author: Uint8Array, kind: KindName): readonly T[] {
+    return this.#groups.get(this.#name(author, kind)) ?? [];
   }
 
   /** How many of one author and kind. */
   count(author: Uint8Array, kind: KindName): number {
-    return this.#groups.get(groupOf(author, kind))?.size ?? 0;
+    return this.#groups.get(this.#name(author, kind))?.length ?? 0;
   }
 
   *[Symbol.iterator](): Generator<T> {
-    for (const group of this.#groups.values()) yield* group.values();
+    for (const group of this.#groups.values()) yield* group;
   }
 
   /** What `add` would say, without doing it. */
   would(record: Ranked): Merged<T>["outcome"] {
-    const group = this.#groups.get(groupOf(record.author, record.kind));
-    const same = group?.get(record.keyName);
-    if (same) return judge(record, same);
-    if (!group || group.size < KINDS[record.kind].perAuthor) return "added";
-    return judge(record, lowest(group) as T);
+    const group = this.#groups.get(this.#name(record.author, record.kind)) ?? [];
+    return outcomeIn(group, placeOf(group, record.keyName, keyNameOf), record);
   }
 
   add(record: T): Merged<T> {
-    const outcome = this.would(record);
+    const name = this.#name(record.author, record.kind);
+    const group = this.#groups.get(name) ?? [];
+    const place = placeOf(group, record.keyName, keyNameOf);
+    const outcome = outcomeIn(group, place, record);
     if (outcome !== "added") return { outcome };
-    const name = groupOf(record.author, record.kind);
-    const group = this.#groups.get(name) ?? new Map<string, T>();
     this.#groups.set(name, group);
     const dropped: T[] = [];
-    const same = group.get(record.keyName);
-    if (same) dropped.push(same);
-    group.set(record.keyName, record);
-    if (!same) this.#size++;
-    while (group.size > KINDS[record.kind].perAuthor) {
+    const same = group[place];
+    if (same?.keyName === record.keyName) {
+      dropped.push(same);
+      group[place] = record;
+    } else {
+      insertAt(group, place, record);
+      this.#size++;
+    }
+    while (group.length > KINDS[record.kind].perAuthor) {
       const last = lowest(group) as T;
       this.remove(last);
       dropped.push(last);
@@ -84,15 +88,18 @@ export class RecordSet<T extends Ranked> {
   }
 
   remove(record: Ranked): void {
-    const name = groupOf(record.author, record.kind);
+    const name = this.#name(record.author, record.kind);
     const group = this.#groups.get(name);
-    if (!group?.delete(record.keyName)) return;
+    if (!group || !find(group, record.keyName)) return;
+    group.splice(placeOf(group, record.keyName, keyNameOf), 1);
     this.#size--;
-    if (group.size === 0) this.#groups.delete(name);
+    if (group.length === 0) this.#groups.delete(name);
+  }
+
+  #name(author: Uint8Array, kind: KindName): string {
+    return `${this.#hex.of(author)}/${kind}`;
   }
 }
-
-const groupOf = (author: Uint8Array, kind: KindName): string => `${toHex(author)}/${kind}`;
 
 function judge(record: Ranked, against: Ranked): "added" | "known" | "older" {
   const difference = order(record, against);
@@ -100,8 +107,23 @@ function judge(record: Ranked, against: Ranked): "added" | "known" | "older" {
   return difference === 0 ? "known" : "older";
 }
 
-function lowest<T extends Ranked>(group: ReadonlyMap<string, T>): T | undefined {
+const keyNameOf = ({ keyName }: Ranked): string => keyName;
+
+/** `place`: where its key stands, or would. */
+function outcomeIn(group: readonly Ranked[], place: number, record: Ranked): "added" | "known" | "older" {
+  const same = group[place];
+  if (same?.keyName === record.keyName) return judge(record, same);
+  if (group.length < KINDS[record.kind].perAuthor) return "added";
+  return judge(record, lowest(group) as Ranked);
+}
+
+function find<T extends Ranked>(group: readonly T[] | undefined, keyName: string): T | undefined {
+  const found = group?.[placeOf(group, keyName, keyNameOf)];
+  return found?.keyName === keyName ? found : undefined;
+}
+
+function lowest<T extends Ranked>(group: readonly T[]): T | undefined {
   let low: T | undefined;
-  for (const record of group.values()) if (!low || order(record, low) < 0) low = record;
+  for (const record of group) if (!low || order(record, low) < 0) low = record;
   return low;
 }

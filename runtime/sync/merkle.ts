@@ -43,7 +43,7 @@ export function treeOf(
 
 /** The proof for all of `known` together, in a tree of `count` leaves. Each must have its right path. */
 export function proofOf(count: number, known: readonly Proven[]): readonly Uint8Array[] {
-  const siblings = new Map<string, Uint8Array>();
+  const siblings = new Map<number, Uint8Array>();
   for (const { index, path } of known) {
     const ranges = siblingRanges(count, index);
     for (const [i, range] of ranges.entries()) siblings.set(range, path[i] as Uint8Array);
@@ -65,7 +65,7 @@ export function checkProof(
   const ascending = leaves.every((l, i) => l.index > (leaves[i - 1]?.index ?? -1) && l.index < count);
   const shown = new Map(leaves.map((l) => [l.index, l.leaf]));
   if (!ascending || leaves.length === 0 || holes(0, count, shown).length !== proof.length) return undefined;
-  const hashes = new Map<string, Uint8Array>();
+  const hashes = new Map<number, Uint8Array>();
   let used = 0;
   const hash = (from: number, to: number): Uint8Array => {
     let value: Uint8Array;
@@ -87,11 +87,11 @@ export function checkProof(
   return { root, proven };
 }
 
-const name = (from: number, to: number): string => `${from}-${to}`;
+const name = (from: number, to: number): number => from * (BATCH_MAX + 1) + to;
 
 /** Names of the subtrees beside the way from a leaf up to the root. */
-function siblingRanges(count: number, index: number): readonly string[] {
-  const out: string[] = [];
+function siblingRanges(count: number, index: number): readonly number[] {
+  const out: number[] = [];
   let [from, to] = [0, count];
   while (to - from > 1) {
     const at = from + split(to - from);
@@ -111,7 +111,7 @@ function anyIn(shown: Shown, from: number, to: number): boolean {
 }
 
 /** Names of the largest subtrees without any of `shown`, from left to right. */
-function holes(from: number, to: number, shown: Shown): readonly string[] {
+function holes(from: number, to: number, shown: Shown): readonly number[] {
   if (!anyIn(shown, from, to)) return [name(from, to)];
   if (to - from === 1) return [];
   const at = from + split(to - from);

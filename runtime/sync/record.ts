@@ -72,7 +72,7 @@ export interface Rec {
 }
 
 export const ID_BYTES = 16;
-const idOfHash = (hash: Uint8Array): string => toHex(hash.subarray(0, ID_BYTES));
+export const idOfHash = (hash: Uint8Array): string => toHex(hash.subarray(0, ID_BYTES));
 
 export const leafHash = (crypto: CryptoProvider, author: Uint8Array, encoded: Uint8Array): Uint8Array =>
   crypto.sha256(LABEL.recordLeaf, author, encoded);

@@ -5,7 +5,8 @@
 import { equal, letGo, toHex } from "../base/bytes.ts";
 import { TrellisError } from "../base/errors.ts";
 import type { RandomBytes } from "../base/random.ts";
-import type { Change, Store } from "../store/store.ts";
+import type { Change, RecordStore } from "../store/store.ts";
+import { type Decoding, decodingOf } from "./decoding.ts";
 import { Exchange, type ExchangeDeps } from "./exchange.ts";
 import { type Arrival, type Held, Holdings } from "./holdings.ts";
 import { Keyring } from "./keyring.ts";
@@ -18,7 +19,9 @@ import { checkWrite, readValue, signWrites, slotName, versionFor, type Write } f
 
 export interface ReplicaDeps extends Omit<ExchangeDeps, "ownCame"> {
   readonly random: RandomBytes;
-  readonly store: Store;
+  readonly store: RecordStore;
+  /** Its own unless given. */
+  readonly decoding?: Decoding;
 }
 
 export interface Value {
@@ -55,21 +58,27 @@ export class Replica {
   #turn: Promise<unknown> = Promise.resolve();
   #revision: number;
 
-  private constructor(deps: ReplicaDeps, holdings: Holdings, keyring: Keyring) {
+  private constructor(deps: ReplicaDeps, holdings: Holdings, keyring: Keyring, decoding: Decoding) {
     this.#deps = deps;
     this.#holdings = holdings;
     this.#keyring = keyring;
-    this.#exchange = new Exchange({ ...deps, ownCame: (arrival) => this.#ownCame(arrival) }, holdings, keyring);
+    this.#exchange = new Exchange(
+      { ...deps, ownCame: (arrival) => this.#ownCame(arrival) },
+      holdings,
+      keyring,
+      decoding,
+    );
     this.#revision = deps.membership.revision;
     for (const held of holdings) if (this.#isOwn(held.author)) this.#versions.heard(held.version);
   }
 
   /** Throws what the store throws. */
   static async open(deps: ReplicaDeps): Promise<Replica> {
-    const holdings = await Holdings.load(deps.crypto, deps.store, deps.membership.meshId);
+    const decoding = deps.decoding ?? decodingOf(deps.crypto, deps.membership.meshId);
+    const holdings = await Holdings.load(deps.crypto, deps.store, decoding);
     const keyring = new Keyring(deps.crypto, deps.random, deps.store, deps.membership);
     await keyring.load();
-    const replica = new Replica(deps, holdings, keyring);
+    const replica = new Replica(deps, holdings, keyring, decoding);
     await replica.#removeUnentitled();
     return replica;
   }
@@ -256,6 +265,7 @@ export class Replica {
     });
     if (gone.length === 0) return;
     await this.#holdings.remove(gone);
+    this.#exchange.withdraw(gone);
     this.#deps.removed?.(gone);
   }
 }

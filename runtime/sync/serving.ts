@@ -1,5 +1,4 @@
 /** Records for a neighbour that asked: by batch, each batch's records with one proof, as many as fit a message. */
-import { toHex } from "../base/bytes.ts";
 import type { Holdings } from "./holdings.ts";
 import { type Proven, proofOf } from "./merkle.ts";
 import { type Group, ITEMS_BYTES } from "./message.ts";
@@ -28,7 +27,7 @@ export async function serveItems(
     }
     const found = await holdings.stored(id);
     if (!found) continue;
-    const name = toHex(found.stored.batch);
+    const name = found.held.batch;
     let group = byBatch.get(name);
     if (!group) {
       const batch = await holdings.batch(found.stored.batch);
@@ -37,14 +36,14 @@ export async function serveItems(
       group = { batch, records: [] };
       byBatch.set(name, group);
     }
-    group.records.push({ ...found.stored, leaf: found.record.hash });
+    group.records.push({ ...found.stored, leaf: found.hash });
     bytes += found.stored.encoded.length + BESIDE;
   }
-  const groups = [...byBatch.values()].map(({ batch, records }): Group => {
+  const groups = [...byBatch].map(([name, { batch, records }]): Group => {
     const ordered = records.sort((a, b) => a.index - b.index);
     const known = ordered.map(({ index, leaf, path }): Proven => ({ index, leaf, path }));
-    const again = sent.get(toHex(batch.id)) === true;
-    sent.set(toHex(batch.id), true);
+    const again = sent.get(name) === true;
+    sent.set(name, true);
     return {
       batch: again ? undefined : batch.encoded,
       id: again ? batch.id : undefined,

@@ -140,7 +140,8 @@ export async function readValue(
   held: Held,
   groupKey: Uint8Array | undefined,
 ): Promise<Uint8Array | "no key" | undefined> {
-  const leaf = (await holdings.stored(held.id))?.record.leaf;
+  const kept = await holdings.stored(held.id);
+  const leaf = kept && decodeRecord(crypto, held.author, kept.stored.encoded)?.leaf;
   if (!leaf) return undefined;
   const parts = await Promise.all((leaf.chunks ?? []).map((hash) => holdings.chunk(hash)));
   if (parts.includes(undefined)) return undefined;

@@ -19,6 +19,7 @@ import { order } from "../../runtime/sync/merge.ts";
 import { Replica } from "../../runtime/sync/replica.ts";
 import { seededNumber, seededRandom } from "../help/seeded.ts";
 import { standIn } from "../help/stand-in-provider.ts";
+import type { Sharing } from "./records-sharing.ts";
 
 const TICK: Ms = 250;
 
@@ -97,11 +98,13 @@ export class Gateway {
 
   async start(): Promise<void> {
     const { world, view, meter } = this;
-    const store = await Store.open(new MemoryKeyValue(this.medium), { now: () => world.now });
+    const store =
+      world.sharing?.store() ?? (await Store.open(new MemoryKeyValue(this.medium), { now: () => world.now }));
     this.replica = await Replica.open({
       crypto: world.crypto,
       random: this.#random,
       store,
+      ...(world.sharing && { decoding: world.sharing.decoding }),
       membership: view,
       meter,
       now: () => world.now,
@@ -116,6 +119,7 @@ export class Gateway {
     for (const held of records) {
       const author = toHex(held.author);
       if (author === this.id && !this.world.written.has(held.id)) this.world.written.add(held.id);
+      if (this.world.sharing) continue;
       if (!this.world.written.has(held.id)) this.world.wrongs.push(`${this.name} took ${held.kind} that nobody wrote`);
       const slot = `${author} ${held.kind} ${held.keyName}`;
       const seen = this.#seen.get(slot);
@@ -178,6 +182,8 @@ export class RecordsWorld {
   readonly written = new Set<string>();
   /** What must never be. */
   readonly wrongs: string[] = [];
+  /** What replicas have in common, where there are very many; what each sees is not kept then. */
+  sharing: Sharing | undefined;
   bytes = 0;
   messages = 0;
   /** One way delay of a link. */

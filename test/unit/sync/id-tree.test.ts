@@ -8,7 +8,7 @@ const random = seededRandom("ids");
 const newId = (): string => toHex(random(16));
 const treeOf = (ids: Iterable<string>): IdTree => {
   const tree = new IdTree(native);
-  for (const id of ids) tree.add(id);
+  for (const id of ids) tree.add({ id });
   return tree;
 };
 
@@ -22,7 +22,7 @@ test("a tree agrees with a set, for every range", () => {
   );
   for (let i = 0; i < 4000; i++) {
     const id = pool[Math.floor(number() * pool.length)] as string;
-    if (number() < 0.5 + 0.4 * Math.sin(i / 500)) expect(tree.add(id)).toBe(!model.has(id));
+    if (number() < 0.5 + 0.4 * Math.sin(i / 500)) expect(tree.add({ id })).toBe(!model.has(id));
     else expect(tree.delete(id)).toBe(model.delete(id));
     if (tree.has(id)) model.add(id);
     expect(tree.size).toBe(model.size);
@@ -59,10 +59,10 @@ test("a fingerprint differs when one id is more, less or another, in each range 
       tree.delete(id);
       const without = tree.fingerprint(prefix);
       expect(without).not.toEqual(before);
-      tree.add(other);
+      tree.add({ id: other });
       expect(tree.fingerprint("")).not.toEqual(treeOf(ids).fingerprint(""));
       tree.delete(other);
-      tree.add(id);
+      tree.add({ id });
       expect(tree.fingerprint(prefix)).toEqual(before);
     }
   }

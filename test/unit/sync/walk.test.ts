@@ -10,7 +10,7 @@ const random = seededRandom("walk");
 const newId = (): string => toHex(random(16));
 const treeOf = (ids: Iterable<string>): IdTree => {
   const tree = new IdTree(native);
-  for (const id of ids) tree.add(id);
+  for (const id of ids) tree.add({ id });
   return tree;
 };
 
@@ -68,7 +68,7 @@ describe("a walk", () => {
     const ids = Array.from({ length: 100_000 }, newId);
     const mine = treeOf(ids);
     const theirs = treeOf(ids);
-    theirs.add(newId());
+    theirs.add({ id: newId() });
     const { lacking, bytes, rounds } = reconcile(mine, theirs);
     expect(lacking).toHaveLength(1);
     expect(bytes).toBeLessThan(4_000);
