@@ -40,8 +40,8 @@ const FIGURES: readonly (readonly [id: string, of: (s: Scale) => number, unit: s
   ["peak", (s) => s.peakMemory, "MB"],
 ];
 
-/** What the engine takes the machine's memory for: it collects garbage sooner then, and the process stays at two thirds of the size. */
-const SMALL = 400e6;
+/** What the engine takes the machine's memory for: the larger its heap beside that, the sooner it collects garbage. */
+const SMALL = 4e9;
 
 const numbers = (list: unknown): number[] => String(list).split(",").filter(Boolean).map(Number);
 const [MEMBERS, RECORDS] = [numbers(values.members), numbers(values.records)];
