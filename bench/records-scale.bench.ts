@@ -9,8 +9,8 @@
  * time of a record in a member, written, told, taken and passed on, hashes real, signatures not. `index`: heap that a record takes in the index of a gateway that shares nothing, of 100,000.
  *
  * Left out are sizes with more members times records than `--most`, and those of more records than so many members may write. 1,000 times 100,000 (`--most 100000000`)
- * was not run yet. By what smaller ones take it is 75 minutes of a core of its own (45 us for each record and member, measured on an EPYC that others loaded as well) and 6 GB of heap that
- * lives; what the process grows to beside that is not known.
+ * was not run yet. By what smaller ones take it is 60 to 75 minutes of a core of its own (37 to 45 us for each record and member, measured on an EPYC that others loaded as well) and 6 to 13 GB of
+ * heap that lives (55 to 130 bytes); what the process grows to beside that is not known.
  */
 import { mkdirSync } from "node:fs";
 import { parseArgs } from "node:util";
