@@ -4,6 +4,7 @@ const SCALE = "bench/records-scale.bench.ts";
 /** Members and records, of the sizes that are measured there. */
 const SIZES = [
   [1_000, 1_000],
+  [1_000, 3_000],
   [300, 10_000],
   [100, 30_000],
 ] as const;

@@ -9,8 +9,8 @@
  * time of a record in a member, written, told, taken and passed on, hashes real, signatures not. `index`: heap that a record takes in the index of a gateway that shares nothing, of 100,000.
  *
  * Left out are sizes with more members times records than `--most`, and those of more records than so many members may write. 1,000 times 100,000 (`--most 100000000`)
- * was not run yet. By what smaller ones take it is 75 minutes of a core of its own (45 us for each record and member, measured on an EPYC that others loaded as well) and 6 GB of heap that
- * lives; what the process grows to beside that is not known.
+ * was not run yet. By what smaller ones take it is 60 to 75 minutes of a core of its own (37 to 45 us for each record and member, measured on an EPYC that others loaded as well) and 6 to 13 GB of
+ * heap that lives (55 to 130 bytes); what the process grows to beside that is not known.
  */
 import { mkdirSync } from "node:fs";
 import { parseArgs } from "node:util";
@@ -40,8 +40,8 @@ const FIGURES: readonly (readonly [id: string, of: (s: Scale) => number, unit: s
   ["peak", (s) => s.peakMemory, "MB"],
 ];
 
-/** What the engine takes the machine's memory for: it collects garbage sooner then, and the process stays at two thirds of the size. */
-const SMALL = 400e6;
+/** What the engine takes the machine's memory for: the larger its heap beside that, the sooner it collects garbage. */
+const SMALL = 4e9;
 
 const numbers = (list: unknown): number[] => String(list).split(",").filter(Boolean).map(Number);
 const [MEMBERS, RECORDS] = [numbers(values.members), numbers(values.records)];
