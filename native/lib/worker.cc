@@ -22,6 +22,12 @@ int64_t now_ms() {
   return int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
 }
 
+int64_t now_ns() {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
+}
+
 bool watch(int epoll, int fd) {
   epoll_event event{};
   event.events = EPOLLIN;
@@ -82,10 +88,18 @@ void Worker::run() {
     // Both directions are tried instead of asking the poll which has something: under load both do.
     const bool received = receive_turn();
     const bool sent = send_turn(releases);
-    if (!received && !sent) wait();
-    else if (++busy_ == BUSY_TURNS) urgency_.lower();
+    if (received || sent) took(received, sent);
+    else if (!sparse_ || !poll_.looks_on(now_ns())) wait();
   }
   tables_.reset();
+}
+
+void Worker::took(bool received, bool sent) {
+  if (++busy_ == BUSY_TURNS) urgency_.lower();
+  if (!sparse_) return;
+  const int64_t now = now_ns();
+  if (received) poll_.received(now);
+  if (sent) poll_.sent(now);
 }
 
 void Worker::wait() {

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <thread>
 
+#include "busy_poll.h"
 #include "inbound.h"
 #include "outbound.h"
 #include "relay.h"
@@ -32,6 +33,7 @@ class Worker final : private Sink {
 
  private:
   void run();
+  void took(bool received, bool sent);
   void wait();
   bool send_turn(uint64_t releases);
   bool receive_turn();
@@ -57,6 +59,7 @@ class Worker final : private Sink {
   bool device_;  // the TUN queue still answers
   const bool sparse_;
   Urgency urgency_;
+  BusyPoll poll_;
   int busy_ = 0;  // turns since it slept
 
   Descriptor epoll_, wake_;
