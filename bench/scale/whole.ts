@@ -2,25 +2,16 @@
  * What a mesh of whole gateways costs: the shipped core with handshakes, sessions, gossip, discovery and link state on the internet
  * (test/sim/large/world.ts says what is stood in for). Bytes with headers, keys and signatures of full size.
  */
-import { heapStats } from "bun:jsc";
 import { minutes, seconds } from "../../runtime/base/time.ts";
 import { isSound, judge } from "../../test/sim/large/judge.ts";
 import { LargeMesh, type Node } from "../../test/sim/large/world.ts";
-import { median } from "../rounds.ts";
+import { cpuOf, cutWires, type Failures, type FailureTimes, heap, type Idle, restFor, sound } from "./measured.ts";
 
-export interface WholeFigures {
+export interface WholeFigures extends Idle, Failures {
   /** ms from the first start until everybody reaches everybody, all starting within 2 s; sent by each until then, MB; ms of CPU each. */
   readonly coldTime: number;
   readonly coldBytes: number;
   readonly coldCpu: number;
-  /** Sent per gateway and second while nothing happens, rekeys included. */
-  readonly idle: number;
-  /** ms of CPU per gateway and simulated hour of that. */
-  readonly idleCpu: number;
-  /** ms from the death of a wire, detection (30 ms) included, to the last route anywhere; and sent by each until it is back, bytes. */
-  readonly convergence: number;
-  readonly convergenceMost: number;
-  readonly flapBytes: number;
   /** One that knows nobody's link list starts: sent by each, bytes. */
   readonly joinBytes: number;
   /** A third parts for a minute and comes back: sent by each, MB. */
@@ -29,7 +20,7 @@ export interface WholeFigures {
   readonly memory: number;
 }
 
-const FAILURES = 9;
+const FAILURES: FailureTimes = { times: 9, down: seconds(10), back: seconds(50) };
 const IDLE = minutes(35); // one rekey of unused keys is in it
 
 export async function wholeFigures(count: number): Promise<WholeFigures> {
@@ -51,29 +42,10 @@ export async function wholeFigures(count: number): Promise<WholeFigures> {
   sound(mesh, "after a join");
 
   await mesh.world.run(minutes(6));
-  before = mesh.sentBytes;
-  const resting = cpuOf();
-  await mesh.world.run(IDLE);
-  const idle = (mesh.sentBytes - before) / (IDLE / 1000);
-  const idleCpu = (resting() / IDLE) * minutes(60);
+  const resting = await restFor(mesh, IDLE);
+  const { idle } = resting;
   const memory = (heap() - heapBefore) / 1e6 / count;
-
-  const times: number[] = [];
-  const flap: number[] = [];
-  for (let i = 0; i < FAILURES; i++) {
-    const a = mesh.pick(mesh.nodes);
-    const b = mesh.pick(mesh.neighbours(a));
-    before = mesh.sentBytes;
-    const from = mesh.world.now;
-    mesh.cut(a, b);
-    await mesh.world.run(seconds(2));
-    times.push(Math.max(0, mesh.lastRoute - from));
-    await mesh.world.run(seconds(8));
-    mesh.mend(a, b);
-    await mesh.world.run(seconds(50));
-    flap.push(mesh.sentBytes - before - idle * 60);
-  }
-  sound(mesh, "after wires were cut");
+  const failures = await cutWires(mesh, FAILURES, idle);
 
   before = mesh.sentBytes;
   mesh.split(new Set(mesh.region(Math.ceil(count / 3))));
@@ -87,33 +59,10 @@ export async function wholeFigures(count: number): Promise<WholeFigures> {
     coldTime,
     coldBytes: coldBytes / 1e6,
     coldCpu: coldCpu / count,
-    idle,
-    idleCpu: idleCpu / count,
-    convergence: median(times),
-    convergenceMost: Math.max(...times),
-    flapBytes: median(flap),
+    ...resting,
+    ...failures,
     joinBytes: joined - idle * 60,
     partitionBytes: partitionBytes / 1e6,
     memory,
   };
-}
-
-function sound(mesh: LargeMesh, when: string): void {
-  const verdict = judge(mesh, mesh.nodes.slice(0, 20));
-  if (!isSound(verdict)) throw new Error(`${when} ways are wrong: ${verdict.examples.join("; ")}`);
-}
-
-/** ms of CPU since this was called. */
-export function cpuOf(): () => number {
-  const before = process.cpuUsage();
-  return () => {
-    const { user, system } = process.cpuUsage(before);
-    return (user + system) / 1000;
-  };
-}
-
-export function heap(): number {
-  Bun.gc(true);
-  const { heapSize, extraMemorySize } = heapStats();
-  return heapSize + extraMemorySize;
 }
