@@ -89,7 +89,7 @@ FOLLOWED_ONCE int all_equal(struct __sk_buff *skb, __u64 at, __u64 step, const s
 	return differs == 0;
 }
 
-/* Gives how many it has written. */
+/* Gives how many it has written: a function of its own must give something. */
 FOLLOWED_ONCE int write_all(struct __sk_buff *skb, __u64 at, __u64 step, const struct relay_words *onward)
 {
 	void *data = start_of(skb), *end = end_of(skb);

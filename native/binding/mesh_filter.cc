@@ -1,8 +1,7 @@
 // Glue for policy and flows on the overlay device (mesh_filter.h): an object whose methods find the filter by their `this`.
 #include "mesh_filter.h"
 
-#include <ctime>
-
+#include "clock.h"
 #include "convert.h"
 #include "module.h"
 
@@ -98,10 +97,8 @@ napi_value js_flows(napi_env env, napi_callback_info info) {
   napi_get_value_bool(env, arguments[0], &denied);
   std::vector<uint8_t> bytes;
   if (const Status status = filter->flows(denied, bytes); !status.ok()) return convert::throw_status(env, status);
-  timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
   const napi_value out = convert::object(env);
-  convert::set(env, out, "now", double(now.tv_sec) * 1e3 + double(now.tv_nsec) / 1e6);
+  convert::set(env, out, "now", double(clock_ns()) / 1e6);
   convert::set(env, out, "bytes", convert::copy_bytes(env, bytes));
   return out;
 }

@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <ctime>
 
+#include "clock.h"
+
 namespace trellis {
 namespace {
 
@@ -20,12 +22,6 @@ int64_t now_ms() {
   timespec now;
   clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
   return int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
-}
-
-int64_t now_ns() {
-  timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
 }
 
 bool watch(int epoll, int fd) {
@@ -89,7 +85,7 @@ void Worker::run() {
     const bool received = receive_turn();
     const bool sent = send_turn(releases);
     if (received || sent) took(received, sent);
-    else if (!sparse_ || !poll_.looks_on(now_ns())) wait();
+    else if (!sparse_ || !poll_.looks_on(static_cast<int64_t>(clock_ns()))) wait();
   }
   tables_.reset();
 }
@@ -97,7 +93,7 @@ void Worker::run() {
 void Worker::took(bool received, bool sent) {
   if (++busy_ == BUSY_TURNS) urgency_.lower();
   if (!sparse_) return;
-  const int64_t now = now_ns();
+  const auto now = static_cast<int64_t>(clock_ns());
   if (received) poll_.received(now);
   if (sent) poll_.sent(now);
 }
