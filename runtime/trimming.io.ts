@@ -8,6 +8,7 @@ import { openSync, readSync } from "node:fs";
 import { messageOf } from "./base/errors.ts";
 import type { Log } from "./base/log.ts";
 import type { Ms } from "./base/time.ts";
+import type { Addon } from "./dataplane/addon.io.ts";
 
 const MB = 1024 ** 2;
 /** Of the 120 MB that a gateway may take: above it something is done. A daemon without load stays below it. */
@@ -37,7 +38,10 @@ export interface Resident {
 export interface TrimmingDeps {
   readonly resident: () => Resident;
   readonly collect: () => void;
+  /** Gives back code that is not in use. */
   readonly release: () => void;
+  /** Has the store's tables given back as they become many, for so long. */
+  readonly watch: (span: Ms) => void;
   readonly now: () => Ms;
 }
 
@@ -59,10 +63,13 @@ export class Trimming {
 
   /** Does what there is to do; gives the time until the next look. */
   look(): Ms {
-    const { resident, collect, release, now } = this.#deps;
+    const { resident, collect, release, watch, now } = this.#deps;
     this.#taken = 0;
     let is = resident();
-    if (is.all > NEAR) this.#nearUntil = now() + NEAR_FOR;
+    if (is.all > NEAR) {
+      this.#nearUntil = now() + NEAR_FOR;
+      watch(NEAR_FOR);
+    }
     if (is.all > TRIM_ABOVE && is.mapped > this.#mapped + MAPPED_STEP) {
       release();
       is = resident();
@@ -102,10 +109,17 @@ export class Trimming {
 const PAGE = 4_096;
 const LINE = 128;
 
-/** For as long as this process lives. `releaseMapped` is the addon's. */
-export function keepTrim(releaseMapped: (() => number) | undefined, log: Log): Trimming {
+/** For as long as this process lives. */
+export function keepTrim(addon: Pick<Addon, "releaseCode" | "releaseTablesFor"> | undefined, log: Log): Trimming {
   const statm = openSync("/proc/self/statm", "r"); // proc(5): pages
   const line = Buffer.alloc(LINE);
+  const giveBack = (what: string, from: () => void): void => {
+    try {
+      from();
+    } catch (thrown) {
+      log.debug(`pages of ${what} are not given back`, { error: messageOf(thrown) });
+    }
+  };
   const trimming = new Trimming({
     resident() {
       const [, all = 0, mapped = 0] = line
@@ -115,13 +129,8 @@ export function keepTrim(releaseMapped: (() => number) | undefined, log: Log): T
       return { all: all * PAGE, mapped: mapped * PAGE };
     },
     collect: fullGC,
-    release() {
-      try {
-        releaseMapped?.();
-      } catch (thrown) {
-        log.debug("mapped pages are not given back", { error: messageOf(thrown) });
-      }
-    },
+    release: () => giveBack("the program", () => addon?.releaseCode()),
+    watch: (span) => giveBack("tables", () => addon?.releaseTablesFor(span)),
     now: () => performance.now(),
   });
   const again = (): void => {

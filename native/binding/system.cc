@@ -96,11 +96,20 @@ napi_value js_notify_systemd(napi_env env, napi_callback_info info) {
   return status.ok() ? convert::to_js(env, told) : convert::throw_status(env, status);
 }
 
-/** releaseMapped(): bytes that were resident */
-napi_value js_release_mapped(napi_env env, napi_callback_info) {
+/** releaseCode(): bytes that were resident */
+napi_value js_release_code(napi_env env, napi_callback_info) {
   uint64_t bytes = 0;
-  const Status status = release_mapped(bytes);
+  const Status status = release_code(bytes);
   return status.ok() ? convert::to_js(env, double(bytes)) : convert::throw_status(env, status);
+}
+
+/** releaseTablesFor(ms) */
+napi_value js_release_tables_for(napi_env env, napi_callback_info info) {
+  const convert::Arguments<1> arguments(env, info);
+  const auto ms = convert::integer(env, arguments[0], 1, 60'000, "ms");
+  if (!ms) return nullptr;
+  const Status status = release_tables_for(static_cast<uint64_t>(*ms) * 1'000'000);
+  return status.ok() ? nullptr : convert::throw_status(env, status);
 }
 
 void set_probe(napi_env env, napi_value out, const char* name, Probe probe) {
@@ -144,7 +153,8 @@ void register_system(napi_env env, napi_value exports) {
   convert::method(env, exports, "findLinks", js_find_links);
   convert::method(env, exports, "peerCredentials", js_peer_credentials);
   convert::method(env, exports, "notifySystemd", js_notify_systemd);
-  convert::method(env, exports, "releaseMapped", js_release_mapped);
+  convert::method(env, exports, "releaseCode", js_release_code);
+  convert::method(env, exports, "releaseTablesFor", js_release_tables_for);
   convert::method(env, exports, "probe", js_probe);
 }
 

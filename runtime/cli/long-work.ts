@@ -13,5 +13,5 @@ export function beginLongWork(args: Globals): Trimming {
       removeUnfinished();
       process.exit(128 + constants.signals[signal]);
     });
-  return keepTrim(loadAddon().addon?.releaseMapped, consoleLog(args));
+  return keepTrim(loadAddon().addon, consoleLog(args));
 }

@@ -29,7 +29,7 @@ export const run = command({
     const { Node } = await import("../node.ts"); // no other command pays for reading it
     const home = await ownHome(args);
     const log = consoleLog(args);
-    const trimming = keepTrim(loadAddon().addon?.releaseMapped, log);
+    const trimming = keepTrim(loadAddon().addon, log);
     const node = await Node.start(home, {
       port: args.port,
       interface: args.interface,

@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { messageOf } from "../base/errors.ts";
+import type { Ms } from "../base/time.ts";
 import type { AeadName } from "../crypto/provider.ts";
 import type { AeadRates } from "../mesh/types.ts";
 import { loadExtracted, openAddon } from "../store/private-addon.io.ts";
@@ -287,8 +288,10 @@ export interface Addon {
   peerCredentials(fd: number): PeerCredentials;
   /** sd_notify(3); false when no service manager listens (`NOTIFY_SOCKET` is not set). */
   notifySystemd(message: string): boolean;
-  /** Lets the kernel take back pages of mapped files that it can read again; bytes that were resident. */
-  releaseMapped(): number;
+  /** Lets the kernel take back pages of the program's file that it can read again; bytes that were resident. */
+  releaseCode(): number;
+  /** For so long (1 to 60,000 ms) a thread gives back the pages of the store's tables, which LevelDB maps, as they become many. */
+  releaseTablesFor(span: Ms): void;
   probe(): HostFacts;
   /** Throws with the verifier's log when the kernel refuses. */
   loadIngressFilter(object: Uint8Array): IngressFilter;

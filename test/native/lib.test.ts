@@ -24,6 +24,7 @@ const PARTS = [
   "links",
   "liveness",
   "measure",
+  "memory",
   "outbound",
   "owners",
   "preference",

@@ -212,13 +212,13 @@ describe.skipIf(!here)("the addon", () => {
     expect(await notify({ NOTIFY_SOCKET: address })).toBe(want);
   });
 
-  test("gives mapped files back, and reads them again where they are touched", () => {
+  test("gives the program's code back, and reads it again where it is touched", () => {
     const code = `const { loadAddon } = await import("${join(import.meta.dir, "../../runtime/dataplane/addon.io.ts")}");
       const { readFileSync } = await import("node:fs");
       const { addon } = loadAddon();
       const mapped = () => 1024 * Number(/RssFile:\\s+(\\d+)/.exec(readFileSync("/proc/self/status", "utf8"))[1]);
       const before = mapped();
-      const released = addon.releaseMapped();
+      const released = addon.releaseCode();
       console.log(JSON.stringify({ before, released, after: mapped(), facts: addon.probe().libcrypto }));`;
     const seen = JSON.parse(run(process.execPath, "-e", code));
     expect(seen.released).toBeGreaterThan(seen.before / 2);

@@ -5,7 +5,7 @@ const MB = 1024 ** 2;
 
 /** A process whose garbage goes when it is collected, and whose mapped pages go when they are given back; in MB and ms. */
 function world(live: number, garbage: number, mapped: number, cost = 10) {
-  const is = { live, garbage, mapped, now: 0, collected: 0, released: 0 };
+  const is = { live, garbage, mapped, now: 0, collected: 0, released: 0, watched: 0 };
   const trimming = new Trimming({
     resident: () => ({ all: (is.live + is.garbage + is.mapped) * MB, mapped: is.mapped * MB }),
     collect() {
@@ -16,6 +16,9 @@ function world(live: number, garbage: number, mapped: number, cost = 10) {
     release() {
       is.released++;
       is.mapped = 10;
+    },
+    watch(span) {
+      is.watched = is.now + span;
     },
     now: () => is.now,
   });
@@ -78,13 +81,14 @@ test("much that is taken in is a look of its own", async () => {
   expect(is.released).toBe(1);
 });
 
-test("looks stay close for a while when it was near its limit", () => {
+test("looks stay close for a while when it was near its limit, and tables are looked after as long", () => {
   const { is, trimming } = world(20, 0, 80);
   expect(trimming.look()).toBe(10); // 30 MB by now
   is.now += 1_999;
   expect(trimming.look()).toBe(10);
   is.now += 1;
   expect(trimming.look()).toBe(250);
+  expect(is.watched).toBe(2_000);
 });
 
 test("who would take more in waits for the next collection where it is tight, and only there", async () => {
