@@ -1,7 +1,7 @@
 /**
  * Prints the table of claims from what the benches left in `build/bench/*.json` (arrays of rows) and fails when a claim does
  * not hold. `--save` keeps the figures in `bench/results.json` and writes them into the README; those of benches that did not run stay,
- * when they are of the same machine. `bun bench/report.ts [--save]`
+ * with the name of the machine that they are of. `bun bench/report.ts [--save]`
  */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus, release } from "node:os";
@@ -28,12 +28,12 @@ function main(save: boolean): number {
     console.error("error: nothing was measured yet\nhint: npx --yes rust-just bench crypto");
     return 2;
   }
-  const table = tableOf(CLAIMS, results);
+  const table = tableOf(CLAIMS, [results]);
   console.log(table);
   const wrong = broken(CLAIMS, results.rows);
   for (const line of wrong) console.error(`does not hold: ${line}`);
   if (save && wrong.length === 0) {
-    const saved = savedWith(CLAIMS, results, JSON.parse(readFileSync(RESULTS, "utf8")) as Results);
+    const saved = savedWith(CLAIMS, results, JSON.parse(readFileSync(RESULTS, "utf8")) as Results[]);
     writeFileSync(RESULTS, `${JSON.stringify(saved, null, 2)}\n`);
     const readme = withTable(readFileSync(README, "utf8"), tableOf(CLAIMS, saved));
     if (readme !== undefined) writeFileSync(README, readme);

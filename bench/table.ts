@@ -8,7 +8,7 @@ export interface Row {
   readonly unit: string;
 }
 
-/** What `bench/results.json` holds: one run of the benches on one machine. */
+/** Figures of one machine. */
 export interface Results {
   readonly machine: string;
   readonly rows: readonly Row[];
@@ -27,15 +27,29 @@ function limitOf(claim: Claim): string {
   return claim.atMost !== undefined ? `at most ${claim.atMost}${of}` : "";
 }
 
-/** Markdown: one line per claim that was measured, in the order of the claims. */
-export function tableOf(claims: readonly Claim[], results: Results): string {
+/** Markdown: one line per claim that was measured, in the order of the claims; then which machine that was. */
+export function tableOf(claims: readonly Claim[], saved: readonly Results[]): string {
+  const rows = saved.flatMap((results) => results.rows);
   const lines = claims.flatMap((claim) => {
-    const value = figureOf(results.rows, claim.id);
+    const value = figureOf(rows, claim.id);
     if (value === undefined) return [];
     return [`| ${claim.says} | ${shown(value)} ${claim.unit} | ${limitOf(claim)} | \`${claim.file}\` |`];
   });
   const head = ["| what | measured | claimed | measured by |", "|---|---|---|---|"];
-  return [...head, ...lines, "", `Measured on: ${results.machine}.`].join("\n");
+  return [...head, ...lines, "", ...machines(claims, saved)].join("\n");
+}
+
+/** The one with the most figures, and what the others measured. */
+function machines(claims: readonly Claim[], saved: readonly Results[]): string[] {
+  const [most, ...others] = [...saved].sort((a, b) => b.rows.length - a.rows.length);
+  const filesOf = ({ rows }: Results): string[] => {
+    const ids = new Set(rows.map((row) => row.id));
+    return [...new Set(claims.filter((claim) => ids.has(claim.id)).map((claim) => `\`${claim.file}\``))];
+  };
+  return [
+    `Measured on: ${most?.machine}.`,
+    ...others.map((results) => `On ${results.machine}: ${filesOf(results).join(", ")}.`),
+  ];
 }
 
 /** One sentence for each measured claim that does not hold. What was not measured is no failure. */
@@ -52,15 +66,20 @@ export function broken(claims: readonly Claim[], rows: readonly Row[]): string[]
 }
 
 /**
- * What is kept: figures of this run that are claimed or compared with, and earlier ones of the same machine from benches of which this
- * run has no figure. A claim's figures are those of one run.
+ * What is kept: figures of this run that are claimed or compared with, and earlier ones from benches of which this run has no figure.
+ * A claim's figures are those of one run; limits are ratios within it or hold on any machine, so others may be of another.
  */
-export function savedWith(claims: readonly Claim[], now: Results, before: Results): Results {
+export function savedWith(claims: readonly Claim[], now: Results, before: readonly Results[]): Results[] {
   const files = new Map(claims.map((claim) => [claim.id, claim.file]));
   const measured = new Set(now.rows.map((row) => files.get(row.id)));
-  const kept = now.machine === before.machine ? before.rows.filter((row) => !measured.has(files.get(row.id))) : [];
-  const rows = [...kept, ...now.rows].filter((row) => files.has(row.id));
-  return { machine: now.machine, rows };
+  const kept = before.map(({ machine, rows }) => ({
+    machine,
+    rows: rows.filter((row) => files.has(row.id) && !measured.has(files.get(row.id))),
+  }));
+  const here = kept.find(({ machine }) => machine === now.machine)?.rows ?? [];
+  const rows = [...here, ...now.rows].filter((row) => files.has(row.id));
+  const others = kept.filter(({ machine }) => machine !== now.machine);
+  return [...others, { machine: now.machine, rows }].filter((results) => results.rows.length > 0);
 }
 
 /** The text with `table` between its markers; undefined where it has none. */

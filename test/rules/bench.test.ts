@@ -4,7 +4,8 @@ import { CLAIMS, type Claim } from "../../bench/claims.ts";
 import { README, RESULTS } from "../../bench/report.ts";
 import { broken, type Results, savedWith, tableOf, withTable } from "../../bench/table.ts";
 
-const results = JSON.parse(readFileSync(RESULTS, "utf8")) as Results;
+const results = JSON.parse(readFileSync(RESULTS, "utf8")) as Results[];
+const figures = results.flatMap((of) => of.rows);
 const claim = (limits: Partial<Claim>): Claim => ({
   id: "a",
   says: "A",
@@ -23,7 +24,7 @@ describe("claims", () => {
   });
 
   test("every claim holds for the committed figures", () => {
-    expect(broken(CLAIMS, results.rows)).toEqual([]);
+    expect(broken(CLAIMS, figures)).toEqual([]);
   });
 
   test("the README shows the committed figures and no others", () => {
@@ -40,7 +41,7 @@ describe("claims", () => {
       const cells = spec.match(new RegExp(`^\\| ${pattern} \\| ${loss} % \\|(.*)\\|$`, "m"))?.[1]?.split("|") ?? [];
       return cells.map((cell) => Number.parseFloat(cell.replace(",", "")));
     };
-    const figure = (id: string): number | undefined => results.rows.find((r) => r.id === id)?.value;
+    const figure = (id: string): number | undefined => figures.find((r) => r.id === id)?.value;
     expect(line(0)[1]).toBe(figure(`handshake/${name}/bytes`) as number);
     expect(line(40).at(-1)).toBe(figure(`handshake/${name}/loss-40/p99`) as number);
   });
@@ -60,19 +61,35 @@ describe("claims", () => {
     expect(broken([claim(limits)], rows)).toHaveLength(complaints);
   });
 
-  test("saving keeps what other benches measured on this machine, and nothing of a bench that ran again or of another machine", () => {
+  test("saving keeps what other benches measured, machine by machine, and nothing of a bench that ran again", () => {
     const claims = [claim({ id: "a" }), claim({ id: "b" }), claim({ id: "c", file: "bench/c.bench.ts" })];
     const of = (machine: string, ...ids: string[]): Results => ({
       machine,
       rows: ids.map((id) => ({ id, value: 1, unit: "us" })),
     });
-    const ids = (results: Results): string[] => results.rows.map((row) => row.id).sort();
-    expect(ids(savedWith(claims, of("m", "a", "unclaimed"), of("m", "a", "b", "c", "gone")))).toEqual(["a", "c"]);
-    expect(ids(savedWith(claims, of("m", "a"), of("other", "c")))).toEqual(["a"]);
+    const before = [of("m", "a", "b", "c", "gone")];
+    expect(savedWith(claims, of("m", "a", "unclaimed"), before)).toEqual([of("m", "c", "a")]);
+    expect(savedWith(claims, of("other", "a"), before)).toEqual([of("m", "c"), of("other", "a")]);
+    expect(savedWith(claims, of("m", "a"), [of("other", "b")])).toEqual([of("m", "a")]);
+  });
+
+  test("the table names the machine of each bench", () => {
+    const claims = [claim({ id: "a" }), claim({ id: "b", file: "bench/b.bench.ts" }), claim({ id: "c" })];
+    const saved = [
+      { machine: "one", rows: [{ id: "b", value: 1, unit: "us" }] },
+      {
+        machine: "two",
+        rows: [
+          { id: "a", value: 1, unit: "us" },
+          { id: "c", value: 2, unit: "us" },
+        ],
+      },
+    ];
+    expect(tableOf(claims, saved)).toEndWith("\n\nMeasured on: two.\nOn one: `bench/b.bench.ts`.");
   });
 
   test("the rule sees a figure in the README that nobody measured", () => {
-    const table = tableOf([claim({})], { machine: "m", rows });
+    const table = tableOf([claim({})], [{ machine: "m", rows }]);
     const stale = withTable("<!-- bench:begin -->\n<!-- bench:end -->\n", table.replace("10", "11"));
     expect(withTable(stale ?? "", table)).not.toBe(stale);
     expect(withTable("no markers", table)).toBeUndefined();
