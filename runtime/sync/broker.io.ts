@@ -41,7 +41,8 @@ export class Broker {
   /** Keys that an application of this broker is writing: it tells them itself. */
   readonly #writing = new Map<string, number>();
   /** The parser reads again when it is told that there is something. */
-  readonly #turns = new LargeTurns<Socket>((socket) => setImmediate(() => socket.emit("readable")));
+  readonly #turns = new LargeTurns<Socket>(readSoon);
+  #watch: Timer | undefined;
   #aedes: Aedes | undefined;
   #memory: BrokerMemory | undefined;
 
@@ -124,23 +125,35 @@ export class Broker {
     this.#aedes?.handle(socket);
   }
 
-  /** The parser reads when all that it has read is dealt with. */
+  /**
+   * The parser reads when all that it has read is dealt with, and takes what it gets then for all that had come. It is one buffer: where none of its
+   * packets ends in that and more is there, nobody would read on.
+   */
   #takeTurns(socket: Socket): void {
     const turns = this.#turns;
     const bounds = new PacketBounds();
     const read = socket.read.bind(socket);
     socket.read = (size?: number) => {
       if (size === 0) return read(0); // the stream's own way to have its buffer filled
-      if (bounds.hasEnded) turns.leave(socket);
+      if (bounds.hasEnded) turns.leave(socket, performance.now());
       if (bounds.isAmidLarge && !turns.may(socket, performance.now())) {
-        setTimeout(() => turns.look(performance.now()), STALLED).unref();
+        this.#watchTurns();
         return null;
       }
       const chunk = read(size);
-      if (chunk) bounds.take(chunk);
+      const isWithout = chunk && bounds.take(chunk) === 0;
+      if (isWithout && socket.readableLength > 0) readSoon(socket);
       return chunk;
     };
-    socket.once("close", () => turns.leave(socket));
+    socket.once("close", () => turns.leave(socket, performance.now()));
+  }
+
+  /** While somebody waits for a turn. */
+  #watchTurns(): void {
+    this.#watch ??= setTimeout(() => {
+      this.#watch = undefined;
+      if (this.#turns.look(performance.now())) this.#watchTurns();
+    }, STALLED).unref();
   }
 
   #callerOf = (client: Client): Caller | undefined => this.#callers.get(client.conn);
@@ -188,6 +201,9 @@ export class Broker {
     this.#deps.log.debug("an MQTT client was cut off", { who: this.#callerOf(client)?.name, error: error.message });
   }
 }
+
+/** The parser of this connection is to read on. */
+const readSoon = (socket: Socket): unknown => setImmediate(() => socket.emit("readable"));
 
 /** An IPv4 address that came over an IPv6 socket is one. */
 const plainAddress = (address: string): string => address.replace(/^::ffff:(?=\d+\.)/, "");

@@ -29,7 +29,9 @@ export class PacketBounds {
     return ended;
   }
 
-  take(chunk: Uint8Array): void {
+  /** How many packets end in this. */
+  take(chunk: Uint8Array): number {
+    let whole = 0;
     for (let at = 0; at < chunk.length; ) {
       if (this.#left > 0) {
         const part = Math.min(this.#left, chunk.length - at);
@@ -37,7 +39,9 @@ export class PacketBounds {
         at += part;
         if (this.#left === 0 && this.#length > LARGE) this.#ended = true;
       } else this.#head(chunk[at++] as number);
+      if (this.#left === 0 && this.#isHead) whole++;
     }
+    return whole;
   }
 
   /** One byte of type and flags, then the length, seven bits a byte, the lowest first. */
@@ -62,12 +66,12 @@ export class LargeTurns<Connection> {
   #holder: Connection | undefined;
   #heard: Ms = 0;
 
-  /** `call`: to one that was refused, which may ask again. */
+  /** `call`: to one that was refused and whose turn it is now. */
   constructor(call: (connection: Connection) => void) {
     this.#call = call;
   }
 
-  /** Whether one that is amid a large message may take in more of it. Who is refused is called later. */
+  /** Whether one that is amid a large message may take in more of it. Who is refused is called when it is its turn. */
   may(connection: Connection, now: Ms): boolean {
     const isOurs = this.#holder === undefined || this.#holder === connection;
     if (isOurs || now >= this.#heard + STALLED) {
@@ -80,21 +84,26 @@ export class LargeTurns<Connection> {
     return false;
   }
 
-  /** It has taken one in, or is gone. */
-  leave(connection: Connection): void {
+  /** It has taken one in, or is gone: the turn goes to who has waited longest, since who had it would take it again sooner. */
+  leave(connection: Connection, now: Ms): void {
     this.#waiting.delete(connection);
     if (this.#holder !== undefined && this.#holder !== connection) return;
     this.#holder = undefined;
-    this.#callNext();
+    this.#callNext(now);
   }
 
-  /** To be called `STALLED` after a refusal: whose turn it is may have stalled. */
-  look(now: Ms): void {
-    if (now >= this.#heard + STALLED) this.#callNext();
+  /** To be called every `STALLED` while somebody waits, which it says: whose turn it is may have stalled. */
+  look(now: Ms): boolean {
+    if (now >= this.#heard + STALLED) this.#callNext(now);
+    return this.#waiting.size > 0;
   }
 
-  #callNext(): void {
+  #callNext(now: Ms): void {
     const [next] = this.#waiting;
-    if (next !== undefined) this.#call(next);
+    if (next === undefined) return;
+    this.#waiting.delete(next);
+    this.#holder = next;
+    this.#heard = now;
+    this.#call(next);
   }
 }

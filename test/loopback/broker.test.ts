@@ -1,7 +1,8 @@
 /** The broker as ordinary clients see it: mosquitto_pub and mosquitto_sub of Debian. */
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
+import mqtt from "mqtt-packet";
 import { createLog } from "../../runtime/base/log.ts";
 import { Meter } from "../../runtime/base/meter.ts";
 import { Broker } from "../../runtime/sync/broker.io.ts";
@@ -139,12 +140,18 @@ describe.skipIf(!can)("the broker", () => {
     expect(await heard).toEqual(["waits x"]);
   });
 
-  test("takes in large messages of several at once, whoever stops amid one", async () => {
+  /** A client that has sent a part of a large message, and sends no more: it has the turn. */
+  async function stopsAmidLarge(): Promise<Socket> {
     const stalled = connect(port, "127.0.0.1");
     await new Promise<void>((resolve) => stalled.once("connect", resolve));
     stalled.write(Buffer.from([0x10, 13, 0, 4, ...Buffer.from("MQTT"), 4, 2, 0, 0, 0, 1, 0x73]));
     await new Promise((resolve) => stalled.once("data", resolve));
     stalled.write(Buffer.from([0x32, 0xc0, 0x84, 0x3d, ...new Uint8Array(200_000)])); // of a million
+    return stalled;
+  }
+
+  test("takes in large messages of several at once, whoever stops amid one", async () => {
+    const stalled = await stopsAmidLarge();
     const load = (who: string): Promise<number> => {
       const line = ["127.0.0.1", `${port}`, `mesh/large/${who}/`, "2", "1000000", "5", "3"];
       return Bun.spawn([process.execPath, `${import.meta.dir}/../help/mqtt-load.ts`, ...line], { stdout: "ignore" })
@@ -157,6 +164,29 @@ describe.skipIf(!can)("the broker", () => {
       for (const key of [0, 1]) records.delete(`large/${who}/${key}`);
     }
     stalled.destroy();
+  });
+
+  test("reads on where more had come meanwhile than a read brings", async () => {
+    const stalled = await stopsAmidLarge();
+    const socket = connect(port, "127.0.0.1");
+    const parser = mqtt.parser();
+    const acknowledged = new Promise<void>((resolve) => {
+      parser.on("packet", ({ cmd }) => {
+        if (cmd === "puback") resolve();
+        if (cmd !== "connack") return;
+        const payload = Buffer.alloc(300_000, "x");
+        const message = { topic: "mesh/pieces", payload, messageId: 1, qos: 1, retain: false, dup: false } as const;
+        const bytes = mqtt.generate({ cmd: "publish", ...message });
+        const pieces = [bytes.subarray(0, 20_000), bytes.subarray(20_000, 40_000), bytes.subarray(40_000)];
+        pieces.forEach((piece, i) => setTimeout(() => socket.write(piece), i * 50)); // the last two wait beside each other
+      });
+    });
+    socket.on("data", (chunk: Buffer) => parser.parse(chunk));
+    socket.write(mqtt.generate({ cmd: "connect", protocolId: "MQTT", protocolVersion: 4, clientId: "p", clean: true }));
+    await acknowledged;
+    expect(records.get("pieces")?.length).toBe(300_000);
+    records.delete("pieces");
+    for (const client of [stalled, socket]) client.destroy();
   });
 
   test("tells what comes from other members to its subscribers, once", async () => {

@@ -16,11 +16,12 @@ describe("where packets end", () => {
     const sizes = [0, 2, 127, 128, 16_383, 16_384, LARGE, LARGE + 1, 300_000, 5];
     const all = Buffer.concat(sizes.map(packet));
     const bounds = new PacketBounds();
-    let ended = 0;
+    let [ended, whole] = [0, 0];
     for (let at = 0; at < all.length; at += piece) {
-      bounds.take(all.subarray(at, at + piece));
+      whole += bounds.take(all.subarray(at, at + piece));
       if (bounds.hasEnded) ended++;
     }
+    expect(whole).toBe(sizes.length);
     expect(ended).toBe(piece < 300_000 ? 2 : 1); // the larger pieces bring both ends at once
     expect(bounds.isAmidLarge).toBe(false);
   });
@@ -48,18 +49,18 @@ describe("turns", () => {
   test("one goes at a time, the others in their order", () => {
     const { called, turns: t } = turns();
     expect(["a", "b", "c", "a"].map((who) => t.may(who, 0))).toEqual([true, false, false, true]);
-    t.leave("a");
+    t.leave("a", 0);
     expect(called).toEqual(["b"]);
-    expect(["b", "a"].map((who) => t.may(who, 1))).toEqual([true, false]);
-    t.leave("b");
+    expect(["a", "b"].map((who) => t.may(who, 1))).toEqual([false, true]); // also when who had it asks first
+    t.leave("b", 1);
     expect(called).toEqual(["b", "c"]);
   });
 
   test("who is gone is not waited for", () => {
     const { called, turns: t } = turns();
     for (const who of ["a", "b", "c"]) t.may(who, 0);
-    t.leave("a");
-    t.leave("b"); // was called, and did not come
+    t.leave("a", 0);
+    t.leave("b", 0); // was called, and did not come
     expect(called).toEqual(["b", "c"]);
     expect(t.may("c", 0)).toBe(true);
   });
@@ -71,9 +72,9 @@ describe("turns", () => {
     expect(called).toEqual([]);
     t.may("a", 2 * STALLED);
     t.may("b", 2 * STALLED);
-    t.look(3 * STALLED - 1);
+    expect(t.look(3 * STALLED - 1)).toBe(true); // and is to be looked at again
     expect(called).toEqual([]);
-    t.look(3 * STALLED);
+    expect(t.look(3 * STALLED)).toBe(false);
     expect(called).toEqual(["b"]);
     expect(["b", "a"].map((who) => t.may(who, 3 * STALLED))).toEqual([true, false]);
   });
