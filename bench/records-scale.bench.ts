@@ -40,8 +40,12 @@ const FIGURES: readonly (readonly [id: string, of: (s: Scale) => number, unit: s
   ["peak", (s) => s.peakMemory, "MB"],
 ];
 
-/** What the engine takes the machine's memory for: the larger its heap beside that, the sooner it collects garbage. */
+/**
+ * What the engine takes the machine's memory for, in bytes, and at least for each record of a member: the larger its heap beside that, the sooner it
+ * collects garbage.
+ */
 const SMALL = 4e9;
+const SMALL_EACH = 240;
 
 const numbers = (list: unknown): number[] => String(list).split(",").filter(Boolean).map(Number);
 const [MEMBERS, RECORDS] = [numbers(values.members), numbers(values.records)];
@@ -56,7 +60,7 @@ async function note(id: string, value: number, unit: string): Promise<void> {
 
 async function simulated(members: number, records: number): Promise<Scale> {
   const line = [process.execPath, `${import.meta.dir}/../test/sim/records-scale.ts`, `${members}`, `${records}`];
-  const env = { ...process.env, BUN_JSC_forceRAMSize: `${SMALL}` };
+  const env = { ...process.env, BUN_JSC_forceRAMSize: `${Math.max(SMALL, members * records * SMALL_EACH)}` };
   const run = Bun.spawn(line, { env, stdout: "pipe", stderr: "inherit" });
   const said = await new Response(run.stdout).text();
   if ((await run.exited) !== 0)
