@@ -143,8 +143,7 @@ describe("an exchange", () => {
   test("that crosses another of the same two makes the session for both, when its caller has the lower id", async () => {
     const { net, low, high } = await crossing("crossed");
     for (let ms = 0; ms < 100 && (low.sessions.length === 0 || high.sessions.length === 0); ms++) await net.run(1);
-    for (const p of [low, high])
-      for (const { peer, data } of p.sessions) p.machine.settled(peer.id, data.localIndex); // as the mesh does
+    for (const p of [low, high]) for (const { peer, data } of p.sessions) p.machine.settled(peer.id, data.localIndex);
     await net.run(3000);
     expect([low, high].map((p) => p.sessions.map((s) => s.role))).toEqual([["initiator"], ["responder"]]);
     expect([low, high].map((p) => p.meter.get("handshake.crossed") > 0)).toEqual([true, false]);
