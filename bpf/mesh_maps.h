@@ -55,11 +55,15 @@ struct {
 } mesh_fragments SEC(".maps");
 
 /* By rule: from the table's base on, 0 for the default. */
+struct mesh_counts {
+	struct mesh_count of[MESH_COUNTERS_TOGETHER];
+};
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, MESH_MAX_COUNTERS);
+	__uint(max_entries, MESH_MAX_COUNTERS / MESH_COUNTERS_TOGETHER);
 	__type(key, __u32);
-	__type(value, struct mesh_count);
+	__type(value, struct mesh_counts);
 } mesh_rule_counters SEC(".maps");
 
 /* Packets by direction and reason; the last one counts events that found no room. */
@@ -86,10 +90,13 @@ static __always_inline void mesh_count(__u32 index, __u64 packets)
 static __always_inline void mesh_count_rule(const struct policy_header *policy, __u32 leaf, __u64 packets, __u64 bytes)
 {
 	__u32 index = policy->counter_base + (leaf & POLICY_LEAF_NUMBER);
-	struct mesh_count *count = bpf_map_lookup_elem(&mesh_rule_counters, &index);
+	__u32 entry = index / MESH_COUNTERS_TOGETHER;
+	struct mesh_counts *counts = bpf_map_lookup_elem(&mesh_rule_counters, &entry);
+	struct mesh_count *count;
 
-	if (!count)
+	if (!counts)
 		return;
+	count = &counts->of[index % MESH_COUNTERS_TOGETHER];
 	count->packets += packets;
 	count->bytes += bytes;
 }

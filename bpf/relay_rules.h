@@ -297,6 +297,21 @@ RELAY_RULE int hello_is_fresh(const struct relay_tables *tables, const struct re
 	return 1;
 }
 
+/** The path that a hello of this kind came by; -1: none of the neighbour's. */
+RELAY_RULE int hello_path_of(const struct relay_neighbour *from, const struct relay_source *source, __u8 kind, __u64 question)
+{
+	return kind == HELLO_ASK ? hello_asked_over(from, source) : hello_answered_over(from, source, question);
+}
+
+#ifdef __bpf__
+FOLLOWED_ONCE int hello_path(const struct relay_neighbour *from, const struct relay_source *source, __u8 kind, __u64 question)
+{
+	return from && source ? hello_path_of(from, source, kind, question) : -1;
+}
+#else
+#define hello_path hello_path_of
+#endif
+
 /** Whose hello this is, and which way it came: RELAY_VERDICT_HEARD with `hop`, when its tag is right and `hello_take` may go on with it. */
 RELAY_RULE __u32 hello_sender(const struct relay_tables *tables, const struct relay_words *words, const struct relay_source *source,
 			      struct relay_hop *hop)
@@ -316,10 +331,7 @@ RELAY_RULE __u32 hello_sender(const struct relay_tables *tables, const struct re
 	hop->to = relay_find_neighbour(tables, hop->number);
 	if (!hop->to)
 		return RELAY_VERDICT_NO_ROUTE;
-	if (kind == HELLO_ASK)
-		path = hello_asked_over(hop->to, source);
-	else
-		path = hello_answered_over(hop->to, source, kind == HELLO_ANSWER ? words->destination : words->source);
+	path = hello_path(hop->to, source, kind, kind == HELLO_ANSWER ? words->destination : words->source);
 	hop->path = (__u32)path;
 	if (path >= 0)
 		return RELAY_VERDICT_HEARD;
@@ -382,6 +394,37 @@ RELAY_RULE int relay_stands_still(const struct relay_state *own, __u64 now)
 	return sign != 0 && now > sign && now - sign > HELLO_STILL_AFTER;
 }
 
+/** The kind, the patience and the two questions of a hello that came over the path of this state: what they say is noted. RELAY_VERDICT_REPLY: it is to be answered. */
+RELAY_RULE __u32 hello_note_in(const struct relay_tables *tables, __u32 path, __u64 head, __u64 asked, __u64 answered, __u64 now)
+{
+	struct relay_state *own = relay_find_state(tables, 0), *state = relay_find_state(tables, path);
+	const struct relay_words words = { head, 0, 0, 0 };
+	__u8 kind = hello_kind(&words);
+
+	if (!own || !state)
+		return RELAY_VERDICT_NO_ROUTE;
+	if (kind != HELLO_CONFIRM)
+		hello_count(state, kind == HELLO_ASK ? asked : answered);
+	if (kind != HELLO_ASK) {
+		if (!hello_heard(tables, state, kind == HELLO_ANSWER ? asked : answered, hello_patience(&words), now))
+			return RELAY_VERDICT_STALE;
+		RELAY_SHARED(state->still) = hello_is_still(&words);
+	}
+	if (kind == HELLO_CONFIRM)
+		return RELAY_VERDICT_HEARD;
+	return now > RELAY_SHARED(own->until) ? RELAY_VERDICT_LEASE_OVER : RELAY_VERDICT_REPLY;
+}
+
+#if defined(__bpf__) && !defined(RELAY_SHORT_OF_STACK)
+FOLLOWED_ONCE __u32 hello_noted(__u32 path, __u64 head, __u64 asked, __u64 answered, __u64 now)
+{
+	return hello_note_in(0, path, head, asked, answered, now);
+}
+#define hello_note(tables, path, head, asked, answered, now) hello_noted(path, head, asked, answered, now)
+#else
+#define hello_note hello_note_in
+#endif
+
 /**
  * What becomes of a neighbour's hello; `reply` is what it is sent when the verdict is RELAY_VERDICT_REPLY. `now` in ns; `is_served`: a
  * process has our port.
@@ -390,27 +433,16 @@ RELAY_RULE __u32 hello_take(const struct relay_tables *tables, const struct rela
 			    const struct relay_hop *hop, struct relay_words *reply)
 {
 	const struct relay_path *path = relay_path_of(hop);
-	struct relay_state *own = relay_find_state(tables, 0), *state = relay_find_state(tables, path->state);
-	__u16 patience = hello_patience(words);
-	__u8 kind = hello_kind(words), still;
+	__u32 verdict = hello_note(tables, path->state, words->head, words->destination, words->source, now);
+	struct relay_state *own = relay_find_state(tables, 0);
+	__u8 still;
 
-	if (!own || !state)
-		return RELAY_VERDICT_NO_ROUTE;
-	if (kind != HELLO_CONFIRM)
-		hello_count(state, kind == HELLO_ASK ? words->destination : words->source);
-	if (kind != HELLO_ASK) {
-		if (!hello_heard(tables, state, kind == HELLO_ANSWER ? words->destination : words->source, patience, now))
-			return RELAY_VERDICT_STALE;
-		RELAY_SHARED(state->still) = hello_is_still(words);
-	}
-	if (kind == HELLO_CONFIRM)
-		return RELAY_VERDICT_HEARD;
-	if (now > RELAY_SHARED(own->until))
-		return RELAY_VERDICT_LEASE_OVER;
+	if (verdict != RELAY_VERDICT_REPLY || !own)
+		return verdict;
 	still = !is_served || relay_stands_still(own, now) ? HELLO_STILL : 0;
-	if (kind == HELLO_ASK)
-		hello_write(reply, HELLO_ANSWER | still, patience, words->destination, hello_question(tables, path, now), hop->to);
+	if (hello_kind(words) == HELLO_ASK)
+		hello_write(reply, HELLO_ANSWER | still, hello_patience(words), words->destination, hello_question(tables, path, now), hop->to);
 	else
-		hello_write(reply, HELLO_CONFIRM | still, patience, words->destination, words->source, hop->to);
+		hello_write(reply, HELLO_CONFIRM | still, hello_patience(words), words->destination, words->source, hop->to);
 	return RELAY_VERDICT_REPLY;
 }

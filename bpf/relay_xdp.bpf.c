@@ -5,6 +5,7 @@
  * it (a veth does). What is not ours passes untouched; what is ours and cannot be done here goes on to the socket, where the daemon
  * does the same. UAPI only: loads on Linux 5.15 and later.
  */
+#define RELAY_SHORT_OF_STACK /* a function of its own would have some beside ours */
 #include "admission_xdp.h"
 #include "relay_packet.h"
 

@@ -1,6 +1,6 @@
 /**
- * Compiles the addon (`native/`) and the BPF objects (`bpf/`) into `build/`. Incremental: an object is made again when the
- * text of anything it includes, the compiler or the flags changed.
+ * Prepares the program (`prepare.ts`), compiles the addon (`native/`) and the BPF objects (`bpf/`), all into `build/`. Incremental: an object is
+ * made again when the text of anything it includes, the compiler or the flags changed.
  *
  *   bun native/build.ts [--arch x64|arm64] [--optional]     optional: a missing compiler is said, and is no failure
  */
@@ -8,6 +8,7 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { TrellisError } from "../runtime/base/errors.ts";
+import { prepare } from "./prepare.ts";
 import { type Arch, hostArch, isArch, toolchainFor } from "./toolchain.ts";
 
 export const ROOT = join(import.meta.dir, "..");
@@ -145,6 +146,7 @@ if (import.meta.main) {
   if (!isArch(arch)) throw new TrellisError("build/arch", `--arch takes x64 or arm64, not ${arch}`);
   try {
     const log = (line: string): void => console.log(`build ${line}`);
+    await prepare(log);
     await buildAddon(arch, log);
     await buildBpf(log);
   } catch (error) {

@@ -10,6 +10,7 @@ namespace trellis {
 namespace {
 
 constexpr size_t ROW = POLICY_ROW_WORDS * sizeof(uint32_t);
+using RuleCounts = std::array<mesh_count, MESH_COUNTERS_TOGETHER>;
 constexpr const char* PROGRAMS[] = {"mesh_in", "mesh_out"};
 
 }  // namespace
@@ -68,15 +69,17 @@ Status MeshFilter::rule_counters(uint32_t first, std::span<mesh_count> out) cons
   const LibBpf* library = LibBpf::get();
   const int cpus = library->num_possible_cpus();
   if (cpus < 0) return {-cpus, "libbpf_num_possible_cpus"};
-  std::vector<mesh_count> values(static_cast<size_t>(cpus));
+  std::vector<RuleCounts> values(static_cast<size_t>(cpus));
   for (size_t at = 0; at < out.size(); at++) {
-    const uint32_t index = first + static_cast<uint32_t>(at);
-    const int error = library->map_lookup_elem(object_->map("mesh_rule_counters"), &index, values.data());
-    if (error != 0) return {-error, "bpf_map_lookup_elem"};
+    const uint32_t index = first + static_cast<uint32_t>(at), entry = index / MESH_COUNTERS_TOGETHER, place = index % MESH_COUNTERS_TOGETHER;
+    if (at == 0 || place == 0) {
+      const int error = library->map_lookup_elem(object_->map("mesh_rule_counters"), &entry, values.data());
+      if (error != 0) return {-error, "bpf_map_lookup_elem"};
+    }
     out[at] = {};
-    for (const mesh_count& value : values) {
-      out[at].packets += value.packets;
-      out[at].bytes += value.bytes;
+    for (const RuleCounts& value : values) {
+      out[at].packets += value[place].packets;
+      out[at].bytes += value[place].bytes;
     }
   }
   return {};
@@ -86,9 +89,9 @@ Status MeshFilter::clear_rule_counters(uint32_t first, uint32_t count) {
   const LibBpf* library = LibBpf::get();
   const int cpus = library->num_possible_cpus();
   if (cpus < 0) return {-cpus, "libbpf_num_possible_cpus"};
-  const std::vector<mesh_count> zeros(static_cast<size_t>(cpus));
-  for (uint32_t index = first; index < first + count; index++) {
-    const int error = library->map_update_elem(object_->map("mesh_rule_counters"), &index, zeros.data(), BPF_ANY);
+  const std::vector<RuleCounts> zeros(static_cast<size_t>(cpus));
+  for (uint32_t entry = first / MESH_COUNTERS_TOGETHER; entry * MESH_COUNTERS_TOGETHER < first + count; entry++) {
+    const int error = library->map_update_elem(object_->map("mesh_rule_counters"), &entry, zeros.data(), BPF_ANY);
     if (error != 0) return {-error, "bpf_map_update_elem"};
   }
   return {};

@@ -33,6 +33,7 @@ class MeshFilter {
 
   /** Counters of `out.size()` rules from `first` on, over all CPUs. */
   Status rule_counters(uint32_t first, std::span<mesh_count> out) const;
+  /** Also what lies in one entry with them: the ranges in use lie MESH_COUNTERS_TOGETHER apart. */
   Status clear_rule_counters(uint32_t first, uint32_t count);
   /** By direction and reason (see MESH_DROPS); the last one counts events that were lost. */
   Status drop_counters(std::span<uint64_t> out) const { return sum_counters(object_->map("mesh_drop_counters"), out); }

@@ -1,6 +1,7 @@
 /**
  * How the engine (JavaScriptCore) is to spend memory. It takes that from its environment when it starts and never again, so a daemon that was started
- * without it starts itself once more, in the same process: whoever started it, as a service or by hand, waits for the same process id.
+ * without it starts itself once more, in the same process, before it has read anything else: whoever started it, as a service or by hand, waits for the
+ * same process id.
  */
 import { embeddedFiles } from "../dataplane/embedded.ts";
 

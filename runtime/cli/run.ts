@@ -4,7 +4,6 @@ import { loadAddon } from "../dataplane/addon.io.ts";
 import { keepTrim } from "../trimming.io.ts";
 import { command, NONE } from "./command.ts";
 import { consoleLog, ownHome } from "./context.ts";
-import { settleEngine } from "./engine.io.ts";
 
 /** After SIGUSR2, which asks for a restart: the kernel relays on meanwhile. EX_TEMPFAIL of sysexits.h. */
 const RESTART = 75;
@@ -25,7 +24,6 @@ export const run = command({
     ["trellis run --no-device", "control traffic only: no IP traffic of other programs"],
   ],
   async run(args) {
-    settleEngine();
     const { Node } = await import("../node.ts"); // no other command pays for reading it
     const home = await ownHome(args);
     const log = consoleLog(args);

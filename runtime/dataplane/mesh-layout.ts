@@ -25,6 +25,8 @@ export const MESH_LIMITS = {
   maxEventBytes: 1 << 17,
   /** Counters of two policies, one after the other. */
   maxCounters: 32_768,
+  /** Those that lie in one entry of the kernel's map, of which it allocates each by itself, for each CPU. */
+  countersTogether: 128,
 } as const;
 
 /** Bits of a flow's state. */

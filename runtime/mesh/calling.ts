@@ -15,6 +15,8 @@ import type { Ways } from "./ways.ts";
 const REFUSED_PAUSE = minutes(10);
 /** When a peer is not reached at a place within this, the next one or the mesh is tried beside it. */
 const DIRECT_ALONE = 1500;
+/** When a peer is not reached where it was seen, other places are tried beside it. */
+const SEEN_ALONE = 2000;
 /** At each of its places it has been called so often in vain. */
 const ABSENT_AFTER = 5;
 /** What was to be sent to it has gone, or is not worth sending any more. */
@@ -88,6 +90,17 @@ export class Calling {
   presenceOf(p: Peer, now: Ms): Presence {
     if (p.current) return p.silent ? "unheard" : "heard";
     return now >= p.wantedUntil && p.tries > ABSENT_AFTER * Math.max(1, p.places.size) ? "absent" : "unheard";
+  }
+
+  /**
+   * Takes the turn of a place where it was just seen, by which others wait, also those where it is seen beside: who has several addresses sends a
+   * beacon from each. False while such a turn lasts.
+   */
+  turnTo(p: Peer, now: Ms): boolean {
+    if (now < p.seenUntil) return false;
+    p.seenUntil = now + SEEN_ALONE;
+    p.attemptUntil = Math.max(p.attemptUntil, p.seenUntil);
+    return true;
   }
 
   /** Nobody answered: the next attempt follows after the pause, by whatever way there is then. */

@@ -306,7 +306,9 @@ export class Mesh {
     const mayCall = peer !== undefined && (peer.kept || now < peer.wantedUntil);
     const step = this.#whereabouts.sighted(c, mayCall, now);
     this.#chooseSoon(); // it has a place now
-    if ((step === "call" && peer) || step === "contact") await this.#call(c.id, peer?.member, c.endpoint, now);
+    if (step === "contact") await this.#call(c.id, undefined, c.endpoint, now);
+    else if (step === "call" && peer && !this.#handshakes.isAnswering(c.id, now) && this.#calling.turnTo(peer, now))
+      await this.#call(c.id, peer.member, c.endpoint, now);
   }
 
   async #tryToJoin(now: Ms): Promise<void> {

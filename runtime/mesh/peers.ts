@@ -65,6 +65,8 @@ export interface Peer {
   tries: number;
   nextTry: Ms;
   attemptUntil: Ms;
+  /** It was seen somewhere and is called there: other places wait. */
+  seenUntil: Ms;
   /** It told us that we are not wanted. */
   refusedUntil: Ms;
   lastHeard: Ms;
@@ -169,6 +171,7 @@ export class PeerTable {
       tries: 0,
       nextTry: now,
       attemptUntil: now,
+      seenUntil: now,
       refusedUntil: now,
       lastHeard: now,
       lastSent: now,

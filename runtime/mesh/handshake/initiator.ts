@@ -76,6 +76,8 @@ export class Initiator {
   /** Whether the session's keys are out; what remains is to be sure that the other side has them. */
   #agreed = false;
   #over = false;
+  /** When the callee called us first while this went on. */
+  #crossed: Ms | undefined;
 
   constructor(
     deps: HandshakeDeps,
@@ -128,6 +130,12 @@ export class Initiator {
     for (const message of [MESSAGE.k2, MESSAGE.unknown]) this.#keys.set(message, hello.macKey);
     this.#waiting = { on: "K2", hello, peer: purpose.peer };
     return this.#send(MESSAGE.k1, hello.payload, this.calleeKey, now);
+  }
+
+  /** The callee calls us: whether this exchange goes before its own, for so long from the first time. */
+  goesBefore(now: Ms, duration: Ms): boolean {
+    this.#crossed ??= now;
+    return now < this.#crossed + duration;
   }
 
   /** Key of an arriving message's fragments; undefined for one that can never come. */

@@ -1,5 +1,5 @@
 /** The handshake's one door: starts exchanges, takes datagrams of types 1 to 3, and says what to send and what was agreed. */
-import { equal, toHex } from "../../base/bytes.ts";
+import { compare, equal, toHex } from "../../base/bytes.ts";
 import { type Endpoint, endpointKey } from "../../base/endpoint.ts";
 import type { Meter } from "../../base/meter.ts";
 import { type RandomBytes, randomIndex } from "../../base/random.ts";
@@ -22,6 +22,8 @@ import { Responder } from "./responder.ts";
 export const REPORT_EVERY = 4;
 /** A cookie is reused for this long: less than the responder honours it. */
 export const COOKIE_LIFE = seconds(100);
+/** While both ends call each other, the exchange of the lower id counts alone for this long: by then it is made, or cannot be. */
+export const CROSSED_FOR: Ms = seconds(1);
 /** Of so many endpoints, the oldest forgotten first; another costs a round trip. */
 const COOKIES_KEPT = 1024;
 
@@ -61,7 +63,10 @@ export class Handshakes {
     this.#reassembly = new Reassembly(deps.crypto);
     const { membership, keys } = deps.local;
     if (membership && deps.directory) {
-      this.#responder = new Responder(deps, membership, deps.directory, now, () => this.#freeIndex());
+      this.#responder = new Responder(deps, membership, deps.directory, now, {
+        freeIndex: () => this.#freeIndex(),
+        crosses: (id, source, at) => this.#crosses(id, source, at),
+      });
       this.#ownKey = firstMacKey(deps.crypto, membership.meshId, keys.id);
     }
   }
@@ -159,6 +164,22 @@ export class Handshakes {
   isCalling(id: Uint8Array, endpoint: Endpoint): boolean {
     const at = endpointKey(endpoint);
     return [...this.#initiators.values()].some((i) => equal(i.peerId, id) && endpointKey(i.endpoint) === at);
+  }
+
+  /** Whether a call of the node is being answered, so that one of our own would be a second one. */
+  isAnswering(id: Uint8Array, now: Ms): boolean {
+    return this.#responder?.isAnswering(id, now) ?? false;
+  }
+
+  /**
+   * Whether the node, which calls us from there, is to answer us instead: our own call is on its way there, and our id is the lower one. Not for
+   * long: its calls may get through where ours do not.
+   */
+  #crosses(id: Uint8Array, source: Endpoint, now: Ms): boolean {
+    if (compare(this.#deps.local.keys.id, id) > 0) return false;
+    const at = endpointKey(source);
+    const own = [...this.#initiators.values()].find((i) => equal(i.peerId, id) && endpointKey(i.endpoint) === at);
+    return own?.goesBefore(now, CROSSED_FOR) ?? false;
   }
 
   /** There is a session with the node: what else we began for one ends, also where both ends called at the same time. */

@@ -23,6 +23,8 @@ import { type SessionSecrets, wipeSession } from "./schedule.ts";
 /** Exchanges being answered at a time. */
 export const SLOTS = 128;
 export const SLOT_LIFE: Ms = seconds(10);
+/** An answered caller has gone on by then, or does not hear us. */
+const ANSWERED_WITHIN: Ms = seconds(2);
 
 interface Slot {
   readonly key: string;
@@ -42,22 +44,36 @@ interface Slot {
 
 const isAnswered = (slot: Slot): boolean => slot.message === MESSAGE.f4;
 
+export interface ResponderHooks {
+  readonly freeIndex: () => number;
+  /** Whether a member that calls from there is to answer our own call instead. */
+  readonly crosses: (id: Uint8Array, source: Endpoint, now: Ms) => boolean;
+}
+
 export class Responder {
   readonly #deps: HandshakeDeps;
   readonly #membership: Membership;
   readonly #directory: Directory;
   readonly #freeIndex: () => number;
+  readonly #crosses: ResponderHooks["crosses"];
   readonly #biscuits: BiscuitJar;
   readonly #reception: Reception;
   readonly #slots: FairTable<Slot>;
   /** Per peer, the last biscuit that was taken: an older or equal one is a replay. */
   readonly #last = new Map<string, { readonly number: bigint; readonly localIndex: number }>();
 
-  constructor(deps: HandshakeDeps, membership: Membership, directory: Directory, now: Ms, freeIndex: () => number) {
+  constructor(
+    deps: HandshakeDeps,
+    membership: Membership,
+    directory: Directory,
+    now: Ms,
+    { freeIndex, crosses }: ResponderHooks,
+  ) {
     this.#deps = deps;
     this.#membership = membership;
     this.#directory = directory;
     this.#freeIndex = freeIndex;
+    this.#crosses = crosses;
     this.#biscuits = new BiscuitJar(deps.crypto, deps.random, now);
     this.#reception = new Reception(deps, directory, freeIndex);
     this.#slots = new FairTable(SLOTS, SLOT_LIFE, wipeSlot);
@@ -125,6 +141,10 @@ export class Responder {
     for (const slot of this.#slots.values()) if (slot.localIndex === localIndex) this.#slots.delete(slot.key);
   }
 
+  isAnswering(id: Uint8Array, now: Ms): boolean {
+    return this.#slots.values().some((s) => s.peerId && equal(s.peerId, id) && now < s.started + ANSWERED_WITHIN);
+  }
+
   forget(id: Uint8Array): void {
     this.#last.delete(toHex(id));
     for (const s of this.#slots.values()) if (s.peerId && equal(s.peerId, id)) this.#slots.delete(s.key);
@@ -156,6 +176,10 @@ export class Responder {
       const name = { message: MESSAGE.unknown, exchange: f.exchange };
       return sent(source, split(crypto, name, payload, opened.macKey, NO_COOKIE, source));
     }
+    if (this.#crosses(peer.id, source, now)) {
+      meter.count("handshake.crossed");
+      return [];
+    }
     const index = this.#freeIndex();
     const reply = await createReply(crypto, random, { rates: local.rates, index }, peer.keys, opened);
     if (!reply) return undefined;
@@ -174,7 +198,7 @@ export class Responder {
     );
     wipe(saved);
     reply.chain.wipe();
-    return this.#open(f, source, MESSAGE.k2, concat(reply.body, biscuit), opened.macKey, now, undefined);
+    return this.#open(f, source, MESSAGE.k2, concat(reply.body, biscuit), opened.macKey, now, undefined, peer.id);
   }
 
   #receiveConfirmation(f: Fragment, payload: Uint8Array, source: Endpoint, now: Ms): HandshakeAction[] | undefined {
@@ -272,6 +296,7 @@ export class Responder {
     macKey: Uint8Array,
     now: Ms,
     first: Slot["first"],
+    peerId?: Uint8Array,
   ): HandshakeAction[] {
     const datagrams = split(this.#deps.crypto, { message, exchange: f.exchange }, payload, macKey, NO_COOKIE, source);
     const slot: Slot = {
@@ -284,7 +309,7 @@ export class Responder {
       macKey,
       outbox: new Outbox(datagrams, now, "heard"),
       first,
-      peerId: undefined,
+      peerId,
       localIndex: undefined,
     };
     this.#slots.set(slot.key, source, slot, now);

@@ -1,6 +1,6 @@
 /** The table of exchanges: what begins, repeats, ends and is forgotten, and what does not touch its neighbours. */
 import { describe, expect, test } from "bun:test";
-import { toHex } from "../../../runtime/base/bytes.ts";
+import { compare, toHex } from "../../../runtime/base/bytes.ts";
 import { native } from "../../../runtime/crypto/native.ts";
 import { sipHash24 } from "../../../runtime/crypto/siphash.ts";
 import { generateKeys } from "../../../runtime/identity/keys.ts";
@@ -29,6 +29,20 @@ async function party(seed: string, names: readonly string[]): Promise<{ net: Net
   for (const name of names) parties.push(await net.add(name));
   net.introduce(...parties);
   return { net, parties };
+}
+const byId = (parties: readonly Party[]) =>
+  parties.toSorted((a, b) => compare(a.keys.id, b.keys.id)) as [low: Party, high: Party];
+
+/** Two that call each other at the same moment. */
+async function crossing(seed: string): Promise<{ net: Net; low: Party; high: Party }> {
+  const { net, parties } = await party(seed, ["a", "b"]);
+  const [low, high] = byId(parties);
+  for (const [from, to] of [
+    [high, low],
+    [low, high],
+  ] as const)
+    net.perform(from, await from.machine.connect(to.member, to.endpoint, net.now));
+  return { net, low, high };
 }
 const pair = (seed: string) => pairOn(native, seed);
 
@@ -124,6 +138,53 @@ describe("an exchange", () => {
     net.wire = (p) => [p];
     await net.run(1000);
     expect(b.sessions.map((s) => s.peer.name)).toEqual(["a"]);
+  });
+
+  test("that crosses another of the same two makes the session for both, when its caller has the lower id", async () => {
+    const { net, low, high } = await crossing("crossed");
+    for (let ms = 0; ms < 100 && (low.sessions.length === 0 || high.sessions.length === 0); ms++) await net.run(1);
+    for (const p of [low, high]) for (const { peer, data } of p.sessions) p.machine.settled(peer.id, data.localIndex);
+    await net.run(3000);
+    expect([low, high].map((p) => p.sessions.map((s) => s.role))).toEqual([["initiator"], ["responder"]]);
+    expect([low, high].map((p) => p.meter.get("handshake.crossed") > 0)).toEqual([true, false]);
+  });
+
+  test("that crosses another makes the session where that does not get through, after a second", async () => {
+    const { net, low, high } = await crossing("crossed, one way");
+    net.wire = (p) => (p.from === low.endpoint && isMessage(p, MESSAGE.k1) ? [] : [p]);
+    await net.run(900);
+    expect([low, high].flatMap((p) => p.sessions)).toEqual([]);
+    await net.run(3000);
+    expect([low, high].map((p) => p.sessions.map((s) => s.role))).toEqual([["responder"], ["initiator"]]);
+  });
+
+  test("that is called elsewhere by who calls it does not go before that", async () => {
+    const { net, parties } = await party("crossed elsewhere", ["a", "b"]);
+    const [low, high] = byId(parties);
+    const nowhere = { address: "10.0.0.99", port: 1 };
+    net.perform(low, await low.machine.connect(high.member, nowhere, net.now));
+    net.perform(high, await high.machine.connect(low.member, low.endpoint, net.now));
+    await net.run(500);
+    expect(low.sessions.map((s) => s.role)).toEqual(["responder"]);
+  });
+
+  test("that is answered says so for two seconds, of who began it alone", async () => {
+    const { net, parties } = await party("answering", ["a", "b", "c"]);
+    const [a, b, c] = parties as [Party, Party, Party];
+    net.wire = (p) => (isMessage(p, MESSAGE.k2) ? [] : [p]);
+    net.perform(a, await a.machine.connect(b.member, b.endpoint, net.now));
+    await net.run(100);
+    const answering = (): boolean[] => [a, c].map((p) => b.machine.isAnswering(p.keys.id, net.now));
+    expect(answering()).toEqual([true, false]);
+    await net.run(2000);
+    expect(answering()).toEqual([false, false]);
+  });
+
+  test("that has made its session is answered no more", async () => {
+    const { net, a, b } = await pair("answered");
+    net.perform(a, await a.machine.connect(b.member, b.endpoint, net.now));
+    await net.run(500);
+    expect([b.sessions.length, b.machine.isAnswering(a.keys.id, net.now)]).toEqual([1, false]);
   });
 
   test("that a forgotten member began is not answered any more, and others are", async () => {
