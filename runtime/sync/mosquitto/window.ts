@@ -13,7 +13,7 @@ export class Window {
     this.#size = size;
   }
 
-  /** From when as many as may be are on their way, until an answer shows that none waits. */
+  /** Whether some may have waited when it made its last answer to us. */
   get congested(): boolean {
     return this.#congested;
   }
@@ -24,7 +24,7 @@ export class Window {
   }
 
   came(): void {
-    if (++this.#came - this.#acknowledged >= this.#size) this.#congested = true;
+    this.#came++;
   }
 
   acknowledged(): void {
@@ -33,6 +33,6 @@ export class Window {
 
   /** To what was sent at `mark`. Of all that came before the answer, Mosquitto knew so many to be dealt with: if there was room, nothing waited. */
   answered(mark: number): void {
-    if (this.#came - mark < this.#size) this.#congested = false;
+    this.#congested = this.#came - mark >= this.#size;
   }
 }
