@@ -17,6 +17,8 @@ const REFUSED_PAUSE = minutes(10);
 const DIRECT_ALONE = 1500;
 /** When a peer is not reached where it was seen, other places are tried beside it. */
 const SEEN_ALONE = 2000;
+/** Then other places do not wait again for so long: a member may say all the time that another is where it is not. */
+const SEEN_REST = 10_000;
 /** At each of its places it has been called so often in vain. */
 const ABSENT_AFTER = 5;
 /** What was to be sent to it has gone, or is not worth sending any more. */
@@ -98,8 +100,9 @@ export class Calling {
    */
   turnTo(p: Peer, now: Ms): boolean {
     if (now < p.seenUntil) return false;
+    const isFirst = now >= p.seenUntil + SEEN_REST;
     p.seenUntil = now + SEEN_ALONE;
-    p.attemptUntil = Math.max(p.attemptUntil, p.seenUntil);
+    if (isFirst) p.attemptUntil = Math.max(p.attemptUntil, p.seenUntil);
     return true;
   }
 

@@ -171,7 +171,7 @@ export class PeerTable {
       tries: 0,
       nextTry: now,
       attemptUntil: now,
-      seenUntil: now,
+      seenUntil: Number.NEGATIVE_INFINITY,
       refusedUntil: now,
       lastHeard: now,
       lastSent: now,

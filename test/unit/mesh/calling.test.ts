@@ -33,6 +33,18 @@ test("while it has its turn the peer is called nowhere else", () => {
   expect(calling.dial(p, 10 + seconds(2))).toEqual({ address: "10.0.0.1", port: 1 });
 });
 
+test("who is said to be somewhere all the time is called elsewhere too", () => {
+  const p = peer("d");
+  let called = 0;
+  for (let now = 10; now < seconds(12); now += 100) {
+    calling.turnTo(p, now);
+    if (calling.dial(p, now)) called++;
+  }
+  expect(called).toBe(1); // and an attempt lasts longer than this
+  expect(calling.turnTo(p, seconds(30))).toBe(true); // after a rest a turn is one again
+  expect(calling.dialAt(p, OWN)).toBeGreaterThanOrEqual(seconds(32));
+});
+
 test("an attempt that has failed ends the turn", () => {
   const p = peer("c");
   calling.turnTo(p, 10);
