@@ -178,7 +178,7 @@ describe.skipIf(!can)("the broker", () => {
         const message = { topic: "mesh/pieces", payload, messageId: 1, qos: 1, retain: false, dup: false } as const;
         const bytes = mqtt.generate({ cmd: "publish", ...message });
         const pieces = [bytes.subarray(0, 20_000), bytes.subarray(20_000, 40_000), bytes.subarray(40_000)];
-        pieces.forEach((piece, i) => setTimeout(() => socket.write(piece), i * 50)); // the last two wait beside each other
+        for (const [i, piece] of pieces.entries()) setTimeout(() => socket.write(piece), i * 50); // the last two wait beside each other
       });
     });
     socket.on("data", (chunk: Buffer) => parser.parse(chunk));
