@@ -5,6 +5,7 @@ const SCALE = "bench/records-scale.bench.ts";
 const SIZES = [
   [1_000, 1_000],
   [1_000, 3_000],
+  [1_000, 30_000],
   [300, 10_000],
   [100, 30_000],
 ] as const;

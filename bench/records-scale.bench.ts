@@ -9,8 +9,8 @@
  * time of a record in a member, written, told, taken and passed on, hashes real, signatures not. `index`: heap that a record takes in the index of a gateway that shares nothing, of 100,000.
  *
  * Left out are sizes with more members times records than `--most`, and those of more records than so many members may write. 1,000 times 100,000 (`--most 100000000`)
- * was not run to its end yet: with a quarter and with nearly half of its records it took 50 to 65 us for each record and member beside other work (35 to 47 without), and 3.6 GB at
- * 18,000 records with the collector kept tight, 20 GB at 45,000 with it loosened by `SMALL_EACH` of 240. It wants a core of its own for 75 minutes, and 20 GB.
+ * was not run to its end yet: nearly half of its records took 50 to 65 us each and member beside other work (85 where the collector
+ * is kept tight, 35 to 47 on a quiet core) and 20 GB, of which the records are 68 bytes each and member: the rest is what is not collected yet.
  */
 import { mkdirSync } from "node:fs";
 import { parseArgs } from "node:util";
