@@ -1,5 +1,15 @@
 /** Makes the program of this tree one file with bytecode, `build/program/`: `runtime/cli/prepared.io.ts` says when a start takes it. */
-import { mkdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { TrellisError } from "../runtime/base/errors.ts";
 import { hashOf, type Made, PREPARED, preparedProgram } from "../runtime/cli/prepared.io.ts";
@@ -37,8 +47,20 @@ export async function prepare(log: (line: string) => void = () => {}, made = PRE
     throw new TrellisError("build/failed", "a file of the program changed while it was prepared", {
       hint: "build again",
     });
+  for (const name of readdirSync(fresh)) sync(join(fresh, name));
   rmSync(folder, { recursive: true, force: true });
   renameSync(fresh, folder);
   writeFileSync(`${made.made}.new`, JSON.stringify({ files, hash } satisfies Made));
+  sync(`${made.made}.new`);
   renameSync(`${made.made}.new`, made.made);
+}
+
+/** What `made` vouches for is whole after a power cut, too. */
+function sync(path: string): void {
+  const fd = openSync(path, "r");
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
 }

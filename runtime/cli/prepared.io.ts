@@ -24,10 +24,17 @@ export const PREPARED = {
 /** Its path; undefined where there is none, or one that was made from something else. */
 export function preparedProgram({ program, made } = PREPARED): string | undefined {
   if (embeddedFiles()) return undefined;
-  const text = read(made);
-  if (!text) return undefined;
-  const { files, hash } = JSON.parse(text.toString()) as Made;
-  return hashOf(files) === hash ? program : undefined;
+  const from = madeFrom(made);
+  return from && hashOf(from.files) === from.hash ? program : undefined;
+}
+
+/** Undefined where there is none, or one that is damaged. */
+function madeFrom(path: string): Made | undefined {
+  try {
+    return JSON.parse(readFileSync(path, "utf8")) as Made;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Of the files' content, the engine, and where the tree is, which stands in what is made; undefined where a file is missing. */

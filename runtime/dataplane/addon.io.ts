@@ -288,7 +288,7 @@ export interface Addon {
   peerCredentials(fd: number): PeerCredentials;
   /** sd_notify(3); false when no service manager listens (`NOTIFY_SOCKET` is not set). */
   notifySystemd(message: string): boolean;
-  /** Lets the kernel take back pages of the program's file that it can read again; bytes that were resident. */
+  /** Lets the kernel take back pages of the program and its libraries that it can read again; bytes that were resident. */
   releaseCode(): number;
   /** For so long (1 to 60,000 ms) a thread gives back the pages of the store's tables, which LevelDB maps, as they become many. */
   releaseTablesFor(span: Ms): void;

@@ -66,6 +66,12 @@ describe("of a file that", () => {
     expect(preparedProgram(mine)).toBeUndefined();
   });
 
+  test("is as it was, but what says so is damaged, it does not", () => {
+    made();
+    writeFileSync(mine.made, "");
+    expect(preparedProgram(mine)).toBeUndefined();
+  });
+
   test("nobody has prepared, there is none", () => {
     expect(preparedProgram(at("nowhere"))).toBeUndefined();
   });
