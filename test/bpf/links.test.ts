@@ -28,8 +28,13 @@ describe.skipIf(!canRun("test/bpf/links.test.ts"))("links", () => {
     const mac = Buffer.from(fromHex(sent).subarray(0, 6)).toString("hex");
     return (Object.keys(ON_WIRE) as Name[]).find((name) => ON_WIRE[name].mac.replaceAll(":", "") === mac);
   }
+  /**
+   * Until frames go to `name`, whom all hear meanwhile unless it is `b`, who was never asked: the tunnel's own thread takes back what was promised
+   * for long when it asks more often, as it does over a link that comes to carry, and here nobody answers it.
+   */
   const all = (name: Name): Promise<true> =>
     until(`frames to go to ${name}`, 30_000, async () => {
+      if (name !== "b") for (const way of WAYS) await lab.untilHeard(way, name, 60_000);
       for (const way of WAYS) if ((await next(way)) !== name) return undefined;
       return true;
     });
@@ -56,14 +61,15 @@ describe.skipIf(!canRun("test/bpf/links.test.ts"))("links", () => {
     for (const way of WAYS) await lab.untilHeard(way, "a2", 60_000);
     for (const way of WAYS) await lab.untilHeard(way, "a", 300);
     await all("a2");
-    for (const way of WAYS) await lab.untilHeard(way, "a", 60_000);
-    for (const way of WAYS) expect(await next(way)).toBe("a2");
+    for (const way of WAYS) {
+      for (const name of ["a2", "a"] as const) await lab.untilHeard(way, name, 60_000);
+      expect(await next(way)).toBe("a2");
+    }
   });
 
   test("the backup carries once all links are silent", async () => {
     for (const way of WAYS) for (const name of ["a", "a2"] as const) await lab.untilHeard(way, name, 300);
     await all("b");
-    for (const way of WAYS) await lab.untilHeard(way, "a", 60_000);
     await all("a");
   });
 
