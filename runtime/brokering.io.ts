@@ -31,8 +31,6 @@ export interface MqttOptions {
   readonly port: number;
   /** Beside the default ones, as `ruleOf` reads them. */
   readonly rules: readonly string[];
-  /** Resolves when there is memory for so many bytes more. */
-  readonly room: (bytes: number) => Promise<void>;
 }
 
 /** Where Mosquitto is to serve. Throws `broker/missing`, `broker/user` and `broker/rules`. */
@@ -66,6 +64,8 @@ export interface BrokeringTerms {
   readonly reachable: boolean;
   /** Throws `sync/closed` while there are no records. */
   replica(): Replica;
+  /** Resolves when there is memory for so many bytes more. */
+  readonly room: (bytes: number) => Promise<void>;
   readonly meter: Meter;
   readonly log: Log;
 }
@@ -99,12 +99,12 @@ export class Brokering {
     const { mosquitto } = this.#terms;
     if (mosquitto) await this.#startMosquitto(mosquitto);
     if (this.#places.size === 0) return;
-    const { options, meter, log } = this.#terms;
+    const { room, meter, log } = this.#terms;
     const { Broker } = await import("./sync/broker.io.ts"); // packets pass before it is read
     this.#broker = await Broker.start({
       identify: (address) => this.#identify(address),
       rules: mosquitto ? sharedRules(this.#rules) : this.#rules,
-      room: options.room,
+      room,
       publish: (key, value) => this.#terms.replica().write({ kind: "application", key: utf8(key), value }),
       retained: () => this.#retained(),
       log,
@@ -114,7 +114,7 @@ export class Brokering {
   }
 
   async #startMosquitto(parts: Installed): Promise<void> {
-    const { options, meter, log } = this.#terms;
+    const { options, room, meter, log } = this.#terms;
     const { Mosquitto } = await import("./sync/mosquitto/mosquitto.io.ts");
     this.#mosquitto = new Mosquitto({
       installed: parts,
@@ -123,7 +123,7 @@ export class Brokering {
       port: options.port,
       rules: this.#rules,
       write: async (key, value) => {
-        await options.room(value?.length ?? 0);
+        await room(value?.length ?? 0);
         await this.#terms.replica().write({ kind: "application", key: utf8(key), value });
       },
       read: (key) => this.#read(key),

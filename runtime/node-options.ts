@@ -21,6 +21,8 @@ export interface NodeOptions {
   readonly announce: readonly string[];
   readonly masquerade: boolean;
   readonly mqtt: MqttOptions;
+  /** Resolves when there is memory for so many bytes more. */
+  readonly room: (bytes: number) => Promise<void>;
   readonly brokers: BrokerOptions;
   readonly log: Log;
 }

@@ -97,6 +97,7 @@ export class Node {
       loaded,
       address: overlayAddress(choice.provider, loaded.membership.meshId, loaded.keys.id),
       mqtt: options.mqtt,
+      room: options.room,
       brokers: options.brokers,
       crypto: choice.provider,
       meter: this.#meter,

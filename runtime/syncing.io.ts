@@ -35,6 +35,8 @@ export interface SyncingTerms {
   /** Our overlay address. */
   readonly address: string;
   readonly mqtt: MqttOptions;
+  /** Resolves when there is memory for so many bytes more. */
+  readonly room: (bytes: number) => Promise<void>;
   readonly brokers: BrokerOptions;
   readonly crypto: CryptoProvider;
   readonly meter: Meter;
@@ -92,7 +94,7 @@ export class Syncing {
 
   /** Goes on in the background: reading a large store takes its time. `reachable`: whether a device has the overlay address. */
   start(reachable: boolean): void {
-    const { mqtt: options, loaded, address, meter, log } = this.#terms;
+    const { mqtt: options, room, loaded, address, meter, log } = this.#terms;
     const replica = (): Replica => this.#openedOrThrow().replica;
     this.#brokering = new Brokering({
       options,
@@ -101,6 +103,7 @@ export class Syncing {
       address,
       reachable,
       replica,
+      room,
       meter,
       log: log.part("mqtt"),
     });
@@ -227,6 +230,7 @@ export class Syncing {
     return recordMethods({
       view: () => ({ ...this.view(), flash: this.#opened ? { ...this.#opened.store.flash } : null }),
       replica: () => this.#opening.then(() => this.#openedOrThrow().replica),
+      room: this.#terms.room,
       roster: this.#roster,
       changes: this.#changes,
     });

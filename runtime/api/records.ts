@@ -1,5 +1,5 @@
 /** Records for the control socket's clients: bytes as base64, keys as text where they are. */
-import { toHex, utf8 } from "../base/bytes.ts";
+import { letGo, toHex, utf8 } from "../base/bytes.ts";
 import { TrellisError } from "../base/errors.ts";
 import type { Roster } from "../identity/roster.ts";
 import type { Held } from "../sync/holdings.ts";
@@ -14,6 +14,8 @@ export interface RecordsPort {
   view(): JsonObject;
   /** Resolves when the store is read, for a command that came right after the daemon's start. Rejects with `sync/closed`. */
   replica(): Promise<Replica>;
+  /** Resolves when there is memory for so many bytes more. */
+  readonly room: (bytes: number) => Promise<void>;
   readonly roster: Roster;
   readonly changes: EventLog;
 }
@@ -88,10 +90,13 @@ const showValue = (port: RecordsPort, { author, version, value }: Value): Json =
 /** Answers when it is durable. Without a value what stands there is deleted. */
 async function put(port: RecordsPort, p: JsonObject): Promise<Json> {
   const key = utf8(String(p.key));
-  const value = typeof p.value === "string" ? valueOrThrow(p.value) : undefined;
   const replica = await port.replica();
+  if (typeof p.value === "string") await port.room(p.value.length);
+  const value = typeof p.value === "string" ? valueOrThrow(p.value) : undefined;
+  const bytes = value?.length ?? null;
   await replica.write({ kind: "application", key, value });
-  return { kind: "application", key: String(p.key), bytes: value?.length ?? null };
+  if (value) letGo(value); // it was sealed
+  return { kind: "application", key: String(p.key), bytes };
 }
 
 function valueOrThrow(base64: string): Uint8Array {

@@ -55,7 +55,7 @@ export function fromUtf8(bytes: Uint8Array): string | undefined {
 }
 
 /** Less than that is not worth a word; small Buffers share their memory with others. */
-const LET_GO_FROM = 64 * 1024;
+const LET_GO_FROM = 16 * 1024;
 /** What a runtime may allocate beside what it was asked for. */
 const SPARE = 16;
 

@@ -47,8 +47,8 @@ export const run = command({
         folder: join(home.path, "mosquitto"),
         port: args.mqttPort,
         rules: args.mqttAllow,
-        room: (bytes) => trimming.room(bytes),
       },
+      room: (bytes) => trimming.room(bytes),
       brokers: {
         urls: args.broker,
         user: args.brokerUser,

@@ -20,14 +20,14 @@ export interface Snapshot {
 }
 
 export interface KeyValue {
-  /** Throws `store/damaged` or `store/read`. */
+  /** The caller's own. Throws `store/damaged` or `store/read`. */
   get(key: Uint8Array): Promise<Uint8Array | undefined>;
   /** In the order of their keys, `from` included, `to` not, at most `limit`. Throws as `get` does. */
   scan(from: Uint8Array, to: Uint8Array, limit: number): Promise<readonly Entry[]>;
   /** Of this moment, with every write that has resolved, `from` included, `to` not. */
   snapshot(from: Uint8Array, to: Uint8Array): Snapshot;
   /**
-   * All changes or none. When it resolves they are on the medium and outlive a power cut; when it throws, each way is
+   * All changes or none, of which nothing is referred to later. When it resolves they are on the medium and outlive a power cut; when it throws, each way is
    * possible until `settle` has said. Throws `store/full`, `store/read-only` or `store/write`.
    */
   write(changes: readonly KeyChange[]): Promise<void>;

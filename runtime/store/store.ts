@@ -2,7 +2,7 @@
  * The store: ranges of entries with quotas over an engine. A commit is acknowledged when it is durable; commits that wait
  * for the medium at the same time go in one batch. What is kept beside the entries (usage, format) is in the same batch.
  */
-import { concat, toHex } from "../base/bytes.ts";
+import { concat, letGo, toHex } from "../base/bytes.ts";
 import { TrellisError } from "../base/errors.ts";
 import type { Ms } from "../base/time.ts";
 import { checksum, seal, unseal } from "./checked.ts";
@@ -234,6 +234,7 @@ export class Store {
     try {
       await this.#engine.write([...group.changes.values(), ...own, left]);
       this.#usage = new Map([...this.#usage, ...group.usage]);
+      group.letGo();
       for (const one of taken) one.resolve();
     } catch (reason) {
       this.#unsettled = true;
@@ -290,9 +291,15 @@ class Group {
       const before = usage.get(range) ?? this.usage.get(range) ?? this.#before.get(range) ?? EMPTY;
       usage.set(range, replaced(before, was && weigh(full, was), is && weigh(full, is)));
     }
+    for (const value of there) if (value) letGo(value);
     for (const [range, after] of usage) checkQuota(range, this.#before.get(range) ?? EMPTY, after);
     for (const [range, after] of usage) this.usage.set(range, after);
     for (const [name, change] of next) this.changes.set(name, change);
+  }
+
+  /** Once it is written. A large value is many of them. */
+  letGo(): void {
+    for (const { value } of this.changes.values()) if (value) letGo(value);
   }
 }
 

@@ -5,7 +5,7 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { Aedes, type Client } from "aedes";
 import mqtt from "mqtt-packet";
-import { utf8 } from "../base/bytes.ts";
+import { letGo, utf8 } from "../base/bytes.ts";
 import { messageOf, TrellisError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { Meter } from "../base/meter.ts";
@@ -127,21 +127,29 @@ export class Broker {
 
   /**
    * The parser reads when all that it has read is dealt with, and takes what it gets then for all that had come. It is one buffer: where none of its
-   * packets ends in that and more is there, nobody would read on.
+   * packets ends in that and more is there, nobody would read on. Of a large message it has made one piece by then.
    */
   #takeTurns(socket: Socket): void {
     const turns = this.#turns;
     const bounds = new PacketBounds();
+    /** Of a large message, and of nothing else. */
+    let parts: Uint8Array[] = [];
     const read = socket.read.bind(socket);
     socket.read = (size?: number) => {
       if (size === 0) return read(0); // the stream's own way to have its buffer filled
-      if (bounds.hasEnded) turns.leave(socket, performance.now());
+      if (bounds.hasEnded) {
+        turns.leave(socket, performance.now());
+        for (const part of parts) letGo(part);
+        parts = [];
+      }
       if (bounds.isAmidLarge && !turns.may(socket, performance.now())) {
         this.#watchTurns();
         return null;
       }
+      const isPart = bounds.isAmidLargeMessage;
       const chunk = read(size);
       const isWithout = chunk && bounds.take(chunk) === 0;
+      if (isWithout && isPart) parts.push(chunk);
       if (isWithout && socket.readableLength > 0) readSoon(socket);
       return chunk;
     };

@@ -2,7 +2,7 @@
  * What goes on between this gateway and its neighbours: news are offered, each asks for what it lacks, and the one with the lower id
  * walks down the differences when what both hold differs. One request of a kind is on its way to a neighbour at a time, so nobody's slowness holds up another.
  */
-import { equal, toHex } from "../base/bytes.ts";
+import { equal, letGo, toHex } from "../base/bytes.ts";
 import type { Meter } from "../base/meter.ts";
 import { type Ms, minutes, seconds } from "../base/time.ts";
 import type { CryptoProvider } from "../crypto/provider.ts";
@@ -215,7 +215,9 @@ export class Exchange {
         return this.#itemsCame(neighbour, message, now);
       case "wantChunks": {
         const found = await Promise.all(message.hashes.map((hash) => this.#holdings.chunk(hash)));
-        return this.#send(id, "chunks", { chunks: found.filter((c) => c !== undefined) });
+        const chunks = found.filter((c) => c !== undefined);
+        this.#send(id, "chunks", { chunks });
+        return chunks.forEach(letGo);
       }
       case "chunks":
         return this.#chunksCame(neighbour, message.chunks, now);

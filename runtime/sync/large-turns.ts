@@ -9,9 +9,12 @@ export const LARGE: number = 64 * 1024;
 /** Who brings nothing for so long loses its turn to one who waits. */
 export const STALLED: Ms = seconds(1);
 
+const PUBLISH = 3;
+
 /** Where packets begin and end in what a connection brings (MQTT 3.1.1, 2.2). */
 export class PacketBounds {
   #isHead = true;
+  #type = 0;
   #length = 0;
   #scale = 1;
   #left = 0;
@@ -20,6 +23,11 @@ export class PacketBounds {
   /** Whether a large packet has begun and is not whole. */
   get isAmidLarge(): boolean {
     return this.#left > 0 && this.#length > LARGE;
+  }
+
+  /** The same of a PUBLISH: what comes next, if the packet does not end in it, is a part of its payload, and not the last. */
+  get isAmidLargeMessage(): boolean {
+    return this.isAmidLarge && this.#type === PUBLISH;
   }
 
   /** Whether a large packet has become whole since this was asked last. */
@@ -48,6 +56,7 @@ export class PacketBounds {
   #head(byte: number): void {
     if (this.#isHead) {
       this.#isHead = false;
+      this.#type = byte >> 4;
       this.#length = 0;
       this.#scale = 1;
       return;

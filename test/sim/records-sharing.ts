@@ -118,7 +118,7 @@ export class SharedStore implements RecordStore {
   async get(range: Change["range"], key: Uint8Array): Promise<Uint8Array | undefined> {
     const slot = this.#entries.find(range, key);
     const which = slot === undefined ? 0 : (this.#has[slot] ?? 0);
-    return which === 0 ? undefined : this.#entries.slots[slot as number]?.values[which - 1];
+    return which === 0 ? undefined : this.#entries.slots[slot as number]?.values[which - 1]?.slice();
   }
 
   async list(

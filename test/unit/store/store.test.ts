@@ -110,6 +110,28 @@ describe("a store", () => {
     expect((await store.verify()).problems).toEqual([]);
   });
 
+  test("lets go of the memory of large values once they are written, and not of the caller's", async () => {
+    const engine = new MemoryKeyValue();
+    const [read, written]: [Uint8Array[], Uint8Array[]] = [[], []];
+    const store = await Store.open({
+      ...writingBy(engine, async (changes) => {
+        for (const { value } of changes) if (value && value.length > 20_000) written.push(value);
+        await engine.write(changes);
+      }),
+      get: async (key) => {
+        const value = await engine.get(key);
+        if (value && value.length > 20_000) read.push(value);
+        return value;
+      },
+    });
+    const values = [1, 2].map((n) => new Uint8Array(32_768).fill(n));
+    for (const value of values) await store.commit([{ range: "chunk", key: utf8("k"), value }]);
+    expect([read.length, written.length]).toEqual([1, 2]);
+    for (const value of [...read, ...written]) expect(value.length).toBe(0);
+    expect(await store.get("chunk", utf8("k"))).toEqual(values[1] as Uint8Array);
+    expect(values.map((value) => value.length)).toEqual([32_768, 32_768]);
+  });
+
   test("refuses what goes over a range's entries, and lets what shrinks pass", async () => {
     const store = await storeOn(new MemoryMedium());
     await store.commit(Array.from({ length: RANGES.author.entries }, (_, i) => put(`${i}`, "x")));

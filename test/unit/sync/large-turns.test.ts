@@ -1,14 +1,16 @@
 import { describe, expect, test } from "bun:test";
 import { LARGE, LargeTurns, PacketBounds, STALLED } from "../../../runtime/sync/large-turns.ts";
 
+const CONNECT = 0x10;
+
 /** A packet of MQTT whose body has so many bytes; 0x32: a publish with QoS 1. */
-function packet(bytes: number): Uint8Array {
+function packet(bytes: number, type = 0x32): Uint8Array {
   const length: number[] = [];
   for (let left = bytes; ; left = Math.floor(left / 128)) {
     length.push(left > 127 ? (left % 128) | 128 : left);
     if (left <= 127) break;
   }
-  return Uint8Array.from([0x32, ...length, ...new Uint8Array(bytes).fill(0x32)]);
+  return Uint8Array.from([type, ...length, ...new Uint8Array(bytes).fill(0x32)]);
 }
 
 describe("where packets end", () => {
@@ -38,6 +40,17 @@ describe("where packets end", () => {
     bounds.take(large.subarray(-1));
     expect([bounds.isAmidLarge, bounds.hasEnded, bounds.hasEnded]).toEqual([false, true, false]);
   });
+});
+
+test("a message is told from other large packets", () => {
+  const bounds = new PacketBounds();
+  for (const type of [CONNECT, 0x32]) {
+    const large = packet(LARGE + 1, type);
+    bounds.take(large.subarray(0, 5));
+    expect([bounds.isAmidLarge, bounds.isAmidLargeMessage]).toEqual([true, type !== CONNECT]);
+    bounds.take(large.subarray(5));
+    expect([bounds.isAmidLarge, bounds.isAmidLargeMessage]).toEqual([false, false]);
+  }
 });
 
 describe("turns", () => {
