@@ -16,7 +16,7 @@ export async function parseLine(commands: readonly Command[], argv: readonly str
   let parsed: Parsed | undefined;
   const parser = yargs([...argv])
     .options(optionsOf(Object.values<Option<unknown>>(GLOBAL)))
-    .option("config", { type: "string", requiresArg: true })
+    .option("config", { type: "string", requiresArg: true, hidden: true })
     .strict()
     .help(false)
     .version(false)
@@ -29,7 +29,7 @@ export async function parseLine(commands: readonly Command[], argv: readonly str
       for (const word of Object.keys(c.positionals)) y.positional(word, { type: "string" });
       y.options(optionsOf(Object.values(c.options)));
     };
-    parser.command(yargsUsage(c), c.doc, build, (line) => {
+    parser.command(yargsUsage(c), HIDDEN, build, (line) => {
       parsed = { command: c, line: single(line, c) };
     });
   }
@@ -38,6 +38,9 @@ export async function parseLine(commands: readonly Command[], argv: readonly str
   checkChoices(parsed);
   return parsed;
 }
+
+/** Of a command. yargs lays out a page of help whenever a command runs, which nobody sees: ours is made elsewhere. */
+const HIDDEN = false;
 
 const yargsUsage = ({ name, positionals }: Command): string =>
   [name, ...Object.entries(positionals).map(([word, p]) => (p.optional ? `[${word}]` : `<${word}>`))].join(" ");
@@ -48,6 +51,7 @@ const optionsOf = (rows: readonly Option<unknown>[]): Record<string, YargsOption
     rows.map((row) => [
       row.key,
       {
+        hidden: true,
         ...(row.parse.sign === "" ? { type: "boolean" } : { type: "string", requiresArg: true }),
         ...(row.required ? { demandOption: true } : {}),
         ...(row.short ? { alias: row.short } : {}),
