@@ -14,7 +14,7 @@ export const down = command({
   name: "down",
   doc: "stop the gateway and remove what it put into the kernel",
   positionals: NONE,
-  options: { port: RUN.port },
+  options: { port: { ...RUN.port, doc: "UDP port of the gateway, also of one whose state directory is gone" } },
   examples: [
     ["trellis down", "nothing of it stays but the state directory"],
     ["trellis down --port 4500", "also of a gateway on that port whose state directory is gone"],
