@@ -7,7 +7,9 @@ export interface Panel {
 }
 
 const [WIDTH, HEIGHT, MARGIN] = [380, 260, 52];
-const COLOURS = ["#1f77b4", "#d62728", "#2ca02c"];
+/** Lines above the curves that have room for names; more names stand side by side, so many in a line. */
+const NAMES = 3;
+const COLOURS = ["#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#8c564b"];
 
 const decades = (low: number, high: number): number[] => {
   const out: number[] = [];
@@ -22,6 +24,7 @@ function panelOf({ title, unit, curves }: Panel): string {
     decades(Math.min(...points.map((p) => p[0])), Math.max(...points.map((p) => p[0]))),
     decades(Math.min(...points.map((p) => p[1])), Math.max(...points.map((p) => p[1]))),
   ];
+  const across = curves.length > NAMES ? NAMES : 1;
   const scale = (ticks: readonly number[], v: number): number => {
     const [low, high] = [Math.log10(ticks[0] as number), Math.log10(ticks.at(-1) as number)];
     return (Math.log10(v) - low) / (high - low || 1);
@@ -50,7 +53,7 @@ function panelOf({ title, unit, curves }: Panel): string {
       return [
         `<polyline fill="none" stroke="${colour}" stroke-width="2" points="${shown.map(([px, py]) => `${x(px)},${y(py)}`).join(" ")}"/>`,
         ...shown.map(([px, py]) => `<circle cx="${x(px)}" cy="${y(py)}" r="3" fill="${colour}"/>`),
-        `<text x="${MARGIN + 8}" y="${34 + 14 * i}" fill="${colour}">${c.name}</text>`,
+        `<text x="${MARGIN + 105 * (i % across)}" y="${34 + 14 * Math.floor(i / across)}" fill="${colour}">${c.name}</text>`,
       ];
     }),
   ].join("\n");
