@@ -348,7 +348,11 @@ export class Exchange {
 
   async #missing(chunks: readonly Uint8Array[]): Promise<string[]> {
     const out: string[] = [];
-    for (const hash of chunks) if (!(await this.#holdings.chunk(hash))) out.push(toHex(hash));
+    for (const hash of chunks) {
+      const here = await this.#holdings.chunk(hash);
+      if (here) letGo(here);
+      else out.push(toHex(hash));
+    }
     return out;
   }
 

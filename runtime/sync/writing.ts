@@ -1,5 +1,5 @@
 /** What this gateway writes: values become records, records of one moment become one signed batch. */
-import { concat, toHex } from "../base/bytes.ts";
+import { concat, letGo, toHex } from "../base/bytes.ts";
 import { TrellisError } from "../base/errors.ts";
 import type { RandomBytes } from "../base/random.ts";
 import { LABEL } from "../crypto/labels.ts";
@@ -145,17 +145,16 @@ export async function readValue(
   if (!leaf) return undefined;
   const parts = await Promise.all((leaf.chunks ?? []).map((hash) => holdings.chunk(hash)));
   if (parts.includes(undefined)) return undefined;
-  const body = leaf.body ?? (leaf.chunks && concat(...(parts as Uint8Array[])));
+  const whole = leaf.chunks && concat(...(parts as Uint8Array[]));
+  for (const part of parts) letGo(part as Uint8Array);
+  const body = leaf.body ?? whole;
   if (!body || !leaf.epoch || !leaf.salt) return body;
   if (!groupKey) return "no key";
   const { author, kind, version } = held;
-  return openValue(
-    crypto,
-    groupKey,
-    { meshId, author, kind, key: leaf.key, version, epoch: leaf.epoch },
-    leaf.salt,
-    body,
-  );
+  const bound = { meshId, author, kind, key: leaf.key, version, epoch: leaf.epoch };
+  const value = openValue(crypto, groupKey, bound, leaf.salt, body);
+  if (whole) letGo(whole);
+  return value;
 }
 
 /** Versions for writes: each above what its key had, and what its author wrote. */
