@@ -1,13 +1,17 @@
 import type { Claim } from "./claims.ts";
 
 const SCALE = "bench/records-scale.bench.ts";
-/** Members and records, of the sizes that are measured there. */
+/**
+ * Members and records, of the sizes that are measured there, and the seconds that they may take to agree. Who gets all by one neighbour takes 3,800 a second
+ * over 20 ms of round trip, so that the last one lags behind in a long run.
+ */
 const SIZES = [
-  [1_000, 1_000],
-  [1_000, 3_000],
-  [1_000, 30_000],
-  [300, 10_000],
-  [100, 30_000],
+  [1_000, 1_000, 2],
+  [1_000, 3_000, 2],
+  [1_000, 30_000, 2],
+  [1_000, 100_000, 5],
+  [300, 10_000, 2],
+  [100, 30_000, 2],
 ] as const;
 
 /** How the exchange of records grows. Simulated, with signatures of full size. */
@@ -19,7 +23,7 @@ const SCALE_CLAIMS: readonly Claim[] = [
     unit: "bytes",
     atMost: 300,
   },
-  ...SIZES.flatMap(([members, records]): Claim[] => {
+  ...SIZES.flatMap(([members, records, seconds]): Claim[] => {
     const size = `${members}x${records}`;
     const says = `${members.toLocaleString("en")} members, ${records.toLocaleString("en")} records of 100 bytes, 5,000 a second`;
     return [
@@ -28,7 +32,7 @@ const SCALE_CLAIMS: readonly Claim[] = [
         says: `${says}: from the last write until every member holds the very set (simulated time, links of 10 ms)`,
         file: SCALE,
         unit: "s",
-        atMost: 2,
+        atMost: seconds,
       },
       {
         id: `records-scale/moved/${size}`,
@@ -69,24 +73,28 @@ export const RECORDS_CLAIMS: readonly Claim[] = [
     says: "its highest while four MQTT clients write 3,000 records of 100 bytes as fast as they are acknowledged",
     file: "bench/memory.bench.ts",
     unit: "MB",
+    atMost: 120,
   },
   {
     id: "memory/peak/1kB",
     says: "the same, 10,000 records of 1 kB",
     file: "bench/memory.bench.ts",
     unit: "MB",
+    atMost: 120,
   },
   {
     id: "memory/peak/1MB",
     says: "the same, 40 records of 1 MB",
     file: "bench/memory.bench.ts",
     unit: "MB",
+    atMost: 120,
   },
   {
     id: "memory/peak/neighbour",
     says: "the highest at the neighbour that gets them all",
     file: "bench/memory.bench.ts",
     unit: "MB",
+    atMost: 120,
   },
   {
     id: "records/readable/p99",

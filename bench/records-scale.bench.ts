@@ -1,6 +1,7 @@
 /**
  * How the exchange of records grows with members and records: `bun bench/records-scale.bench.ts [--json FILE] [--members 10,30,100,300,1000]
- * [--records 1000,10000,100000] [--most 10000000] [--jobs 1]`. A plot goes to build/bench/records-scale.svg.
+ * [--records 1000,10000,100000] [--most 10000000] [--jobs 1]`. A plot goes to build/bench/records-scale.svg, also of sizes that were measured
+ * before (`results.json`).
  *
  * Method. The shipped replicas, simulated (`test/sim/records-scale.ts`, each size in a process of its own; `test/sim/records-sharing.ts` says what stands in for
  * what). 5,000 records of 100 bytes a second are written, half of what a neighbour is told in a second, ten at a time, by one member after the other. `convergence`: simulated seconds from the last
@@ -9,16 +10,16 @@
  * time of a record in a member, written, told, taken and passed on, hashes real, signatures not. `index`: heap that a record takes in the index of a gateway that shares nothing, of 100,000.
  *
  * Left out are sizes with more members times records than `--most`, and those of more records than so many members may write. 1,000 times 100,000 (`--most 100000000`)
- * was not run to its end yet: nearly half of its records took 50 to 65 us each and member beside other work (85 where the collector
- * is kept tight, 35 to 47 on a quiet core) and 20 GB, of which the records are 68 bytes each and member: the rest is what is not collected yet.
+ * wants 100 minutes beside little other work, and 11 GB.
  */
-import { mkdirSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { mostRecords, type Scale } from "../test/sim/records-scale.ts";
 import { type Panel, plot } from "./plot.ts";
+import { RESULTS } from "./report.ts";
 import { show } from "./rounds.ts";
 import { indexBytes } from "./scale/record-index.ts";
-import type { Row } from "./table.ts";
+import type { Results, Row } from "./table.ts";
 
 const { values } = parseArgs({
   options: {
@@ -45,7 +46,7 @@ const FIGURES: readonly (readonly [id: string, of: (s: Scale) => number, unit: s
  * collects garbage.
  */
 const SMALL = 4e9;
-const SMALL_EACH = 160;
+const SMALL_EACH = 120;
 
 const numbers = (list: unknown): number[] => String(list).split(",").filter(Boolean).map(Number);
 const [MEMBERS, RECORDS] = [numbers(values.members), numbers(values.records)];
@@ -68,15 +69,41 @@ async function simulated(members: number, records: number): Promise<Scale> {
   return JSON.parse(said) as Scale;
 }
 
+interface Size {
+  readonly members: number;
+  readonly records: number;
+  readonly figures: ReadonlyMap<string, number>;
+}
+
+/** The sizes that figures are of, those of later rows counting, in the order of members. */
+function sizesOf(all: readonly Row[]): readonly Size[] {
+  const sizes = new Map<string, Size & { readonly figures: Map<string, number> }>();
+  for (const { id, value } of all) {
+    const [, figure = "", size = ""] = id.split("/");
+    const [members, records] = size.split("x").map(Number);
+    if (!id.startsWith("records-scale/") || !members || !records) continue;
+    const known = sizes.get(size) ?? { members, records, figures: new Map() };
+    known.figures.set(figure, value);
+    sizes.set(size, known);
+  }
+  return [...sizes.values()].sort((a, b) => a.members - b.members);
+}
+
+type Figure = (name: string) => number;
+
 /** A curve for each number of records, over members. */
-const panel = (title: string, unit: string, of: (s: Scale) => number, sizes: readonly Scale[]): Panel => ({
-  title,
-  unit,
-  curves: RECORDS.map((records) => ({
+function panel(title: string, unit: string, sizes: readonly Size[], of: (figure: Figure) => number): Panel {
+  const point = ({ members, figures }: Size): readonly [number, number] => [
+    members,
+    of((name) => figures.get(name) ?? Number.NaN),
+  ];
+  const counts = [...new Set(sizes.map((s) => s.records))].sort((a, b) => a - b);
+  const curves = counts.map((records) => ({
     name: `${records.toLocaleString("en")} records`,
-    points: sizes.filter((s) => s.records === records).map((s) => [s.members, of(s)] as const),
-  })).filter(({ points }) => points.length > 0),
-});
+    points: sizes.filter((s) => s.records === records).map(point),
+  }));
+  return { title, unit, curves };
+}
 
 await note("index", await indexBytes(100_000), "bytes");
 const fits = (members: number, records: number): boolean =>
@@ -84,24 +111,24 @@ const fits = (members: number, records: number): boolean =>
 const wanted = RECORDS.flatMap((records) => MEMBERS.map((members) => [members, records] as const));
 /** The largest first, so that none is left alone at the end. */
 const waiting = wanted.filter(([m, r]) => fits(m, r)).sort(([m, r], [n, s]) => n * s - m * r);
-const sizes: Scale[] = [];
 
 async function work(): Promise<void> {
   for (let next = waiting.shift(); next; next = waiting.shift()) {
     const [members, records] = next;
     const size = await simulated(members, records);
-    sizes.push(size);
     for (const [id, of, unit] of FIGURES) await note(`${id}/${members}x${records}`, of(size), unit);
   }
 }
 
 await Promise.all(Array.from({ length: Number(values.jobs) }, work));
-sizes.sort((a, b) => a.members - b.members);
+// What is simulated does not depend on the machine.
+const saved = (JSON.parse(readFileSync(RESULTS, "utf8")) as Results[]).flatMap((results) => results.rows);
+const sizes = sizesOf([...saved, ...rows]);
 const svg = plot([
-  panel("From the last write until all hold all", "s, simulated", (s) => s.seconds, sizes),
-  panel("Sent for a record and member", "times its stored size", (s) => s.bytesPerRecord / s.recordBytes, sizes),
-  panel("Heap of a record in a member", "bytes", (s) => s.heapPerRecord, sizes),
-  panel("CPU of a record in a member", "us", (s) => s.cpuPerRecord, sizes),
+  panel("From the last write until all hold all", "s, simulated", sizes, (of) => of("convergence")),
+  panel("Sent for a record and member", "times its stored size", sizes, (of) => of("moved") / of("size")),
+  panel("Heap of a record in a member", "bytes", sizes, (of) => of("memory")),
+  panel("CPU of a record in a member", "us", sizesOf(rows), (of) => of("cpu")),
 ]);
 mkdirSync("build/bench", { recursive: true });
 await Bun.write("build/bench/records-scale.svg", svg);

@@ -1,5 +1,5 @@
 /**
- * How the engine (JavaScriptCore) is to spend memory. It takes that from its environment when it starts and never again, so a daemon that was started
+ * How the engine (JavaScriptCore) and its allocator (mimalloc) are to spend memory. They take that from its environment when they start and never again, so a daemon that was started
  * without it starts itself once more, in the same process, before it has read anything else: whoever started it, as a service or by hand, waits for the
  * same process id.
  */
@@ -11,6 +11,8 @@ export const ENGINE: Readonly<Record<string, string>> = {
   BUN_JSC_heapGrowthMaxIncrease: "0.25",
   // The last of its compilers wants megabytes for each function and gives little: what is heavy here is native.
   BUN_JSC_useFTLJIT: "0",
+  // Freed memory goes back to the kernel at once: what is let go of early shall not lie for another second.
+  MIMALLOC_PURGE_DELAY: "0",
 };
 
 /** Returns where the environment is as wanted; otherwise the process begins anew. Throws what `execve(2)` refuses. */
