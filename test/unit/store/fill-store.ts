@@ -41,10 +41,10 @@ await store.close();
 
 // Somebody else takes the last block, under LevelDB's hands as well.
 const { store: second } = await openStore(place);
-const { bavail, bsize } = statfsSync(directory);
 outcome.beforeFill = await write(second);
-writeFileSync(rest, new Uint8Array(Math.max(0, bavail * bsize - 300_000)));
 try {
+  const { bavail, bsize } = statfsSync(directory); // what LevelDB does in the background may take some of it meanwhile
+  writeFileSync(rest, new Uint8Array(Math.max(0, bavail * bsize - 300_000)));
   for (;;) writeFileSync(rest, new Uint8Array(4096), { flag: "a" });
 } catch {
   // no block is left
