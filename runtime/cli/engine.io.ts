@@ -11,7 +11,7 @@ export const ENGINE: Readonly<Record<string, string>> = {
   BUN_JSC_heapGrowthMaxIncrease: "0.25",
   // The last of its compilers wants megabytes for each function and gives little: what is heavy here is native.
   BUN_JSC_useFTLJIT: "0",
-  // Freed memory goes back to the kernel at once: what is let go of early shall not lie for another second.
+  // Freed memory goes back to the kernel at once: what is let go of early shall not lie there for longer.
   MIMALLOC_PURGE_DELAY: "0",
 };
 
