@@ -210,14 +210,16 @@ void Liveness::prefer(Watch& watch, const RelayTables& relay, uint64_t now) cons
   std::vector<Standing> links(watch.ways.size());
   for (size_t i = 0; i < links.size(); i++) {
     Way& way = watch.ways[i];
+    const relay_state& state = relay.states[way.state];
     way.terms = terms_of(relay, way);
     Standing& link = links[i];
     link.terms = way.terms;
     link.silent = way.silent;
+    link.unasked = way.silent && way.unanswered == 0 && state_field(state.until) != NEVER;
     link.answered = way.measure.answered();
     link.round_trip = way.measure.round_trip();
     link.lost = way.measure.lost();
-    link.rank = static_cast<uint32_t>(state_field(relay.states[way.state].rank));
+    link.rank = static_cast<uint32_t>(state_field(state.rank));
   }
   watch.preference.turn(links, now);
   for (size_t i = 0; i < links.size(); i++) std::atomic_ref(relay.states[watch.ways[i].state].rank).store(links[i].rank, std::memory_order_relaxed);

@@ -32,16 +32,16 @@ double Preference::badness(const Standing& link) {
 
 void Preference::remember(Memory& memory, const Standing& link, double seconds, uint64_t now) {
   memory.penalty *= std::exp2(-seconds / HALF_LIFE);
-  const bool fell_silent = link.silent && !memory.was_silent;
-  if (fell_silent) memory.penalty = std::min(PENALTY_MAX, memory.penalty + FLAP);
+  const bool silent = link.silent && !link.unasked;
+  if (silent && !memory.was_silent) memory.penalty = std::min(PENALTY_MAX, memory.penalty + FLAP);
   if (memory.penalty > SUPPRESS) memory.suppressed = true;
   if (memory.penalty < REUSE) memory.suppressed = false;
   const bool is_new = memory.alive_since == 0 || link.answered != memory.was_answered;
-  if (!link.silent && memory.alive_since == 0) memory.alive_since = now;
-  if (link.silent) memory.alive_since = 0;
+  if (!silent && memory.alive_since == 0) memory.alive_since = now;
+  if (silent) memory.alive_since = 0;
   else if (is_new) memory.badness = badness(link);
   else memory.badness += (badness(link) - memory.badness) * (1 - std::exp(-seconds / FOLLOWS));
-  memory.was_silent = link.silent;
+  memory.was_silent = silent;
   memory.was_answered = link.answered;
 }
 

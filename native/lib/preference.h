@@ -15,6 +15,7 @@ struct LinkTerms {
 /** A link as it is at a turn; its rank is the turn's result. */
 struct Standing {
   bool silent = false;
+  bool unasked = false;   // silent since nobody asked in time: we stood still, which says nothing of the link
   bool answered = false;  // ever
   double round_trip = 0;  // ns
   double lost = 0;        // share of questions without an answer

@@ -268,6 +268,22 @@ TEST("a link that comes and goes is left alone for a quarter of an hour, unless 
   CHECK(world.carries('b') == 0);
 }
 
+TEST("a link is not left alone because we stood still ourselves, and could not ask") {
+  World world;
+  world.links('b', 1);
+  world.slow[{'b', 0}] = 100 * MS;
+  world.cut_[{'b', 1}] = true;
+  world.run(KNOWN, 'b', 100);
+  world.cut_.clear();
+  for (int i = 0; i < 6; i++) {
+    world.run(2 * SECOND, 'b', 100);
+    CHECK(world.carries('b') == 0);  // the other has not proven itself
+    world.now += 500 * MS;
+  }
+  world.run(20 * SECOND, 'b', 100);
+  CHECK(world.carries('b') == 1);
+}
+
 TEST("an interface that loses its carrier takes its links with it at once") {
   World world;
   world.links('b', 1);

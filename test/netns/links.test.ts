@@ -55,6 +55,18 @@ describe.skipIf(!ready)("two gateways with two links", () => {
     await a.start(...args);
     await reaches(a, b);
   };
+  /** Neither daemon runs for a moment, while packets flow. */
+  const standStill = async (): Promise<void> => {
+    const { address } = await b.json<Status>("status");
+    const flow = Bun.spawn(a.inside("ping", "-6", "-q", "-i", "0.05", address), { stdout: "ignore" });
+    await Bun.sleep(500);
+    for (const signal of ["SIGSTOP", "SIGCONT"] as const) {
+      for (const g of [a, b]) process.kill(g.pid as number, signal);
+      await Bun.sleep(500);
+    }
+    flow.kill();
+    await flow.exited;
+  };
   /** What goes over eth0 is lost, and neither end is told. */
   const silence = (): Promise<string> => must(net.onWires("ip", "link", "set", "port0", "nomaster"));
   const mend = (): Promise<string> => must(net.onWires("ip", "link", "set", "port0", "master", "br0"));
@@ -80,8 +92,9 @@ describe.skipIf(!ready)("two gateways with two links", () => {
   });
   afterAll(() => net.remove());
 
-  test("leave the dear one for the cheap one", async () => {
+  test("leave the dear one for the cheap one, also when they stood still a few times", async () => {
     await begin("--links", "eth0.cost=100");
+    for (let i = 0; i < 4; i++) await standStill();
     await becomes(a, { eth0: "ready", eth1: "carries" });
     const { links: all, interfaces } = await until("it to be measured", async () => {
       const seen = await links(a);
