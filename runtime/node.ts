@@ -197,14 +197,13 @@ export class Node {
   /** Tells the others where we can be reached: interfaces and addresses come and go. */
   #announce(): Promise<void> {
     const plane = this.#plane as DataPlane;
-    const { port } = plane;
     plane.interfacesChanged();
     void this.#queue.push(async () => await this.#subnets?.changed());
     const all = interfaces();
     this.#discovering?.changed(all);
     const endpoints = underlayAddresses(this.#options.interface, all)
       .filter((address) => address !== "127.0.0.1")
-      .map((address) => ({ address, port }));
+      .map((address) => ({ address, port: plane.port }));
     return this.#feed({ type: "command", command: { type: "addresses", endpoints } });
   }
 
@@ -258,6 +257,7 @@ export class Node {
           this.#log.debug(`a link is ${event.type}`, { peer: event.peer });
           this.#events.add(event.type, { name: this.#nameAt(event.peer) });
         }
+        if (event.type === "alive") this.#noteCarried(); // how far away it is goes with that
         if (event.type === "standsStill" || event.type === "goesOn") this.#subnets?.lookAgain();
         void this.#feed({ type: "dataPlane", event });
       },

@@ -6,8 +6,8 @@ import type { LinkValue } from "./routing/types.ts";
 const CLASSES: readonly Ms[] = [5, 15, 45, 135, 405, 1215];
 /** So far beyond its border a round trip is before the class changes. */
 const MARGIN = 1.5;
-/** Of a link whose round trip nobody knows yet. */
-const UNKNOWN: LinkValue = 2;
+/** Of a link whose round trip nobody knows yet: most links are near, and what is said of them first then holds. */
+const UNKNOWN: LinkValue = 1;
 
 /** 1 to 7. `before`: what it was; 0 when it was down. */
 export function linkValue(roundTrip: Ms | undefined, before: LinkValue): LinkValue {

@@ -46,6 +46,7 @@ export interface Peer {
   announced: string;
   owesNeighbours: boolean;
   nextNeighbours: Ms;
+  neighboursPause: Ms;
   nextUpgrade: Ms;
   upgradePause: Ms;
   /** The mesh led to it and the underlay did not, however often that was tried: not kept until then. */
@@ -158,6 +159,7 @@ export class PeerTable {
       announced: "",
       owesNeighbours: false,
       nextNeighbours: now,
+      neighboursPause: 0,
       nextUpgrade: now,
       upgradePause: UPGRADE_FIRST,
       apartUntil: Number.NEGATIVE_INFINITY,

@@ -6,7 +6,7 @@ import { toHex } from "../base/bytes.ts";
 import { type Prefix, parseIp } from "../base/ip.ts";
 import type { Meter } from "../base/meter.ts";
 import type { RandomBytes } from "../base/random.ts";
-import type { Ms } from "../base/time.ts";
+import { type Ms, seconds } from "../base/time.ts";
 import { signHybrid, verifyHybrid } from "../crypto/hybrid-signature.ts";
 import { LABEL } from "../crypto/labels.ts";
 import type { CryptoProvider } from "../crypto/provider.ts";
@@ -44,9 +44,14 @@ export interface WaysDeps {
   readonly peerAt: (address: string) => Peer | undefined;
 }
 
+/** So long after a session has begun, how soon the other's daemon answers says more of its start than of the way; the data path has measured that by then. */
+const SLOW: Ms = seconds(3);
+
 /** What link state was told of a neighbour. */
 interface Told {
   session: boolean;
+  /** When that was so last. */
+  since: Ms;
   value: number;
   /** Whether a route to it is itself. */
   direct: boolean;
@@ -167,13 +172,12 @@ export class Ways {
   async follow(peer: Peer, isKept: boolean, now: Ms): Promise<void> {
     const address = peer.member?.address;
     if (address === undefined || !this.#labels.has(address)) return;
-    const told = this.#told.get(address) ?? { session: false, value: 0, direct: false };
+    const told = this.#told.get(address) ?? { session: false, since: now, value: 0, direct: false };
     this.#told.set(address, told);
     const session = isKept && isAdjacent(peer);
-    const value =
-      session && !peer.silent && !peer.shut
-        ? linkValue(peer.linkTrip ?? peer.roundTrip ?? peer.stream.roundTrip, told.value)
-        : 0;
+    if (session && !told.session) told.since = now;
+    const said = now < told.since + SLOW ? undefined : (peer.roundTrip ?? peer.stream.roundTrip);
+    const value = session && !peer.silent && !peer.shut ? linkValue(peer.linkTrip ?? said, told.value) : 0;
     const direct = isDirect(peer);
     if (session === told.session && value === told.value && direct === told.direct) return;
     const neighbour = this.#labels.get(address) as Label;

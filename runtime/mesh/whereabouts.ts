@@ -13,8 +13,8 @@ import type { MeshDeps } from "./ports.ts";
 import type { ControlMessage } from "./session/message.ts";
 import type { MeshCommand, Reachability } from "./types.ts";
 
-/** A neighbour is told of ours at most this often. */
-const NEIGHBOURS_EVERY: Ms = 250;
+/** Between two times that a neighbour is told of ours; doubled while there is something to tell each time. */
+const NEIGHBOURS_APART = { first: 250, most: 2000 } as const;
 
 export interface WhereaboutsDeps extends Pick<MeshDeps, "settings" | "random" | "meter"> {
   readonly out: Outbox;
@@ -99,7 +99,9 @@ export class Whereabouts {
   tellNeighbours(peer: Peer, now: Ms): void {
     if (!peer.owesNeighbours || !peer.current || now < peer.nextNeighbours) return;
     peer.owesNeighbours = false;
-    peer.nextNeighbours = now + NEIGHBOURS_EVERY;
+    const isSoon = now < peer.nextNeighbours + peer.neighboursPause;
+    peer.neighboursPause = isSoon ? Math.min(2 * peer.neighboursPause, NEIGHBOURS_APART.most) : NEIGHBOURS_APART.first;
+    peer.nextNeighbours = now + peer.neighboursPause;
     const others = this.#deps.peers.listed.filter((p) => p !== peer);
     const own = this.#own.length > 0 ? { own: this.#own } : {};
     this.#deps.out.push(peer, { kind: "neighbours", neighbours: neighbourList(others, NEIGHBOURS_MAX), ...own });
