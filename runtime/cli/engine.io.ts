@@ -9,6 +9,8 @@ import { embeddedFiles } from "../dataplane/embedded.ts";
 export const ENGINE: Readonly<Record<string, string>> = {
   // The heap may grow by a quarter between two collections; by default it is three times what lives.
   BUN_JSC_heapGrowthMaxIncrease: "0.25",
+  // The optimising compiler waits for what is hot for good (100 times the usual count): at a start it cost a quarter of the CPU time, and the code that it made was hardly run.
+  BUN_JSC_thresholdForOptimizeAfterWarmUp: "100000",
   // The last of its compilers wants megabytes for each function and gives little: what is heavy here is native.
   BUN_JSC_useFTLJIT: "0",
   // Freed memory goes back to the kernel at once: what is let go of early shall not lie there for longer.
