@@ -17,7 +17,7 @@ struct {
 	__type(value, struct admission_local);
 } admission_local SEC(".maps");
 
-static __always_inline int is_local(void *context, void *data, void *end, __u32 udp, __u64 now)
+static __always_inline int is_local(RELAY_CONTEXT *context, void *data, void *end, __u32 udp, __u64 now)
 {
 	struct admission_address address = {};
 	struct admission_local *local;
@@ -33,7 +33,7 @@ static __always_inline int is_local(void *context, void *data, void *end, __u32 
 	if (local && now < local->until && local->address.at[0] == address.at[0] && local->address.at[1] == address.at[1] &&
 	    local->address.at[2] == address.at[2] && local->address.at[3] == address.at[3])
 		return 1;
-	if (is_foreign(context, data, end, udp))
+	if (is_foreign(context, udp))
 		return 0;
 	if (local) {
 		local->address = address;

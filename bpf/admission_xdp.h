@@ -3,17 +3,29 @@
 #include "admission_local.h"
 #include "relay_packet.h"
 
-/* Whether a first message's fragment has the mac of who knows us; `payload` is all there up to `end`. */
-static __always_inline int xdp_tag_holds(const struct admission_keys *own, const struct arrival *arrival, void *payload, void *end)
+/* A pointer that the verifier can bound, kept in one register: what is checked must be what is used. */
+static __always_inline void *packet_at(void *data, __u64 offset)
 {
-	struct siphash hash = mac_start(own, arrival);
-	__u64 size = arrival->size, words = (size - HEAD) / 8;
-	void *at = payload + HEAD;
+	asm volatile("%1 &= 0x7fff\n\t%0 += %1" : "+r"(data), "+r"(offset));
+	return data;
+}
 
+/* Whether a first message's fragment, whose payload begins at offset `from`, has the mac of who knows us. */
+FOLLOWED_ONCE int xdp_tag_holds(struct xdp_md *xdp, const struct admission_keys *own, const struct arrival *arrival, __u32 from)
+{
+	void *at, *end = (void *)(long)xdp->data_end;
+	struct siphash hash;
+	__u64 size;
+
+	if (!own || !arrival)
+		return 0;
+	size = arrival->size;
 	if (size < HEAD || size > MAX_DATAGRAM)
 		return 0;
-	for (__u32 i = 0; i < MAX_WORDS - HEAD / 8; i++) {
-		if (i >= words)
+	hash = mac_start(own, arrival);
+	at = packet_at((void *)(long)xdp->data, from + HEAD);
+	for (__u32 i = HEAD / 8; i < MAX_WORDS; i++) {
+		if (i >= size / 8)
 			break;
 		asm volatile("" : "+r"(at)); /* or the compiler moves the end instead */
 		if (at + sizeof(__u64) > end)
@@ -21,9 +33,8 @@ static __always_inline int xdp_tag_holds(const struct admission_keys *own, const
 		siphash_absorb(&hash, *(__u64 *)at);
 		at += sizeof(__u64);
 	}
-	size -= sizeof(__u64);
-	asm volatile("%1 &= 0x7ff\n\t%0 += %1" : "+r"(payload), "+r"(size)); /* bounded for the verifier, in the register that is used */
-	return payload + sizeof(__u64) <= end && mac_holds(&hash, arrival, *(__u64 *)payload);
+	at = packet_at((void *)(long)xdp->data, from + size - sizeof(__u64));
+	return at + sizeof(__u64) <= end && mac_holds(&hash, arrival, *(__u64 *)at);
 }
 
 /* A datagram to our port whose UDP header is at offset `udp`. */
@@ -57,7 +68,7 @@ static __always_inline int admission_xdp(struct xdp_md *xdp, __u32 udp)
 	now = bpf_ktime_get_ns();
 	verdict = admit(own, &arrival, HOOK_XDP, now, &bad);
 	if (verdict == INGRESS_ANSWERED)
-		verdict = xdp_tag_holds(own, &arrival, payload, end) ? admit_stranger(&arrival, HOOK_XDP, now) : bad;
+		verdict = xdp_tag_holds(xdp, own, &arrival, udp + sizeof(struct udphdr)) ? admit_stranger(&arrival, HOOK_XDP, now) : bad;
 	if (verdict == INGRESS_PASS || verdict == INGRESS_ANSWERED || !is_local(xdp, data, end, udp, now))
 		return XDP_PASS;
 	ingress_count(verdict, 1);

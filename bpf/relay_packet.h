@@ -1,6 +1,6 @@
 /*
  * From an Ethernet frame to the relayed frame in it and back, for both hooks: plain IPv4 or IPv6 with UDP to our port, nothing else.
- * Options, extension headers, fragments and VLAN tags are left to the stack, which hands the datagram to the daemon.
+ * RELAY_CONTEXT is what the hook hands its programs. Options, extension headers, fragments and VLAN tags are left to the stack, which hands the datagram to the daemon.
  */
 #pragma once
 #include <linux/if_ether.h>
@@ -136,13 +136,14 @@ static __always_inline int is_unattended(void)
 }
 
 /* Whether the packet goes to somebody else, as far as routing knows: then it is not for us to drop. */
-static __always_inline int is_foreign(void *context, void *data, void *end, __u32 udp)
+FOLLOWED_ONCE int is_foreign(RELAY_CONTEXT *context, __u32 udp)
 {
+	void *data = (void *)(long)context->data, *end = (void *)(long)context->data_end;
 	struct bpf_fib_lookup fib = { .ifindex = LOOPBACK, .l4_protocol = IPPROTO_UDP };
 	const struct ipv6hdr *v6 = data + ETH_HLEN;
 	const struct iphdr *v4 = data + ETH_HLEN;
 
-	if ((void *)(v4 + 1) > end || (udp == V6_UDP && (void *)(v6 + 1) > end))
+	if ((void *)(v4 + 1) > end || (udp != V4_UDP && (void *)(v6 + 1) > end))
 		return 1;
 	if (udp == V4_UDP) {
 		fib.family = FAMILY_V4;

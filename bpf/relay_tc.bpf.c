@@ -5,6 +5,7 @@
  * ours passes untouched; what is ours and cannot be done here goes on to the socket, where the daemon does the same.
  * UAPI only: loads on Linux 5.15 and later.
  */
+#define RELAY_CONTEXT struct __sk_buff
 #include "admission_tc.h"
 #include "relay_packet.h"
 
@@ -306,7 +307,7 @@ int relay_tc(struct __sk_buff *skb)
 	}
 	if (verdict == RELAY_VERDICT_FORWARD)
 		return forward(skb, own, &relayed, segments);
-	if (is_foreign(skb, start_of(skb), end_of(skb), relayed.udp))
+	if (is_foreign(skb, relayed.udp))
 		return PASS;
 	if (verdict == RELAY_VERDICT_UNKNOWN_LINK && (own->behind || seen != UNSEEN || is_unattended()))
 		return PASS;

@@ -5,6 +5,7 @@
  * it (a veth does). What is not ours passes untouched; what is ours and cannot be done here goes on to the socket, where the daemon
  * does the same. UAPI only: loads on Linux 5.15 and later.
  */
+#define RELAY_CONTEXT struct xdp_md
 #define RELAY_SHORT_OF_STACK /* a function of its own would have some beside ours */
 #include "admission_xdp.h"
 #include "relay_packet.h"
@@ -12,6 +13,11 @@
 #define LARGEST_CHUNK 512 /* the most that bpf_csum_diff adds at once */
 #define MAX_CHUNKS 20     /* of those: a jumbo frame */
 #define MEMOS 256
+#define OF_HELLOS MEMOS /* one that remembers nothing: the way of their answers */
+
+/* Beside actions of XDP. */
+#define SEND -1
+#define UNSENT -2
 
 /*
  * What became of the last frame with these words: frames of one flow have equal headers, and what the tables, the hash and the route
@@ -30,17 +36,10 @@ struct memo {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, MEMOS);
+	__uint(max_entries, MEMOS + 1);
 	__type(key, __u32);
 	__type(value, struct memo);
 } relay_memos SEC(".maps");
-
-/* A pointer that the verifier can bound, kept in one register: what is checked must be what is used. */
-static __always_inline void *packet_at(void *data, __u64 offset)
-{
-	asm volatile("%1 &= 0x7fff\n\t%0 += %1" : "+r"(data), "+r"(offset));
-	return data;
-}
 
 /*
  * Adds chunks of one size, which the verifier wants to know, as long as `left` bytes before offset `stop` hold one. The offset is made
@@ -59,23 +58,23 @@ static __always_inline int add_chunks(void *data, void *end, __u64 stop, __u64 *
 	return *left < chunk;
 }
 
-/* One's complement sum of the `size` bytes before offset `stop`; false when they are not all there. */
-static __always_inline int sum_bytes(void *data, void *end, __u64 stop, __u64 size, __u32 *sum)
+/* One's complement sum of the `size` bytes before offset `stop`; negative when they are not all there. */
+FOLLOWED_ONCE __s64 sum_bytes(struct xdp_md *xdp, __u64 stop, __u64 size, __u32 sum)
 {
+	void *data = (void *)(long)xdp->data, *end = (void *)(long)xdp->data_end;
 	__u32 last = 0;
 
-	if (!add_chunks(data, end, stop, &size, LARGEST_CHUNK, MAX_CHUNKS, sum) || !add_chunks(data, end, stop, &size, 32, 16, sum) ||
-	    !add_chunks(data, end, stop, &size, 4, 8, sum))
-		return 0;
+	if (!add_chunks(data, end, stop, &size, LARGEST_CHUNK, MAX_CHUNKS, &sum) || !add_chunks(data, end, stop, &size, 32, 16, &sum) ||
+	    !add_chunks(data, end, stop, &size, 4, 8, &sum))
+		return -1;
 	for (__u32 i = 0; i < 3 && size > 0; i++, size--) {
 		void *at = packet_at(data, stop - size);
 
 		if (at + 1 > end)
-			return 0;
+			return -1;
 		last |= (__u32)*(__u8 *)at << 8 * i;
 	}
-	*sum = bpf_csum_diff(0, 0, &last, sizeof(last), *sum);
-	return 1;
+	return (__u32)bpf_csum_diff(0, 0, &last, sizeof(last), sum);
 }
 
 /* Sum of UDP's pseudo-header, folded: what a checksum field holds that a device was to complete. */
@@ -99,11 +98,11 @@ static __always_inline __u16 pseudo_sum(void *data, __u32 udp, __be16 length)
  * UDP's checksum for the next hop. XDP is not told whether the field holds the whole sum or, between machines that share memory, the
  * pseudo-header's only: then it equals that, as a whole one does once in 65,535 times. So when it does, it is made anew.
  */
-static __always_inline int write_checksum(void *data, void *end, __u32 udp, __u16 was_pseudo, const struct change *change)
+static __always_inline int write_checksum(struct xdp_md *xdp, void *data, __u32 udp, __u16 was_pseudo, const struct change *change)
 {
 	struct udphdr *header = data + udp;
 	__u64 length = bpf_ntohs(header->len);
-	__u32 sum;
+	__s64 sum;
 
 	if (header->check == 0 && udp == V4_UDP)
 		return 1; /* the sender wants none */
@@ -111,8 +110,8 @@ static __always_inline int write_checksum(void *data, void *end, __u32 udp, __u1
 		header->check = ~fold16((__u16)~header->check + change->addresses + change->payload);
 	} else {
 		header->check = 0;
-		sum = pseudo_sum(data, udp, header->len);
-		if (!sum_bytes(data, end, udp + length, length, &sum))
+		sum = sum_bytes(xdp, udp + length, length, pseudo_sum(data, udp, header->len));
+		if (sum < 0)
 			return 0;
 		header->check = ~fold16(sum);
 	}
@@ -141,32 +140,32 @@ static __always_inline __u32 find_way(struct xdp_md *xdp, const struct relay_con
 	return device && *device == RELAY_DEVICE_XDP ? RELAY_VERDICT_FORWARD : RELAY_VERDICT_UNRESOLVED;
 }
 
-/* Rewrites the frame for the hop that was found, with the header `onward`, and sends it. */
-static __always_inline int send_on(struct xdp_md *xdp, struct relayed *relayed, const struct bpf_fib_lookup *fib)
+/*
+ * Rewrites the frame for the hop that was found, sends it, and counts that as `verdict`. For all frames in one place: the verifier walks it once
+ * for each way that leads here.
+ */
+static __always_inline int send_on(struct xdp_md *xdp, struct relayed *relayed, const struct memo *memo, __u32 verdict)
 {
 	void *data = (void *)(long)xdp->data, *end = (void *)(long)xdp->data_end;
+	const struct bpf_fib_lookup *fib = &memo->fib;
 	__u32 udp = relayed->udp;
 	struct change change;
 	__u16 was_pseudo;
+	int action;
 
 	if (data + udp + sizeof(struct udphdr) + sizeof(struct relay_words) > end)
 		return XDP_PASS;
 	was_pseudo = pseudo_sum(data, udp, ((struct udphdr *)(data + udp))->len);
 	write_headers(data, udp, relayed, fib, &change);
 	write_words(data + udp + sizeof(struct udphdr), &relayed->onward);
-	if (!write_checksum(data, end, udp, was_pseudo, &change))
+	if (!write_checksum(xdp, data, udp, was_pseudo, &change))
 		return XDP_ABORTED; /* longer than any frame of a device: look() has seen all its bytes */
-	return bpf_redirect(fib->ifindex, 0);
-}
-
-static __always_inline int forward(struct xdp_md *xdp, struct relayed *relayed, __u32 path, const struct bpf_fib_lookup *fib)
-{
-	int action = send_on(xdp, relayed, fib);
-
+	action = bpf_redirect(fib->ifindex, 0);
 	if (action != XDP_REDIRECT)
 		return action;
-	relay_count(RELAY_VERDICT_FORWARD, 1);
-	relay_sent_on(path, 1, relayed->size);
+	relay_count(verdict, 1);
+	if (verdict == RELAY_VERDICT_FORWARD)
+		relay_sent_on(memo->path, 1, relayed->size);
 	return action;
 }
 
@@ -178,33 +177,29 @@ static __always_inline int is_left(const struct relay_config *own, __u32 verdict
 	return verdict == RELAY_VERDICT_UNKNOWN_LINK && is_unattended();
 }
 
-/* A hello. */
-static __always_inline int greet(struct xdp_md *xdp, const struct relay_config *own, struct relayed *relayed)
+/* A hello; SEND when it is answered. */
+static __always_inline int greet(struct xdp_md *xdp, const struct relay_config *own, struct relayed *relayed, struct memo *memo, __u32 *verdict)
 {
 	void *data = (void *)(long)xdp->data, *end = (void *)(long)xdp->data_end;
-	struct bpf_fib_lookup fib;
-	__u32 verdict = take_hello(xdp, data, end, relayed);
-	int action;
 
-	if (verdict == RELAY_VERDICT_NEW_PLACE) {
-		relay_count(verdict, 1);
+	*verdict = take_hello(xdp, data, end, relayed);
+	if (*verdict == RELAY_VERDICT_NEW_PLACE) {
+		relay_count(*verdict, 1);
 		return XDP_PASS;
 	}
-	if (verdict != RELAY_VERDICT_REPLY) {
-		if (is_foreign(xdp, data, end, relayed->udp) || is_left(own, verdict))
+	if (*verdict != RELAY_VERDICT_REPLY) {
+		if (is_foreign(xdp, relayed->udp) || is_left(own, *verdict))
 			return XDP_PASS;
-		relay_count(verdict, 1);
+		relay_count(*verdict, 1);
 		return XDP_DROP;
 	}
-	verdict = find_way(xdp, own, relayed, &fib);
-	if (verdict != RELAY_VERDICT_FORWARD) {
-		relay_count(verdict, 1);
+	*verdict = find_way(xdp, own, relayed, &memo->fib);
+	if (*verdict != RELAY_VERDICT_FORWARD) {
+		relay_count(*verdict, 1);
 		return XDP_PASS;
 	}
-	action = send_on(xdp, relayed, &fib);
-	if (action == XDP_REDIRECT)
-		relay_count(RELAY_VERDICT_REPLY, 1);
-	return action;
+	*verdict = RELAY_VERDICT_REPLY;
+	return SEND;
 }
 
 static __always_inline int is_silent(__u32 path, __u64 now)
@@ -226,23 +221,20 @@ static __always_inline int holds(const struct memo *memo, const struct relay_con
 	       !is_silent(memo->path, now);
 }
 
-/* A frame in transit; -1 with its verdict when it does not leave from here. */
-static __always_inline int transit(struct xdp_md *xdp, const struct relay_config *own, struct relayed *relayed, __u32 *verdict)
+/* A frame in transit; SEND when it goes on, UNSENT when it does not leave from here. */
+static __always_inline int transit(struct xdp_md *xdp, const struct relay_config *own, struct relayed *relayed, struct memo *memo, __u32 *verdict)
 {
 	__u64 now = bpf_ktime_get_coarse_ns();
-	__u32 at = (__u32)relayed->words.tag % MEMOS;
-	struct memo *memo = bpf_map_lookup_elem(&relay_memos, &at);
 
-	if (!memo)
-		return XDP_PASS;
 	if (holds(memo, own, relayed, now)) {
 		relayed->onward = memo->onward;
-		return forward(xdp, relayed, memo->path, &memo->fib);
+		*verdict = RELAY_VERDICT_FORWARD;
+		return SEND;
 	}
 	memo->tick = 0;
 	*verdict = relay_decide(0, &relayed->words, now, &relayed->hop);
 	if (*verdict != RELAY_VERDICT_FORWARD)
-		return -1;
+		return UNSENT;
 	*verdict = find_way(xdp, own, relayed, &memo->fib);
 	if (*verdict != RELAY_VERDICT_FORWARD) {
 		relay_count(*verdict, 1);
@@ -256,7 +248,7 @@ static __always_inline int transit(struct xdp_md *xdp, const struct relay_config
 	memo->path = relay_path_of(&relayed->hop)->state;
 	memo->udp = relayed->udp;
 	memo->tick = now;
-	return forward(xdp, relayed, memo->path, &memo->fib);
+	return SEND;
 }
 
 SEC("xdp")
@@ -267,7 +259,9 @@ int relay_xdp(struct xdp_md *xdp)
 	__u32 verdict = RELAY_VERDICT_SHORT;
 	struct relayed relayed = {};
 	const __u8 *payload;
+	struct memo *memo;
 	int action;
+	__u32 at;
 
 	if (!own || own->port == 0)
 		return XDP_PASS;
@@ -284,13 +278,17 @@ int relay_xdp(struct xdp_md *xdp)
 		if ((void *)(payload + sizeof(struct relay_words)) > end)
 			return XDP_PASS;
 		__builtin_memcpy(&relayed.words, payload, sizeof(relayed.words));
-		if (*payload == FRAME_HELLO)
-			return greet(xdp, own, &relayed);
-		action = transit(xdp, own, &relayed, &verdict);
-		if (action >= 0)
+		at = *payload == FRAME_HELLO ? OF_HELLOS : (__u32)relayed.words.tag % MEMOS;
+		memo = bpf_map_lookup_elem(&relay_memos, &at);
+		if (!memo)
+			return XDP_PASS;
+		action = at == OF_HELLOS ? greet(xdp, own, &relayed, memo, &verdict) : transit(xdp, own, &relayed, memo, &verdict);
+		if (action == SEND)
+			return send_on(xdp, &relayed, memo, verdict);
+		if (action != UNSENT)
 			return action;
 	}
-	if (verdict != RELAY_VERDICT_DELIVER && (is_foreign(xdp, data, end, relayed.udp) || is_left(own, verdict)))
+	if (verdict != RELAY_VERDICT_DELIVER && (is_foreign(xdp, relayed.udp) || is_left(own, verdict)))
 		return XDP_PASS;
 	relay_count(verdict, 1);
 	return verdict == RELAY_VERDICT_DELIVER ? XDP_PASS : XDP_DROP;
