@@ -1,6 +1,7 @@
 /*
  * From an Ethernet frame to the relayed frame in it and back, for both hooks: plain IPv4 or IPv6 with UDP to our port, nothing else.
- * RELAY_CONTEXT is what the hook hands its programs. Options, extension headers, fragments and VLAN tags are left to the stack, which hands the datagram to the daemon.
+ * Options, extension headers, fragments and VLAN tags are left to the stack, which hands the datagram to the daemon. RELAY_CONTEXT is
+ * what the hook hands its programs.
  */
 #pragma once
 #include <linux/if_ether.h>

@@ -415,7 +415,7 @@ RELAY_RULE __u32 hello_note_in(const struct relay_tables *tables, __u32 path, __
 	return now > RELAY_SHARED(own->until) ? RELAY_VERDICT_LEASE_OVER : RELAY_VERDICT_REPLY;
 }
 
-#if defined(__bpf__) && !defined(RELAY_SHORT_OF_STACK)
+#ifdef __bpf__
 FOLLOWED_ONCE __u32 hello_noted(__u32 path, __u64 head, __u64 asked, __u64 answered, __u64 now)
 {
 	return hello_note_in(0, path, head, asked, answered, now);

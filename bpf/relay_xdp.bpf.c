@@ -6,7 +6,6 @@
  * does the same. UAPI only: loads on Linux 5.15 and later.
  */
 #define RELAY_CONTEXT struct xdp_md
-#define RELAY_SHORT_OF_STACK /* a function of its own would have some beside ours */
 #include "admission_xdp.h"
 #include "relay_packet.h"
 
