@@ -257,7 +257,6 @@ export class Node {
           this.#log.debug(`a link is ${event.type}`, { peer: event.peer });
           this.#events.add(event.type, { name: this.#nameAt(event.peer) });
         }
-        if (event.type === "alive") this.#noteCarried(); // how far away it is goes with that
         if (event.type === "standsStill" || event.type === "goesOn") this.#subnets?.lookAgain();
         void this.#feed({ type: "dataPlane", event });
       },
