@@ -195,6 +195,7 @@ RELAY_RULE __u16 hello_patience(const struct relay_words *words) { return (__u16
 #define HELLO_NUMBER_AT 0
 #define HELLO_STILL_AFTER 500000000ULL /* ns without a sign of our own threads; they give one every 100 ms */
 #define HELLO_TIMES (1ULL << HELLO_TIME_BITS)
+#define HELLO_LEAP 256 /* RTP's MAX_DROPOUT (RFC 3550, A.1) for numbers of 12 bits; far more than the questions after which a link is silent */
 #define HELLO_REMEMBERED (2ULL << (30 - HELLO_TICK_SHIFT)) /* ticks, about 2 s: a question that is older than another by this is none from a new place */
 
 LAYOUT_ASSERT(HELLO_TIME_AT + HELLO_TIME_BITS == 64, "HELLO_BITS");
@@ -340,7 +341,8 @@ RELAY_RULE __u32 hello_sender(const struct relay_tables *tables, const struct re
 
 /**
  * Counts a question of the neighbour, as RTP does (RFC 3550, A.3): each once, by its number, however often a recorded one comes. One
- * that is too late for the 64 that are remembered counts as lost.
+ * that is too late for the 64 that are remembered counts as lost. A leap further than HELLO_LEAP loses nothing: the neighbour has begun
+ * anew, or the link was silent, which is no loss.
  */
 RELAY_RULE void hello_count(struct relay_state *state, __u64 question)
 {
@@ -352,7 +354,7 @@ RELAY_RULE void hello_count(struct relay_state *state, __u64 question)
 		return; /* of who has none */
 	if (newest == 0 || (ahead == 0 ? step - 1 < numbers / 2 : ahead < HELLO_TIMES / 2)) {
 		RELAY_SHARED(state->newest) = question;
-		RELAY_SHARED(state->expected) = RELAY_SHARED(state->expected) + step;
+		RELAY_SHARED(state->expected) = RELAY_SHARED(state->expected) + (step > HELLO_LEAP ? 1 : step);
 		seen = step < 64 ? seen << step | 1 : 1;
 	} else {
 		step = (newest - question) & numbers;

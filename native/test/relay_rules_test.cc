@@ -374,6 +374,18 @@ TEST("questions are counted by their numbers, late ones too and none twice") {
   CHECK(b.other().expected == 300 && b.other().received == 92);
 }
 
+TEST("a neighbour whose numbers begin anew, or leap, has lost nothing") {
+  Side a(true), b(false);
+  b.tables.states[0].until = TIME + 60'000 * MS;
+  uint64_t now = TIME;
+  const auto hear_from = [&](uint64_t sequence) {
+    a.tables.states[30].sequence = sequence;
+    for (int i = 0; i < 10; i++, now += MS) CHECK(b.take(a.ask(now), now) == RELAY_VERDICT_REPLY);
+  };
+  for (const uint64_t sequence : {2000, 0, 500, 0, 4000}) hear_from(sequence);
+  CHECK(b.other().expected == 50 && b.other().received == 50);
+}
+
 TEST("of two questions within a tick the number tells which is the later") {
   Side a(true), b(false);
   const relay_words first = a.ask(TIME), second = a.ask(TIME), third = a.ask(TIME);
