@@ -297,22 +297,30 @@ static __always_inline int take_stranger(const struct admission_keys *own, const
 	       take(bucket, hook, now, share, ADMISSION_STRANGER_BURST);
 }
 
+/* The verdict that needs neither our keys nor the time: most packets get it. INGRESS_ANSWERED: `admit` gives it. */
+static __always_inline __u32 admit_at_once(const struct arrival *arrival)
+{
+	__u32 verdict = check_form(arrival), index = arrival->head.sealed.receiver;
+
+	if (verdict != INGRESS_PASS || arrival->head.type == FRAME_RELAY || arrival->head.type == FRAME_HELLO)
+		return verdict;
+	if (arrival->head.type != FRAME_DATA && arrival->head.type != FRAME_CONTROL)
+		return INGRESS_ANSWERED;
+	return bpf_map_lookup_elem(&admission_sessions, &index) ? INGRESS_PASS : INGRESS_UNKNOWN_SESSION;
+}
+
 /*
- * The verdict, as far as the header tells. INGRESS_ANSWERED: a stranger's first message; the caller checks its mac and asks
- * `admit_stranger`. `bad` is then why it is dropped when the mac is wrong.
+ * The verdict on a frame of a handshake, as far as its header tells. INGRESS_ANSWERED: a stranger's first message; the caller checks its mac
+ * and asks `admit_stranger`. `bad` is then why it is dropped when the mac is wrong.
  *
  * A wrong cookie counts as none in a first message: its sender may have it from before we were started, and gets a new one.
  */
 static __always_inline __u32 admit(const struct admission_keys *own, const struct arrival *arrival, __u32 hook, __u64 now, __u32 *bad)
 {
 	const struct fragment_header *fragment = &arrival->head.fragment;
-	__u32 verdict = check_form(arrival), index = arrival->head.sealed.receiver;
 	__u64 cookie = 0, tagged;
+	__u32 verdict;
 
-	if (verdict != INGRESS_PASS || !own || arrival->head.type == FRAME_RELAY || arrival->head.type == FRAME_HELLO)
-		return verdict;
-	if (arrival->head.type == FRAME_DATA || arrival->head.type == FRAME_CONTROL)
-		return bpf_map_lookup_elem(&admission_sessions, &index) ? INGRESS_PASS : INGRESS_UNKNOWN_SESSION;
 	*bad = INGRESS_BAD_TAG;
 	/* Cookies of link-local addresses are over the interface's name too: those are for the daemon. */
 	if (arrival->head.type == FRAME_HANDSHAKE && !is_link_local(&arrival->source))

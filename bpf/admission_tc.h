@@ -107,13 +107,13 @@ static __always_inline int answer(struct __sk_buff *skb, const struct admission_
 /* A datagram to our port whose UDP header is at offset `udp`. */
 static __always_inline int admission_tc(struct __sk_buff *skb, __u32 udp)
 {
-	const struct admission_keys *own = admission_own();
 	__u32 verdict, bad = 0, at = udp + sizeof(struct udphdr), length;
+	const struct admission_keys *own;
 	struct arrival arrival = {};
 	__u64 now;
 	void *data;
 
-	if (!own || udp == 0)
+	if (udp == 0)
 		return ADMISSION_PASS;
 	data = (void *)(long)skb->data;
 	if (data + at > (void *)(long)skb->data_end)
@@ -132,11 +132,16 @@ static __always_inline int admission_tc(struct __sk_buff *skb, __u32 udp)
 	}
 	if (bpf_skb_load_bytes(skb, at, &arrival.head, arrival.size < HEAD ? 1 : HEAD) < 0)
 		return ADMISSION_PASS;
-	now = bpf_ktime_get_ns();
-	verdict = admit(own, &arrival, HOOK_TC, now, &bad);
-	if (verdict == INGRESS_PASS)
+	verdict = admit_at_once(&arrival);
+	if (verdict == INGRESS_PASS || is_unattended())
 		return ADMISSION_PASS;
-	if (!is_local(skb, (void *)(long)skb->data, (void *)(long)skb->data_end, udp, now))
+	own = admission_own();
+	if (!own)
+		return ADMISSION_PASS;
+	now = bpf_ktime_get_ns();
+	if (verdict == INGRESS_ANSWERED)
+		verdict = admit(own, &arrival, HOOK_TC, now, &bad);
+	if (verdict == INGRESS_PASS || !is_local(skb, (void *)(long)skb->data, (void *)(long)skb->data_end, udp, now))
 		return ADMISSION_PASS;
 	if (verdict == INGRESS_ANSWERED) {
 		verdict = skb_tag_holds(skb, own, &arrival, at) ? admit_stranger(&arrival, HOOK_TC, now) : bad;

@@ -41,12 +41,12 @@ FOLLOWED_ONCE int xdp_tag_holds(struct xdp_md *xdp, const struct admission_keys 
 static __always_inline int admission_xdp(struct xdp_md *xdp, __u32 udp)
 {
 	void *data = (void *)(long)xdp->data, *end = (void *)(long)xdp->data_end, *payload = data + udp + sizeof(struct udphdr);
-	const struct admission_keys *own = admission_own();
 	struct arrival arrival = { .count = 1 };
+	const struct admission_keys *own;
 	__u32 verdict, bad = 0;
 	__u64 now;
 
-	if (!own || payload + 1 > end)
+	if (payload + 1 > end)
 		return XDP_PASS;
 	arrival.size = bpf_ntohs(((struct udphdr *)(data + udp))->len) - sizeof(struct udphdr);
 	arrival.port = ((struct udphdr *)(data + udp))->source;
@@ -65,8 +65,15 @@ static __always_inline int admission_xdp(struct xdp_md *xdp, __u32 udp)
 			return XDP_PASS;
 		__builtin_memcpy(&arrival.head, payload, HEAD);
 	}
+	verdict = admit_at_once(&arrival);
+	if (verdict == INGRESS_PASS || is_unattended())
+		return XDP_PASS;
+	own = admission_own();
+	if (!own)
+		return XDP_PASS;
 	now = bpf_ktime_get_ns();
-	verdict = admit(own, &arrival, HOOK_XDP, now, &bad);
+	if (verdict == INGRESS_ANSWERED)
+		verdict = admit(own, &arrival, HOOK_XDP, now, &bad);
 	if (verdict == INGRESS_ANSWERED)
 		verdict = xdp_tag_holds(xdp, own, &arrival, udp + sizeof(struct udphdr)) ? admit_stranger(&arrival, HOOK_XDP, now) : bad;
 	if (verdict == INGRESS_PASS || verdict == INGRESS_ANSWERED || !is_local(xdp, data, end, udp, now))

@@ -42,9 +42,9 @@ static __always_inline __u32 read_source(const struct __sk_buff *skb, struct arr
 
 static __always_inline __u32 judge(struct __sk_buff *skb, struct arrival *arrival)
 {
-	const struct admission_keys *own = admission_own();
 	__u32 udp = read_source(skb, arrival), at = udp + UDP_HEADER, bad = 0, verdict;
-	__u64 now = bpf_ktime_get_ns();
+	const struct admission_keys *own;
+	__u64 now;
 
 	arrival->count = 1;
 	if (skb->len <= at)
@@ -55,9 +55,18 @@ static __always_inline __u32 judge(struct __sk_buff *skb, struct arrival *arriva
 		arrival->count = (arrival->size - 1) / skb->gso_size + 1;
 		arrival->size = skb->gso_size;
 	}
-	bpf_skb_load_bytes(skb, udp, &arrival->port, sizeof(arrival->port));
 	if (bpf_skb_load_bytes(skb, at, &arrival->head, arrival->size < HEAD ? 1 : HEAD) < 0)
 		return INGRESS_SHORT;
+	verdict = admit_at_once(arrival);
+	if (verdict == INGRESS_PASS)
+		return verdict;
+	own = admission_own();
+	if (verdict != INGRESS_ANSWERED)
+		return own || verdict != INGRESS_UNKNOWN_SESSION ? verdict : INGRESS_PASS;
+	if (!own)
+		return INGRESS_PASS;
+	bpf_skb_load_bytes(skb, udp, &arrival->port, sizeof(arrival->port));
+	now = bpf_ktime_get_ns();
 	verdict = admit(own, arrival, HOOK_SOCKET, now, &bad);
 	if (verdict != INGRESS_ANSWERED)
 		return verdict;

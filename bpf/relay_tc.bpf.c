@@ -166,17 +166,14 @@ static __always_inline int look(struct __sk_buff *skb, const struct relay_config
 		return -1; /* no frame, or cut off: the stack knows what to do */
 	size = skb->gso_size ? skb->gso_size : relayed->size;
 	wanted = size > sizeof(struct relay_words) ? sizeof(struct relay_words) : 1;
-	if (!reach(skb, payload + wanted))
-		return -1;
-	data = start_of(skb);
-	end = end_of(skb);
-	if (data + payload + 1 > end)
-		return -1;
-	type = *(__u8 *)(data + payload);
-	if (type != FRAME_RELAY && type != FRAME_HELLO)
+	if (bpf_skb_load_bytes(skb, payload, &type, sizeof(type)) < 0 || (type != FRAME_RELAY && type != FRAME_HELLO))
 		return -1;
 	if (type == FRAME_HELLO ? size != sizeof(struct relay_words) : wanted == 1)
 		return RELAY_VERDICT_SHORT;
+	if (!reach(skb, payload + sizeof(struct relay_words)))
+		return -1;
+	data = start_of(skb);
+	end = end_of(skb);
 	if (data + payload + sizeof(struct relay_words) > end)
 		return -1;
 	__builtin_memcpy(&relayed->words, data + payload, sizeof(relayed->words));
@@ -293,7 +290,7 @@ int relay_tc(struct __sk_buff *skb)
 		return PASS; /* and leaves it as it is: it may have another gateway's mark */
 	mark(skb, own);
 	if (verdict < 0)
-		return seen == UNSEEN && !is_unattended() ? admission_tc(skb, relayed.udp) : PASS;
+		return seen == UNSEEN ? admission_tc(skb, relayed.udp) : PASS;
 	if (verdict == RELAY_VERDICT_DELIVER || verdict == RELAY_VERDICT_NEW_PLACE) {
 		relay_count(verdict, 1);
 		return PASS;

@@ -269,7 +269,7 @@ int relay_xdp(struct xdp_md *xdp)
 		return XDP_PASS;
 	payload = data + relayed.udp + sizeof(struct udphdr);
 	if ((void *)(payload + 1) > end || (*payload != FRAME_RELAY && *payload != FRAME_HELLO))
-		return is_unattended() ? XDP_PASS : admission_xdp(xdp, relayed.udp);
+		return admission_xdp(xdp, relayed.udp);
 	relayed.size = bpf_ntohs(((struct udphdr *)(data + relayed.udp))->len) - sizeof(struct udphdr);
 	if (relayed.size == 0 || relayed.size > (__u64)(end - (void *)payload))
 		return XDP_PASS; /* no frame, or cut off: the stack knows what to do */
