@@ -1,7 +1,7 @@
 #include "worker.h"
 
+#include <poll.h>
 #include <pthread.h>
-#include <sys/epoll.h>
 #include <sys/eventfd.h>
 
 #include <algorithm>
@@ -22,13 +22,6 @@ int64_t now_ms() {
   timespec now;
   clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
   return int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
-}
-
-bool watch(int epoll, int fd) {
-  epoll_event event{};
-  event.events = EPOLLIN;
-  event.data.fd = fd;
-  return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
 }  // namespace
@@ -53,12 +46,8 @@ Worker::Worker(size_t index, bool sparse, UdpSocket socket, TunQueue tun, const 
       sparse_(sparse) {}
 
 Status Worker::start() {
-  epoll_ = Descriptor(epoll_create1(EPOLL_CLOEXEC));
-  if (!epoll_.open()) return failed("epoll_create1");
   wake_ = Descriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!wake_.open()) return failed("eventfd");
-  if (!watch(epoll_.get(), wake_.get()) || !watch(epoll_.get(), socket_.descriptor())) return failed("epoll_ctl");
-  if (device_ && !watch(epoll_.get(), tun_.descriptor())) return failed("epoll_ctl");
   thread_ = std::thread([this] { run(); });
   pthread_setname_np(thread_.native_handle(), "trellis-tunnel");
   return {};
@@ -98,16 +87,18 @@ void Worker::took(bool received, bool sent) {
   if (sent) poll_.sent(now);
 }
 
+/**
+ * By poll and not by epoll, which is told of each packet that arrives, also while nobody waits. A device that was removed is left out:
+ * it would report that for ever.
+ */
 void Worker::wait() {
   busy_ = 0;
   if (sparse_) urgency_.raise();
-  epoll_event events[3];
-  const int count = epoll_wait(epoll_.get(), events, 3, waiting_.empty() ? -1 : EXPIRY_MS);
-  for (int i = 0; i < count; i++) {
-    if (events[i].data.fd != wake_.get()) continue;
-    eventfd_t woken;
-    eventfd_read(wake_.get(), &woken);
-  }
+  pollfd fds[] = {{wake_.get(), POLLIN, 0}, {socket_.descriptor(), POLLIN, 0}, {device_ ? tun_.descriptor() : -1, POLLIN, 0}};
+  poll(fds, std::size(fds), waiting_.empty() ? -1 : EXPIRY_MS);
+  if (fds[0].revents == 0) return;
+  eventfd_t woken;
+  eventfd_read(wake_.get(), &woken);
 }
 
 bool Worker::send_turn(uint64_t releases) {
@@ -130,7 +121,7 @@ bool Worker::send_turn(uint64_t releases) {
     if (size > 0) outbound_.packet(vnet, packet_.get(), static_cast<size_t>(size));
     else if (!refused_packet()) break;
   }
-  outbound_.finish();
+  outbound_.finish(outbound_.pending() >= TURN_BYTES);
   return packets > 0;
 }
 
@@ -151,13 +142,11 @@ void Worker::take(const Received& message) {
   }
 }
 
-/** After a failed read: whether it cost one packet only. If the device was removed, a poll would report that for ever. */
+/** After a failed read: whether it cost one packet only, or the device was removed. */
 bool Worker::refused_packet() {
   counters_.drop(Drop::malformed);
-  if (errno != EBADFD) return true;
-  epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, tun_.descriptor(), nullptr);
-  device_ = false;
-  return false;
+  device_ = errno != EBADFD;
+  return device_;
 }
 
 void Worker::answer(uint8_t* packet, size_t size) {

@@ -62,7 +62,7 @@ class Worker final : private Sink {
   BusyPoll poll_;
   int busy_ = 0;  // turns since it slept
 
-  Descriptor epoll_, wake_;
+  Descriptor wake_;
   std::atomic<bool> stopping_{false};
   std::thread thread_;
 };
