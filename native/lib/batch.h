@@ -3,6 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <utility>
 
@@ -41,19 +42,39 @@ class Batch {
   /** The next frame begins a burst of its own: a relay takes a burst for one flow, whose frames all have the same header. */
   void part() { parted_ = true; }
 
-  void clear() { used_ = bursts_used_ = 0; }
+  /** The last burst is not sent yet where frames could follow in it: `clear` makes it the first of the next batch. */
+  void hold_unfinished() {
+    if (bursts_used_ == 0) return;
+    const Burst& last = bursts_[bursts_used_ - 1];
+    if (!has_room(last, last.segment)) return;
+    held_ = last;
+    bursts_used_--;
+  }
+
+  void clear() {
+    bursts_used_ = held_.count > 0 ? 1 : 0;
+    used_ = held_.bytes;
+    if (held_.count == 0) return;
+    std::memmove(arena_.get(), arena_.get() + held_.offset, held_.bytes);
+    bursts_[0] = std::exchange(held_, Burst{});
+    bursts_[0].offset = 0;
+  }
+
   size_t bytes() const { return used_; }
   size_t bursts() const { return bursts_used_; }
   const Burst& burst(size_t index) const { return bursts_[index]; }
   uint8_t* data(const Burst& burst) const { return arena_.get() + burst.offset; }
 
  private:
+  static bool has_room(const Burst& burst, size_t size) {
+    const bool whole = burst.bytes == burst.segment * burst.count;  // a shorter frame ends a burst
+    return whole && burst.count < MAX_SEGMENTS && burst.bytes + size <= MAX_PAYLOAD;
+  }
+
   bool extend(const Endpoint& to, size_t size) {
     if (std::exchange(parted_, false) || bursts_used_ == 0) return false;
     Burst& last = bursts_[bursts_used_ - 1];
-    const bool whole = last.bytes == last.segment * last.count;  // a shorter frame ends a burst
-    const bool room = last.count < MAX_SEGMENTS && last.bytes + size <= MAX_PAYLOAD;
-    if (!whole || !room || size > last.segment || !(last.to == to)) return false;
+    if (!has_room(last, size) || size > last.segment || !(last.to == to)) return false;
     last.bytes += size;
     last.count++;
     return true;
@@ -62,6 +83,7 @@ class Batch {
   std::unique_ptr<uint8_t[]> arena_;
   size_t used_ = 0;
   size_t bursts_used_ = 0;
+  Burst held_{};
   bool parted_ = false;
   std::array<Burst, MAX_BURSTS> bursts_;
 };

@@ -53,7 +53,7 @@ bool Coalescer::add(uint8_t* packet, size_t size, bool partial) {
   Run* run = find(packet, transport);
   if (joins && run != nullptr && append(*run, packet, size, transport)) return true;
   if (run != nullptr) remove(*run);
-  if (joins && !(tcp && (packet[transport.offset + 13] & TCP_PSH) != 0)) begin(packet, size, transport, partial);
+  if (joins) begin(packet, size, transport, partial);
   else write_single(packet, size, partial ? &transport : nullptr);
   return true;
 }
@@ -95,7 +95,7 @@ bool Coalescer::append(Run& run, uint8_t* packet, size_t size, const Transport& 
   run.size += payload;
   run.next_sequence += static_cast<uint32_t>(payload);
   if (push) run.packet[run.transport.offset + 13] |= TCP_PSH;
-  if (push || payload < run.segment || run.count == static_cast<int>(MAX_SEGMENTS)) remove(run);
+  if (payload < run.segment || run.count == static_cast<int>(MAX_SEGMENTS)) remove(run);
   return true;
 }
 

@@ -61,7 +61,8 @@ void Outbound::handle(const VnetHeader& vnet, uint8_t* packet, size_t size, int6
   seal_segments();
 }
 
-void Outbound::finish() {
+void Outbound::finish(bool more) {
+  if (more) batch_.hold_unfinished();
   flush();
   leave_target();
   peer_ = nullptr;
@@ -105,10 +106,11 @@ bool Outbound::find_target(const uint8_t* packet) {
     leave_target();
     if (peer != nullptr) target_ = peer->target();
     limit_ = peer != nullptr ? peer->frame_limit.load(std::memory_order_relaxed) : 0;
-    batch_.part();
+    const Way before = way_;
     Receiver receiver{target_.endpoint};
     if (peer != nullptr) receiver = {target_.endpoint, peer->relay_number.load(std::memory_order_relaxed), peer->label};
     if (!find_way(*tables_->relay, receiver, Load::data, static_cast<uint64_t>(now_) * 1'000'000, way_)) target_.endpoint = {};
+    if (!way_.is_as(before)) batch_.part();
     peer_ = peer;
   }
   return target_.session != nullptr && target_.endpoint.known();

@@ -37,8 +37,11 @@ class Outbound {
   /** Seals what has waited for a session that is there now. */
   void resume();
 
-  /** Sends what has been sealed so far and lets go of the session. */
-  void finish();
+  /**
+   * Sends what has been sealed so far and lets go of the session. When the device has `more`, a datagram that is not full waits for it
+   * until the next turn.
+   */
+  void finish(bool more = false);
 
   size_t pending() const { return batch_.bytes(); }
 

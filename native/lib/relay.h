@@ -25,6 +25,11 @@ struct Way {
   void write(uint8_t* out) const {
     if (header.has_value()) std::memcpy(out, &*header, RELAY_SIZE);
   }
+  /** Whether what goes either way goes to one place with one header, and may be of one burst. */
+  bool is_as(const Way& other) const {
+    if (!(to == other.to) || header.has_value() != other.header.has_value()) return false;
+    return !header.has_value() || std::memcmp(&*header, &*other.header, RELAY_SIZE) == 0;
+  }
 };
 
 /** Where a path leads. */

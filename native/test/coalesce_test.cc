@@ -104,7 +104,8 @@ TEST("packets that continue each other leave as one, the others apart") {
            {changed([](Shapes& s) { s[1].payload = 10; s[2].sequence -= 990; }), 2, "a short one ends the run"},
            {changed([](Shapes& s) { s[1].payload = 1001; s[2].sequence++; }), 2, "a longer one begins another, which takes the third"},
            {changed([](Shapes& s) { s[1].sequence++; }), 3, "a gap"},
-           {changed([](Shapes& s) { s[1].flags |= PSH; }), 2, "PSH ends the run"},
+           {changed([](Shapes& s) { s[1].flags |= PSH; }), 1, "PSH in the middle"},
+           {changed([](Shapes& s) { s[0].flags |= PSH; }), 1, "PSH at the beginning"},
            {changed([](Shapes& s) { s[2].flags |= FIN; }), 2, "FIN stays alone"},
            {changed([](Shapes& s) { s[0].flags |= CWR; }), 2, "CWR stays alone"},
            {changed([](Shapes& s) { s[2].ttl = 63; }), 2, "another hop limit"},
@@ -141,6 +142,17 @@ TEST("a partial checksum is refused where no transport header is found") {
   CHECK(!coalescer.add(packet.data(), packet.size(), true));
   CHECK(coalescer.add(packet.data(), packet.size(), false));
   CHECK(sink.all.size() == 1);
+}
+
+/** Whether the packet had PSH; its checksum was right, or stays as it is. */
+bool clear_push(Bytes& packet) {
+  Transport transport;
+  if (!find_transport(packet.data(), packet.size(), transport) || transport.protocol != PROTOCOL_TCP) return false;
+  uint8_t& flags = packet[transport.offset + 13];
+  if ((flags & PSH) == 0) return false;
+  flags &= static_cast<uint8_t>(~PSH);
+  packet = completed(partial(packet));
+  return true;
 }
 
 TEST("whatever is coalesced, the same packets come out in the same order within each flow") {
@@ -181,6 +193,18 @@ TEST("whatever is coalesced, the same packets come out in the same order within 
           if (packet[0] >> 4 == 4 && (packet[6] & 0x40) != 0) std::fill_n(packet.begin() + 4, 2, 0), std::fill_n(packet.begin() + 10, 2, 0);
         }
       }
+    }
+    // PSH is told with the last of those that are joined, never earlier.
+    for (auto& [port, packets] : want) {
+      bool owed = false;
+      CHECK(packets.size() == got[port].size());
+      for (size_t i = 0; i < packets.size(); i++) {
+        const bool given_here = clear_push(packets[i]), told_here = clear_push(got[port][i]);
+        owed |= given_here;
+        CHECK(owed || !told_here);
+        owed &= !told_here;
+      }
+      CHECK(!owed);
     }
     CHECK(want == got);
   }
