@@ -365,6 +365,19 @@ static __always_inline __u32 admit_stranger(const struct arrival *arrival, __u32
 #define MAC_AT (offsetof(struct fragment_header, mac) / 8)
 #define MAX_WORDS (MAX_DATAGRAM / 8)
 
+/* For the mac of a fragment: the stack has no room for the functions that make it. */
+struct admission_scratch {
+	struct siphash hash;
+	__u64 words[MAX_WORDS]; /* the fragment from its mac on */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct admission_scratch);
+} admission_scratch SEC(".maps");
+
 /* The mac of a fragment of `size` bytes: over all but itself. The first four words are `arrival`'s, the others at `rest`. */
 static __always_inline struct siphash mac_start(const struct admission_keys *own, const struct arrival *arrival)
 {

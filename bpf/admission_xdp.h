@@ -13,28 +13,38 @@ static __always_inline void *packet_at(void *data, __u64 offset)
 /* Whether a first message's fragment, whose payload begins at offset `from`, has the mac of who knows us. */
 FOLLOWED_ONCE int xdp_tag_holds(struct xdp_md *xdp, const struct admission_keys *own, const struct arrival *arrival, __u32 from)
 {
-	void *at, *end = (void *)(long)xdp->data_end;
-	struct siphash hash;
+	struct admission_scratch *scratch;
 	__u64 size;
+	__u32 only = 0;
+	void *at;
 
 	if (!own || !arrival)
 		return 0;
 	size = arrival->size;
 	if (size < HEAD || size > MAX_DATAGRAM)
 		return 0;
-	hash = mac_start(own, arrival);
-	at = packet_at((void *)(long)xdp->data, from + HEAD);
-	for (__u32 i = HEAD / 8; i < MAX_WORDS; i++) {
-		if (i >= size / 8)
+	scratch = bpf_map_lookup_elem(&admission_scratch, &only);
+	if (!scratch)
+		return 0;
+	scratch->hash = mac_start(own, arrival);
+	for (__u32 i = 0; i < MAX_WORDS / 4; i++) {
+		if (i >= (size - HEAD) / 32) /* not by the size itself: then the verifier would follow the end for each */
 			break;
-		asm volatile("" : "+r"(at)); /* or the compiler moves the end instead */
-		if (at + sizeof(__u64) > end)
+		at = packet_at((void *)(long)xdp->data, from + HEAD + i * 32);
+		if (at + 32 > (void *)(long)xdp->data_end)
 			return 0;
-		siphash_absorb(&hash, *(__u64 *)at);
-		at += sizeof(__u64);
+		siphash_absorb_4(&scratch->hash, *(__u64 *)at, *(__u64 *)(at + 8), *(__u64 *)(at + 16), *(__u64 *)(at + 24));
+	}
+	for (__u32 i = 0; i < 3; i++) {
+		if (i >= size / 8 % 4)
+			break;
+		at = packet_at((void *)(long)xdp->data, from + size / 32 * 32 + i * 8);
+		if (at + 8 > (void *)(long)xdp->data_end)
+			return 0;
+		siphash_absorb(&scratch->hash, *(__u64 *)at);
 	}
 	at = packet_at((void *)(long)xdp->data, from + size - sizeof(__u64));
-	return at + sizeof(__u64) <= end && mac_holds(&hash, arrival, *(__u64 *)at);
+	return at + sizeof(__u64) <= (void *)(long)xdp->data_end && mac_holds(&scratch->hash, arrival, *(__u64 *)at);
 }
 
 /* A datagram to our port whose UDP header is at offset `udp`. */

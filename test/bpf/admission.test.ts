@@ -12,7 +12,7 @@ import { FRAME, FragmentHeader, RelayHeader, SealedHeader, WIRE_VERSION } from "
 import { CookieJar, NO_COOKIE } from "../../runtime/mesh/handshake/cookie.ts";
 import { split } from "../../runtime/mesh/handshake/fragment.ts";
 import { firstMacKey, hasMac } from "../../runtime/mesh/handshake/mac.ts";
-import { Acknowledge, CookieReply, MESSAGE } from "../../runtime/mesh/handshake/message.ts";
+import { Acknowledge, CookieReply, FRAGMENT_PAYLOAD, MESSAGE } from "../../runtime/mesh/handshake/message.ts";
 import { Child } from "../help/child.ts";
 import { able } from "../help/require.ts";
 import { seededRandom } from "../help/seeded.ts";
@@ -153,6 +153,22 @@ describe.skipIf(!canRun())("admission in the kernel", () => {
           expect(await run(hook, part)).toMatchObject(drop("badTag"));
       },
     );
+
+    // The programs take four words at a time, then one, then what is left of a word.
+    test("a first message of any length is heard to the last byte", async () => {
+      const lengths = [...Array(72).keys(), ...Array.from({ length: 40 }, (_, i) => FRAGMENT_PAYLOAD - i)].slice(1);
+      for (const length of lengths) {
+        const message = { message: MESSAGE.k1, exchange: EXCHANGE };
+        const [part] = split(native, message, random(length), MAC_KEY, NO_COOKIE) as [Uint8Array];
+        const place = { from: `10.1.${length >> 8}.${length & 255}` };
+        expect(await run(hook, part, place)).toMatchObject(stranger);
+        for (const at of [part.length - 1, FragmentHeader.size + Math.floor(length / 2)]) {
+          const changed = part.slice();
+          changed[at] = (changed[at] as number) ^ 1;
+          expect(await run(hook, changed, place)).toMatchObject(drop("badTag"));
+        }
+      }
+    });
 
     test("a wrong cookie counts as none in a first message that is rightly made, and is bad otherwise", async () => {
       expect(await run(hook, fragment(MESSAGE.k1, random(8)))).toMatchObject(stranger);
