@@ -1,10 +1,15 @@
 /** What somebody who mistyped a word may have meant. */
 
-/** The one of `words` that takes the fewest edits to become, when that is at most a third of its length (and one edit for short ones). */
+/**
+ * The one of `words` that takes the fewest edits to become, when that is at most a third of its length (and one edit for short ones);
+ * else the only one that begins so.
+ */
 export function nearest(given: string, words: readonly string[]): string | undefined {
   const ranked = words.map((word) => ({ word, edits: edits(given, word) })).sort((a, b) => a.edits - b.edits);
   const best = ranked[0];
-  return best && best.edits <= Math.max(1, Math.floor(best.word.length / 3)) ? best.word : undefined;
+  if (best && best.edits <= Math.max(1, Math.floor(best.word.length / 3))) return best.word;
+  const longer = given === "" ? [] : words.filter((word) => word.startsWith(given));
+  return longer.length === 1 ? longer[0] : undefined;
 }
 
 /** Insertions, deletions, replacements and swaps of neighbours (Damerau's optimal string alignment). */

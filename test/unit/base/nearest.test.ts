@@ -12,6 +12,8 @@ describe("nearest", () => {
     ["pign", "ping"],
     ["invit", "invite"],
     ["jion", "join"],
+    ["st", "status"],
+    ["in", undefined], // two begin so
     ["fly", undefined],
     ["", undefined],
   ])("to %p is %p", (given, word) => {
