@@ -6,7 +6,8 @@
 import type { Ms } from "../../base/time.ts";
 import { type Acknowledgement, encodeSegment, SEGMENT_PAYLOAD, WINDOW } from "./frame.ts";
 
-const TIMEOUT = { first: 250, min: 50, max: 3000 } as const; // ms
+/** ms. The first is RFC 6298's: who starts beside others answers late, and what is repeated then makes it later. */
+const TIMEOUT = { first: 1000, min: 50, max: 3000 } as const;
 /** Where nothing is acknowledged it doubles up to this only, and one segment goes at a time: when the way is mended that is soon known, and it costs little. */
 const PROBE: Ms = 1000;
 /** Time-outs in a row after which the other counts as silent. */
