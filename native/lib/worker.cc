@@ -76,6 +76,7 @@ void Worker::run() {
     if (received || sent) took(received, sent);
     else if (!sparse_ || !poll_.looks_on(static_cast<int64_t>(clock_ns()))) wait();
   }
+  outbound_.finish();  // what waited for a full datagram
   tables_.reset();
 }
 
