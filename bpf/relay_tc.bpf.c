@@ -149,7 +149,7 @@ static __always_inline __u32 find_ours(struct __sk_buff *skb, __be16 port)
 /* Looks at the frame; a verdict of the rules, or -1 when it is none of ours. */
 static __always_inline int look(struct __sk_buff *skb, const struct relay_config *own, enum seen seen, struct relayed *relayed)
 {
-	__u32 payload, size, wanted;
+	__u32 payload, size;
 	void *data, *end;
 	__u8 type;
 
@@ -165,10 +165,9 @@ static __always_inline int look(struct __sk_buff *skb, const struct relay_config
 	if (relayed->size == 0 || relayed->size > skb->len - payload)
 		return -1; /* no frame, or cut off: the stack knows what to do */
 	size = skb->gso_size ? skb->gso_size : relayed->size;
-	wanted = size > sizeof(struct relay_words) ? sizeof(struct relay_words) : 1;
 	if (bpf_skb_load_bytes(skb, payload, &type, sizeof(type)) < 0 || (type != FRAME_RELAY && type != FRAME_HELLO))
 		return -1;
-	if (type == FRAME_HELLO ? size != sizeof(struct relay_words) : wanted == 1)
+	if (type == FRAME_HELLO ? size != sizeof(struct relay_words) : size <= sizeof(struct relay_words))
 		return RELAY_VERDICT_SHORT;
 	if (!reach(skb, payload + sizeof(struct relay_words)))
 		return -1;
