@@ -13,10 +13,15 @@ import type { Addon } from "./dataplane/addon.io.ts";
 const MB = 1024 ** 2;
 /** Of the 120 MB that a gateway may take: above it something is done. A daemon without load stays below it. */
 export const TRIM_ABOVE: number = 84 * MB;
-/** Between two looks; the shorter one from `NEAR` on, and for a while after: pages that were given back hide what comes next. */
+/**
+ * Instead of it for so long after the beginning, or until much is taken in: a start takes up to 100 MB, and to hold it below 84 was a tenth of the CPU
+ * time that ten gateways needed to reach each other.
+ */
+export const START: { readonly span: Ms; readonly above: number } = { span: 10_000, above: 108 * MB };
+/** Between two looks; the shorter one within `NEAR` of that limit, and for a while after: pages that were given back hide what comes next. */
 const LOOK: Ms = 250;
 const LOOK_NEAR: Ms = 10;
-const NEAR: number = 76 * MB;
+const NEAR: number = 8 * MB;
 const NEAR_FOR: Ms = 2_000;
 /** So much that is taken in is worth a look of its own: where the process has a lot to do none may come in time. */
 const INTAKE: number = MB / 4;
@@ -47,9 +52,10 @@ export interface TrimmingDeps {
 
 export class Trimming {
   readonly #deps: TrimmingDeps;
+  #startUntil: Ms;
   /** Of mapped files, after they were given back last. */
   #mapped = 0;
-  #notBefore: Ms = 0;
+  #notBefore: Ms = Number.NEGATIVE_INFINITY;
   /** The least that it was since it was collected. */
   #least = 0;
   #tight: PromiseWithResolvers<void> | undefined;
@@ -59,6 +65,7 @@ export class Trimming {
 
   constructor(deps: TrimmingDeps) {
     this.#deps = deps;
+    this.#startUntil = deps.now() + START.span;
   }
 
   /** Does what there is to do; gives the time until the next look. */
@@ -66,17 +73,18 @@ export class Trimming {
     const { resident, collect, release, watch, now } = this.#deps;
     this.#taken = 0;
     let is = resident();
-    if (is.all > NEAR) {
+    const limit = now() < this.#startUntil ? START.above : TRIM_ABOVE;
+    if (is.all > limit - NEAR) {
       this.#nearUntil = now() + NEAR_FOR;
       watch(NEAR_FOR);
     }
-    if (is.all > TRIM_ABOVE && is.mapped > this.#mapped + MAPPED_STEP) {
+    if (is.all > limit && is.mapped > this.#mapped + MAPPED_STEP) {
       release();
       is = resident();
       this.#mapped = is.mapped;
     }
     this.#least = Math.min(this.#least, is.all);
-    const due = is.all > TRIM_ABOVE && is.all > this.#least + GROWN;
+    const due = is.all > limit && is.all > this.#least + GROWN;
     const tight = due && is.all > TIGHT;
     if (tight) this.#tight ??= Promise.withResolvers();
     const start = now();
@@ -96,7 +104,10 @@ export class Trimming {
    */
   async room(bytes: number): Promise<void> {
     this.#taken += bytes;
-    if (this.#taken >= INTAKE) this.look();
+    if (this.#taken >= INTAKE) {
+      this.#startUntil = Number.NEGATIVE_INFINITY;
+      this.look();
+    }
     await this.#tight?.promise;
   }
 

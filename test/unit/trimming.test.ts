@@ -1,11 +1,11 @@
-import { expect, test } from "bun:test";
-import { TRIM_ABOVE, Trimming } from "../../runtime/trimming.io.ts";
+import { describe, expect, test } from "bun:test";
+import { START, TRIM_ABOVE, Trimming } from "../../runtime/trimming.io.ts";
 
 const MB = 1024 ** 2;
 
 /** A process whose garbage goes when it is collected, and whose mapped pages go when they are given back; in MB and ms. */
 function world(live: number, garbage: number, mapped: number, cost = 10) {
-  const is = { live, garbage, mapped, now: 0, collected: 0, released: 0, watched: 0 };
+  const is = { live, garbage, mapped, now: -START.span, collected: 0, released: 0, watched: 0 };
   const trimming = new Trimming({
     resident: () => ({ all: (is.live + is.garbage + is.mapped) * MB, mapped: is.mapped * MB }),
     collect() {
@@ -22,6 +22,7 @@ function world(live: number, garbage: number, mapped: number, cost = 10) {
     },
     now: () => is.now,
   });
+  is.now = 0;
   return { is, trimming };
 }
 
@@ -29,6 +30,36 @@ test("below its limit a process is left alone", () => {
   const { is, trimming } = world(20, 10, 40);
   expect(trimming.look()).toBe(250);
   expect(is).toMatchObject({ collected: 0, released: 0 });
+});
+
+describe("a start may take more", () => {
+  const start = () => {
+    const { is, trimming } = world(40, 20, 38);
+    is.now = -1;
+    expect(trimming.look()).toBe(250);
+    expect(is).toMatchObject({ collected: 0, released: 0, watched: 0 });
+    return { is, trimming };
+  };
+
+  test("until it is over", () => {
+    const { is, trimming } = start();
+    is.now = 0;
+    trimming.look();
+    expect(is.released).toBe(1);
+  });
+
+  test("until much is taken in", async () => {
+    const { is, trimming } = start();
+    await trimming.room(MB);
+    expect(is.released).toBe(1);
+  });
+
+  test("and not all that there is", () => {
+    const { is, trimming } = world(80, 20, 38);
+    is.now = -1;
+    trimming.look();
+    expect(is).toMatchObject({ collected: 1, released: 1 });
+  });
 });
 
 test("above it mapped pages go first, which cost least; garbage where that was not enough", () => {
