@@ -11,6 +11,8 @@ export const ENGINE: Readonly<Record<string, string>> = {
   BUN_JSC_heapGrowthMaxIncrease: "0.25",
   // The optimising compiler waits for what is hot for good (100 times the usual count): at a start it cost a quarter of the CPU time, and the code that it made was hardly run.
   BUN_JSC_thresholdForOptimizeAfterWarmUp: "100000",
+  // So does the one before it (20 times): to compile what a start runs some tens of times was a sixth of its CPU time.
+  BUN_JSC_thresholdForJITAfterWarmUp: "10000",
   // The last of its compilers wants megabytes for each function and gives little: what is heavy here is native.
   BUN_JSC_useFTLJIT: "0",
   // Freed memory goes back to the kernel at once: what is let go of early shall not lie there for longer.
