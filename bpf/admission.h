@@ -378,7 +378,7 @@ struct {
 	__type(value, struct admission_scratch);
 } admission_scratch SEC(".maps");
 
-/* The mac of a fragment of `size` bytes: over all but itself. The first four words are `arrival`'s, the others at `rest`. */
+/* The mac of a fragment is over all but itself. This takes in what stands before it; the caller goes on with what stands behind. */
 static __always_inline struct siphash mac_start(const struct admission_keys *own, const struct arrival *arrival)
 {
 	struct siphash hash = siphash_start(own->mac_low, own->mac_high);
