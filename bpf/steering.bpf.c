@@ -1,17 +1,23 @@
 /*
- * Chooses the queue of the TUN device for a packet that leaves (TUNSETSTEERINGEBPF): those of sparse flows go to a queue of their own,
- * the last one, so that they never stand behind a bulk flow's. What a flow sends fills a bucket that leaks; one that
+ * Chooses the worker for a packet, by a program for each direction. Sparse flows have a worker of their own, the last one, so that they
+ * never stand behind a bulk flow's. UAPI only: loads on Linux 5.15 and later.
+ *
+ * What leaves, by the TUN device (TUNSETSTEERINGEBPF): what a flow sends fills a bucket that leaks; one that
  * overflows makes its flow a bulk flow until it has run empty: by then what the flow has in the other queue has left, so its packets
- * keep their order. Flows whose hashes meet share a bucket, which can only make a sparse one slower. UAPI only: loads on Linux 5.15
- * and later.
+ * keep their order. Flows whose hashes meet share a bucket, which can only make a sparse one slower.
+ *
+ * What arrives, by the sockets (SO_ATTACH_REUSEPORT_EBPF, they are in the order of the workers): the peer has marked what is sparse;
+ * the rest goes by who sent it.
  */
 #include <linux/bpf.h>
+#include <linux/if_ether.h>
 #include <linux/in.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
+#include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
-#include "steering_home.h"
+#include "steering_terms.h"
 
 #define BUCKETS 4096
 #define LEAK_SHIFT 10        /* one byte per 1,024 ns: about 1 MB/s */
@@ -48,6 +54,15 @@ struct {
 	__type(key, __u32);
 	__type(value, __u64);
 } steering_homes SEC(".maps");
+
+/* CPU that had the newest packet of a sparse flow in hand, plus one, by direction. Read by their worker, in memory it shares with us. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, STEERING_DIRECTIONS);
+	__type(key, __u32);
+	__type(value, __u64);
+} steering_cpus SEC(".maps");
 
 struct flow {
 	__u32 hash;
@@ -109,8 +124,16 @@ static __always_inline __u32 fill(struct bucket *bucket, __u32 size)
 	return bucket->bulk;
 }
 
+static __always_inline void here(__u32 direction)
+{
+	__u64 *cpu = bpf_map_lookup_elem(&steering_cpus, &direction);
+
+	if (cpu)
+		*cpu = bpf_get_smp_processor_id() + 1;
+}
+
 SEC("socket")
-int steering(struct __sk_buff *skb)
+int leaving(struct __sk_buff *skb)
 {
 	struct flow flow = {};
 	struct bucket *bucket;
@@ -124,9 +147,60 @@ int steering(struct __sk_buff *skb)
 	home = bpf_map_lookup_elem(&steering_homes, &flow.home);
 	if (!bucket || !queues || !home || *queues == 0)
 		return 0;
-	if (!fill(bucket, skb->len))
+	if (!fill(bucket, skb->len)) {
+		here(STEERING_LEAVING);
 		return *queues;
+	}
 	return (*home ? (__u32)*home - 1 : flow.hash >> 12) % *queues;
+}
+
+struct sender {
+	__u32 address; /* its last four bytes */
+	__u16 port;
+	__u8 sparse;
+};
+
+static __always_inline void find_sender(struct __sk_buff *skb, struct sender *sender)
+{
+	union {
+		struct {
+			struct iphdr ip;
+			__be16 port; /* of a datagram whose header has no options, else bytes of those: as good for a hash */
+		} v4;
+		struct {
+			struct ipv6hdr ip;
+			__be16 port;
+		} v6;
+		__be16 first;
+	} in = {};
+
+	if (skb->protocol == bpf_htons(ETH_P_IP)) {
+		bpf_skb_load_bytes_relative(skb, 0, &in.v4, sizeof(in.v4.ip) + sizeof(in.v4.port), BPF_HDR_START_NET);
+		sender->sparse = in.v4.ip.tos >> 2 == STEERING_SPARSE_DSCP;
+		sender->address = in.v4.ip.saddr;
+		sender->port = in.v4.port;
+	} else {
+		bpf_skb_load_bytes_relative(skb, 0, &in.v6, sizeof(in.v6.ip) + sizeof(in.v6.port), BPF_HDR_START_NET);
+		sender->sparse = (bpf_ntohs(in.first) >> 6 & 0x3f) == STEERING_SPARSE_DSCP;
+		sender->address = in.v6.ip.saddr.s6_addr32[3];
+		sender->port = in.v6.port;
+	}
+}
+
+SEC("socket")
+int arriving(struct __sk_buff *skb)
+{
+	struct sender sender = {};
+	__u32 *queues, at = 0;
+
+	find_sender(skb, &sender);
+	queues = bpf_map_lookup_elem(&steering_queues, &at);
+	if (!queues || *queues == 0)
+		return 0;
+	if (!sender.sparse)
+		return (mix(sender.address, sender.port) >> 12) % *queues;
+	here(STEERING_ARRIVING);
+	return *queues;
 }
 
 char _license[] SEC("license") = "Apache-2.0";

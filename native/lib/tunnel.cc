@@ -85,9 +85,11 @@ Status Tunnel::steer(const Steering& steering) {
   if (const Status status = open_worker(bulk, true); !status.ok()) return status;
   Worker& worker = *workers_.back();
   Status status = worker.socket().mark_sparse();
-  if (status.ok()) status = steering.attach(worker.tun().descriptor(), static_cast<uint32_t>(bulk));
+  MappedWords cpus;
   if (status.ok()) status = steering.homes(tables_.homes);
-  if (status.ok()) status = worker.socket().steer(static_cast<uint32_t>(bulk));
+  if (status.ok()) status = steering.cpus(cpus);
+  if (status.ok()) status = steering.attach(worker.tun().descriptor(), worker.socket().descriptor(), static_cast<uint32_t>(bulk));
+  if (status.ok()) worker.follow(std::move(cpus));
   if (status.ok()) status = worker.start();
   if (!status.ok()) workers_.pop_back();
   publish();

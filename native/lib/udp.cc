@@ -1,6 +1,5 @@
 #include "udp.h"
 
-#include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
 #include <poll.h>
@@ -8,12 +7,14 @@
 #include <algorithm>
 #include <cstring>
 
+#include "steering_terms.h"
+
 namespace trellis {
 namespace {
 
 constexpr int BUFFER_BYTES = 16 << 20;  // a pause of 25 ms at 5 Gbit/s
-constexpr int SPARSE_TOS = 45 << 2;      // DSCP 45: non-queue-building
-constexpr int SEND_WAIT_MS = 10;        // a full socket means a busy device: wait for it, but not for a dead one
+constexpr int SPARSE_TOS = STEERING_SPARSE_DSCP << 2;
+constexpr int SEND_WAIT_MS = 10;  // a full socket means a busy device: wait for it, but not for a dead one
 
 bool set(int fd, int level, int option, int value) { return setsockopt(fd, level, option, &value, sizeof value) == 0; }
 
@@ -134,39 +135,6 @@ Status UdpSocket::mark_sparse() {
   return {};
 }
 
-Status UdpSocket::steer(uint32_t bulk) {
-  constexpr uint32_t IP = static_cast<uint32_t>(SKF_NET_OFF), DSCP = 0xfc, MIX = 0x9e3779b1;
-  constexpr uint32_t V4_SOURCE = 12, V4_PORT = 20, V6_SOURCE = 20, V6_PORT = 40;  // IPv6: the last word of the address
-  sock_filter code[] = {
-      BPF_STMT(BPF_LD | BPF_B | BPF_ABS, IP),
-      BPF_STMT(BPF_ALU | BPF_RSH | BPF_K, 4),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 6, 7, 0),
-      BPF_STMT(BPF_LD | BPF_B | BPF_ABS, IP + 1),
-      BPF_STMT(BPF_ALU | BPF_AND | BPF_K, DSCP),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SPARSE_TOS, 16, 0),
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, IP + V4_SOURCE),
-      BPF_STMT(BPF_MISC | BPF_TAX, 0),
-      BPF_STMT(BPF_LD | BPF_H | BPF_ABS, IP + V4_PORT),
-      BPF_STMT(BPF_JMP | BPF_JA, 7),
-      BPF_STMT(BPF_LD | BPF_H | BPF_ABS, IP),
-      BPF_STMT(BPF_ALU | BPF_RSH | BPF_K, 4),
-      BPF_STMT(BPF_ALU | BPF_AND | BPF_K, DSCP),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SPARSE_TOS, 8, 0),
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, IP + V6_SOURCE),
-      BPF_STMT(BPF_MISC | BPF_TAX, 0),
-      BPF_STMT(BPF_LD | BPF_H | BPF_ABS, IP + V6_PORT),
-      BPF_STMT(BPF_ALU | BPF_ADD | BPF_X, 0),
-      BPF_STMT(BPF_ALU | BPF_MUL | BPF_K, MIX),
-      BPF_STMT(BPF_ALU | BPF_RSH | BPF_K, 16),
-      BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, bulk),
-      BPF_STMT(BPF_RET | BPF_A, 0),
-      BPF_STMT(BPF_RET | BPF_K, bulk),
-  };
-  const sock_fprog program{std::size(code), code};
-  const int done = setsockopt(fd_.get(), SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof program);
-  return done == 0 ? Status{} : failed("SO_ATTACH_REUSEPORT_CBPF");
-}
-
 bool UdpSocket::send(const Endpoint& to, const uint8_t* data, size_t size) const {
   Outgoing outgoing;
   msghdr message;
@@ -246,12 +214,14 @@ int UdpSocket::fill(ReceiveRing& ring) {
     header.msg_controllen = ReceiveRing::CONTROL;
     header.msg_flags = 0;
   }
+  ring.asked_ = ring.wanted_;
   const int count = recvmmsg(fd_.get(), ring.headers_.data(), static_cast<unsigned>(ring.wanted_), MSG_DONTWAIT, nullptr);
   if (count <= 0) return 0;
   size_t bytes = 0;
   for (int i = 0; i < count; i++) bytes += ring.headers_[i].msg_len;
   constexpr size_t JOINED = 8192;  // no single datagram of ours is that long
-  ring.wanted_ = bytes / static_cast<size_t>(count) > JOINED ? ReceiveRing::FEW_MESSAGES : ReceiveRing::MAX_MESSAGES;
+  if (bytes / static_cast<size_t>(count) > JOINED || static_cast<size_t>(count) < ReceiveRing::FEW_MESSAGES) ring.wanted_ = ReceiveRing::FEW_MESSAGES;
+  else if (ring.was_full(count)) ring.wanted_ = ReceiveRing::MAX_MESSAGES;
   return count;
 }
 

@@ -28,6 +28,9 @@ class ReceiveRing {
  public:
   ReceiveRing();
 
+  /** Whether the last call asked for no more than these, so that there may be others. */
+  bool was_full(int messages) const { return static_cast<size_t>(messages) == asked_; }
+
  private:
   friend class UdpSocket;
   static constexpr size_t MAX_MESSAGES = 64;
@@ -37,7 +40,8 @@ class ReceiveRing {
   static constexpr size_t CONTROL = 128;
 
   std::unique_ptr<uint8_t[]> buffers_;
-  size_t wanted_ = MAX_MESSAGES;
+  size_t wanted_ = FEW_MESSAGES;
+  size_t asked_ = 0;  // by the last call
   std::array<mmsghdr, MAX_MESSAGES> headers_{};
   std::array<iovec, MAX_MESSAGES> pieces_;
   std::array<sockaddr_storage, MAX_MESSAGES> names_;
@@ -57,9 +61,6 @@ class UdpSocket {
 
   /** Marks what it sends as sparse flows' (DSCP NQB), which networks between may prefer, too. */
   Status mark_sparse();
-
-  /** Of the sockets that share this port the kernel gives marked datagrams to number `bulk`, others by source to those before it. */
-  Status steer(uint32_t bulk);
 
   /** Binds it again to this interface, which may be another of the same name than before. */
   Status rebind(const std::string& interface) const;

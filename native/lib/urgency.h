@@ -19,17 +19,35 @@ class Urgency {
     if (sched_setscheduler(0, SCHED_RR | SCHED_RESET_ON_FORK, &priority) != 0) setpriority(PRIO_PROCESS, 0, NICE);
   }
 
+  /** While it is raised, the thread stays on this CPU; it goes on as it was where the system does not let it. */
+  void stay(int cpu) {
+    if (!stays_ && sched_getaffinity(0, sizeof anywhere_, &anywhere_) != 0) return;
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(static_cast<size_t>(cpu), &one);
+    if (sched_setaffinity(0, sizeof one, &one) == 0) stays_ = true;
+  }
+
+  /** It may run where it likes again. */
+  void roam() {
+    if (stays_) sched_setaffinity(0, sizeof anywhere_, &anywhere_);
+    stays_ = false;
+  }
+
   void lower() {
     if (!raised_) return;
     raised_ = false;
     const sched_param none{};
     sched_setscheduler(0, SCHED_OTHER, &none);
     setpriority(PRIO_PROCESS, 0, 0);
+    roam();
   }
 
  private:
   static constexpr int NICE = -15;
   bool raised_ = false;
+  bool stays_ = false;
+  cpu_set_t anywhere_;
 };
 
 }  // namespace trellis

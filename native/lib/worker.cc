@@ -2,12 +2,14 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <sys/eventfd.h>
 
 #include <algorithm>
 #include <ctime>
 
 #include "clock.h"
+#include "steering_terms.h"
 
 namespace trellis {
 namespace {
@@ -16,6 +18,7 @@ constexpr size_t PACKET_ROOM = 65536 + 128;  // the largest superpacket and its 
 constexpr size_t TURN_PACKETS = 64;          // TUN reads before the other direction has its turn
 constexpr size_t TURN_BYTES = 64 * 1024;     // or this much sealed
 constexpr int BUSY_TURNS = 64;               // without a pause: no longer what sparse flows bring
+constexpr int64_t PAUSE_NS = 10'000;         // a poll that took so long has waited
 constexpr int EXPIRY_MS = 500;               // how often a worker that sleeps looks after packets that wait for a session
 
 int64_t now_ms() {
@@ -43,7 +46,8 @@ Worker::Worker(size_t index, bool sparse, UdpSocket socket, TunQueue tun, const 
       packet_(std::make_unique_for_overwrite<uint8_t[]>(PACKET_ROOM)),
       index_(index),
       device_(tun_.is_open()),
-      sparse_(sparse) {}
+      sparse_(sparse),
+      nearness_(static_cast<uint32_t>(clock_ns()) | 1) {}
 
 Status Worker::start() {
   wake_ = Descriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
@@ -70,19 +74,23 @@ void Worker::run() {
   while (!stopping_.load(std::memory_order_acquire)) {
     const uint64_t releases = waiting_.releases();
     published_.refresh(tables_, version_);
-    // Both directions are tried instead of asking the poll which has something: under load both do.
-    const bool received = receive_turn();
-    const bool sent = send_turn(releases);
-    if (received || sent) took(received, sent);
-    else if (!sparse_ || !poll_.looks_on(static_cast<int64_t>(clock_ns()))) wait();
+    // Both directions are tried instead of asking the poll which has something: under load both do. Sparse flows are not: what was
+    // found empty is not tried again before the poll has been asked.
+    const Turn received = quiet_ ? Turn{false, true} : receive_turn(), sent = send_turn(releases);
+    quiet_ = false;
+    const bool moved = received.moved || sent.moved;
+    if (moved) took(received.moved, sent.moved);
+    if (sparse_ ? !received.drained || !sent.drained : moved) continue;
+    if (sparse_ && poll_.looks_on(static_cast<int64_t>(clock_ns()))) sched_yield();  // who will answer may wait for this CPU
+    else wait();
   }
   outbound_.finish();  // what waited for a full datagram
   tables_.reset();
 }
 
 void Worker::took(bool received, bool sent) {
-  if (++busy_ == BUSY_TURNS) urgency_.lower();
   if (!sparse_) return;
+  if (++busy_ == BUSY_TURNS) urgency_.lower();
   const auto now = static_cast<int64_t>(clock_ns());
   if (received) poll_.received(now);
   if (sent) poll_.sent(now);
@@ -93,18 +101,32 @@ void Worker::took(bool received, bool sent) {
  * it would report that for ever.
  */
 void Worker::wait() {
-  busy_ = 0;
-  if (sparse_) urgency_.raise();
+  if (sparse_ && busy_ < BUSY_TURNS) urgency_.raise();
+  const auto since = static_cast<int64_t>(clock_ns());
   pollfd fds[] = {{wake_.get(), POLLIN, 0}, {socket_.descriptor(), POLLIN, 0}, {device_ ? tun_.descriptor() : -1, POLLIN, 0}};
   poll(fds, std::size(fds), waiting_.empty() ? -1 : EXPIRY_MS);
+  const auto now = static_cast<int64_t>(clock_ns());
+  if (now - since >= PAUSE_NS) busy_ = 0;
+  quiet_ = sparse_ && fds[1].revents == 0;
+  if (wakers_.open()) draw_near(fds[1].revents != 0, fds[2].revents != 0, since, now);
   if (fds[0].revents == 0) return;
   eventfd_t woken;
   eventfd_read(wake_.get(), &woken);
 }
 
-bool Worker::send_turn(uint64_t releases) {
-  if (!device_) return false;
+/** The sleep from `since` to `now` has ended, by what one direction had, or both or neither. */
+void Worker::draw_near(bool arrived, bool leaves, int64_t since, int64_t now) {
+  int waker = Nearness::STAY;
+  if (arrived != leaves) waker = static_cast<int>(wakers_[arrived ? STEERING_ARRIVING : STEERING_LEAVING].load(std::memory_order_relaxed)) - 1;
+  const int cpu = nearness_.woken(waker, sched_getcpu(), since, now);
+  if (cpu == Nearness::ANYWHERE) urgency_.roam();
+  else if (cpu != Nearness::STAY) urgency_.stay(cpu);
+}
+
+Worker::Turn Worker::send_turn(uint64_t releases) {
+  if (!device_) return {false, true};
   size_t packets = 0;
+  bool drained = false;
   const int64_t now = now_ms();
   outbound_.begin(*tables_, releases, now);
   if (!waiting_.empty()) {
@@ -116,22 +138,25 @@ bool Worker::send_turn(uint64_t releases) {
     const ssize_t size = tun_.read(vnet, packet_.get(), PACKET_ROOM);
     if (size == 0) {
       outbound_.drained();
+      drained = true;
       break;
     }
     packets++;
     if (size > 0) outbound_.packet(vnet, packet_.get(), static_cast<size_t>(size));
     else if (!refused_packet()) break;
+    if (sparse_ && packets == 1) outbound_.finish();  // mostly the only one: it does not wait for a look after others
   }
   outbound_.finish(outbound_.pending() >= TURN_BYTES);
-  return packets > 0;
+  return {packets > 0, drained};
 }
 
-bool Worker::receive_turn() {
+Worker::Turn Worker::receive_turn() {
   inbound_.begin(*tables_, now_ms());
   const int messages = socket_.receive(ring_, [this](const Received& message) { take(message); });
-  if (messages == 0) inbound_.drained();
+  const bool drained = !ring_.was_full(messages);
+  if (sparse_ ? drained : messages == 0) inbound_.drained();
   inbound_.finish();
-  return messages > 0;
+  return {messages > 0, drained};
 }
 
 void Worker::take(const Received& message) {

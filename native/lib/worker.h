@@ -5,6 +5,8 @@
 
 #include "busy_poll.h"
 #include "inbound.h"
+#include "mapped_words.h"
+#include "nearness.h"
 #include "outbound.h"
 #include "relay.h"
 #include "tun.h"
@@ -21,6 +23,9 @@ class Worker final : private Sink {
 
   Status start();
 
+  /** Before the start: it sleeps on the CPU that wakes it, which is one of these (`Steering::cpus`). */
+  void follow(MappedWords cpus) { wakers_ = std::move(cpus); }
+
   /** Makes the thread look again: at new tables, or at the wish to stop. */
   void wake();
   void stop();
@@ -32,11 +37,18 @@ class Worker final : private Sink {
   const TunQueue& tun() const { return tun_; }
 
  private:
+  /** What one direction did when it had its turn. */
+  struct Turn {
+    bool moved;    // something
+    bool drained;  // and left nothing
+  };
+
   void run();
   void took(bool received, bool sent);
   void wait();
-  bool send_turn(uint64_t releases);
-  bool receive_turn();
+  void draw_near(bool arrived, bool leaves, int64_t since, int64_t now);
+  Turn send_turn(uint64_t releases);
+  Turn receive_turn();
   void take(const Received& message);
   bool refused_packet();
   void answer(uint8_t* packet, size_t size);
@@ -60,7 +72,10 @@ class Worker final : private Sink {
   const bool sparse_;
   Urgency urgency_;
   BusyPoll poll_;
-  int busy_ = 0;  // turns since it slept
+  Nearness nearness_;
+  MappedWords wakers_;
+  int busy_ = 0;       // turns since it slept
+  bool quiet_ = false;  // the poll says that nothing has arrived
 
   Descriptor wake_;
   std::atomic<bool> stopping_{false};
