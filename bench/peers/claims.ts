@@ -95,6 +95,8 @@ export const PEER_CLAIMS: readonly Claim[] = [
     says: "round trip through an idle tunnel, median",
     file: "bench/peers.bench.ts",
     unit: "ms",
+    ratioTo: "peers/on/rtt/p50/wireguard-go-13",
+    atMost: 0.5,
   },
   {
     id: "peers/on/rtt/p50/wireguard-go-13",
