@@ -297,6 +297,22 @@ static __always_inline int take_stranger(const struct admission_keys *own, const
 	       take(bucket, hook, now, share, ADMISSION_STRANGER_BURST);
 }
 
+/* What a sealed frame begins with. */
+struct sealed_start {
+	__u8 type;
+	__u8 rest[3];
+	__u32 receiver;
+};
+
+/* Whether a frame of `size` bytes that begins so passes at once: nearly everything that arrives is for a session of ours. */
+static __always_inline int is_for_session(const struct sealed_start *start, __u32 size)
+{
+	__u32 index = start->receiver;
+
+	return (start->type == FRAME_DATA || start->type == FRAME_CONTROL) && size >= sizeof(struct sealed_header) + SEALED_TAG_SIZE &&
+	       bpf_map_lookup_elem(&admission_sessions, &index);
+}
+
 /* The verdict that needs neither our keys nor the time: most packets get it. INGRESS_ANSWERED: `admit` gives it. */
 static __always_inline __u32 admit_at_once(const struct arrival *arrival)
 {

@@ -2,6 +2,12 @@
 #pragma once
 #include "admission.h"
 
+/*
+ * What a packet for a session of ours carries from tc to the sockets, where it is not judged again: the field is the traffic control's own.
+ * Who else on this machine sets it spares what it sends a filter, and the daemon has more to drop.
+ */
+#define ADMITTED 0x7472
+
 /* Whether a first message's fragment, whose payload begins at offset `at`, has the mac of who knows us. */
 FOLLOWED_ONCE int skb_tag_holds(struct __sk_buff *skb, const struct admission_keys *own, const struct arrival *arrival, __u32 at)
 {

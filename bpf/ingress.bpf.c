@@ -73,11 +73,23 @@ static __always_inline __u32 judge(struct __sk_buff *skb, struct arrival *arriva
 	return skb_tag_holds(skb, own, arrival, at) ? admit_stranger(arrival, HOOK_SOCKET, now) : bad;
 }
 
+/* Datagrams that the socket is shown as one. */
+static __always_inline __u32 count_of(const struct __sk_buff *skb)
+{
+	return skb->gso_size && skb->len > UDP_HEADER ? (skb->len - UDP_HEADER - 1) / skb->gso_size + 1 : 1;
+}
+
 SEC("socket")
 int ingress(struct __sk_buff *skb)
 {
 	struct arrival arrival = {};
-	__u32 verdict = judge(skb, &arrival);
+	__u32 verdict;
+
+	if (skb->tc_index == ADMITTED) {
+		ingress_count(INGRESS_PASS, count_of(skb));
+		return KEEP;
+	}
+	verdict = judge(skb, &arrival);
 
 	ingress_count(verdict, arrival.count);
 	return verdict == INGRESS_PASS ? KEEP : DROP;

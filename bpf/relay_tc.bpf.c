@@ -19,7 +19,13 @@
  * yet: sessions of before, and destinations that no neighbour of now leads to. The mark lies where tc programs alone write. What the
  * later daemon has let through is not dropped by the earlier one's rules.
  */
-enum seen { UNSEEN, SEEN, CHECKED }; /* CHECKED: its tag holds by a session that the program behind does not have */
+enum { SEEN = 1, CHECKED }; /* CHECKED: its tag holds by a session that the program behind does not have */
+
+/* What a program before has left to this one. Compared late: the verifier would follow all that is behind a branch for each of its ways. */
+struct left {
+	__u32 strange; /* not 0: nothing */
+	__u32 as;
+};
 
 static __always_inline void mark(struct __sk_buff *skb, const struct relay_config *own)
 {
@@ -30,11 +36,11 @@ static __always_inline void mark(struct __sk_buff *skb, const struct relay_confi
 	skb->cb[2] = SEEN;
 }
 
-static __always_inline enum seen seen_before(const struct __sk_buff *skb, const struct relay_config *own)
+static __always_inline struct left what_is_left(const struct __sk_buff *skb, const struct relay_config *own)
 {
-	if (skb->cb[0] != (__u32)own->mark || skb->cb[1] != (__u32)(own->mark >> 32))
-		return UNSEEN;
-	return skb->cb[2] == CHECKED ? CHECKED : SEEN;
+	struct left left = { .strange = (skb->cb[0] ^ (__u32)own->mark) | (skb->cb[1] ^ (__u32)(own->mark >> 32)), .as = skb->cb[2] };
+
+	return left;
 }
 
 /* Start and end of what is directly accessible. The fields have 32 bits, of which the compiler must not know: it would cut pointers. */
@@ -146,16 +152,23 @@ static __always_inline __u32 find_ours(struct __sk_buff *skb, __be16 port)
 	return find_udp(start_of(skb), end_of(skb), port);
 }
 
+/* Nearly everything that arrives for us is: nothing else is asked of it. Of a superpacket that holds for the first segment. */
+static __always_inline int is_for_session_of_ours(struct __sk_buff *skb, __u32 udp)
+{
+	struct sealed_start start;
+	__u32 payload = udp + sizeof(struct udphdr);
+
+	return bpf_skb_load_bytes(skb, payload, &start, sizeof(start)) == 0 &&
+	       is_for_session(&start, skb->gso_size ? skb->gso_size : skb->len - payload);
+}
+
 /* Looks at the frame; a verdict of the rules, or -1 when it is none of ours. */
-static __always_inline int look(struct __sk_buff *skb, const struct relay_config *own, enum seen seen, struct relayed *relayed)
+static __always_inline int look(struct __sk_buff *skb, const struct left *left, struct relayed *relayed)
 {
 	__u32 payload, size;
 	void *data, *end;
 	__u8 type;
 
-	relayed->udp = find_ours(skb, own->port);
-	if (relayed->udp == 0)
-		return -1;
 	payload = relayed->udp + sizeof(struct udphdr);
 	data = start_of(skb);
 	end = end_of(skb);
@@ -178,7 +191,7 @@ static __always_inline int look(struct __sk_buff *skb, const struct relay_config
 	__builtin_memcpy(&relayed->words, data + payload, sizeof(relayed->words));
 	if (type == FRAME_HELLO)
 		return skb->gso_size ? RELAY_VERDICT_MIXED : take_hello(skb, data, end, relayed);
-	if (seen == CHECKED)
+	if (left->strange == 0 && left->as == CHECKED)
 		return relay_route(0, relayed->words.destination, 0, bpf_ktime_get_ns(), &relayed->hop) ? RELAY_VERDICT_FORWARD : RELAY_VERDICT_NO_ROUTE;
 	return relay_decide(0, &relayed->words, bpf_ktime_get_ns(), &relayed->hop);
 }
@@ -276,20 +289,26 @@ SEC("tc")
 int relay_tc(struct __sk_buff *skb)
 {
 	const struct relay_config *own = relay_own();
-	struct relayed relayed = {};
-	enum seen seen;
-	__u32 segments;
+	struct relayed relayed;
+	__u32 segments, udp;
+	struct left left;
 	int verdict;
 
 	if (!own || own->port == 0)
 		return PASS;
-	seen = seen_before(skb, own);
-	verdict = look(skb, own, seen, &relayed);
-	if (relayed.udp == 0)
+	udp = find_ours(skb, own->port);
+	if (udp == 0)
 		return PASS; /* and leaves it as it is: it may have another gateway's mark */
+	left = what_is_left(skb, own);
 	mark(skb, own);
+	if (is_for_session_of_ours(skb, udp)) {
+		skb->tc_index = ADMITTED;
+		return PASS;
+	}
+	relayed = (struct relayed){ .udp = udp };
+	verdict = look(skb, &left, &relayed);
 	if (verdict < 0)
-		return seen == UNSEEN ? admission_tc(skb, relayed.udp) : PASS;
+		return left.strange ? admission_tc(skb, relayed.udp) : PASS;
 	if (verdict == RELAY_VERDICT_DELIVER || verdict == RELAY_VERDICT_NEW_PLACE) {
 		relay_count(verdict, 1);
 		return PASS;
@@ -305,7 +324,7 @@ int relay_tc(struct __sk_buff *skb)
 		return forward(skb, own, &relayed, segments);
 	if (is_foreign(skb, relayed.udp))
 		return PASS;
-	if (verdict == RELAY_VERDICT_UNKNOWN_LINK && (own->behind || seen != UNSEEN || is_unattended()))
+	if (verdict == RELAY_VERDICT_UNKNOWN_LINK && (own->behind || !left.strange || is_unattended()))
 		return PASS;
 	if (verdict == RELAY_VERDICT_NO_ROUTE && (__u8)relayed.words.head == FRAME_RELAY && own->behind) {
 		skb->cb[2] = CHECKED;
