@@ -4,9 +4,11 @@
 #include <pthread.h>
 #include <sched.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 
 #include <algorithm>
 #include <ctime>
+#include <utility>
 
 #include "clock.h"
 #include "steering_terms.h"
@@ -19,6 +21,8 @@ constexpr size_t TURN_PACKETS = 64;          // TUN reads before the other direc
 constexpr size_t TURN_BYTES = 64 * 1024;     // or this much sealed
 constexpr int BUSY_TURNS = 64;               // without a pause: no longer what sparse flows bring
 constexpr int64_t PAUSE_NS = 10'000;         // a poll that took so long has waited
+constexpr int BURST_MESSAGES = 8;            // more follow such a turn soon
+constexpr long NAP_NS = 50'000;              // as network cards wait with an interrupt, so that it is for several packets
 constexpr int EXPIRY_MS = 500;               // how often a worker that sleeps looks after packets that wait for a session
 
 int64_t now_ms() {
@@ -71,6 +75,7 @@ void Worker::join() {
 }
 
 void Worker::run() {
+  prctl(PR_SET_TIMERSLACK, 1);  // ns; as much as a nap otherwise
   while (!stopping_.load(std::memory_order_acquire)) {
     const uint64_t releases = waiting_.releases();
     published_.refresh(tables_, version_);
@@ -101,6 +106,7 @@ void Worker::took(bool received, bool sent) {
  * it would report that for ever.
  */
 void Worker::wait() {
+  if (std::exchange(burst_, false)) return nap();
   if (sparse_ && busy_ < BUSY_TURNS) urgency_.raise();
   const auto since = static_cast<int64_t>(clock_ns());
   pollfd fds[] = {{wake_.get(), POLLIN, 0}, {socket_.descriptor(), POLLIN, 0}, {device_ ? tun_.descriptor() : -1, POLLIN, 0}};
@@ -112,6 +118,12 @@ void Worker::wait() {
   if (fds[0].revents == 0) return;
   eventfd_t woken;
   eventfd_read(wake_.get(), &woken);
+}
+
+/** Nobody has to wake who naps: that is the sender's time, and where datagrams come one by one it is the sender that is short of time. */
+void Worker::nap() {
+  const timespec time{0, NAP_NS};
+  nanosleep(&time, nullptr);
 }
 
 /** The sleep from `since` to `now` has ended, by what one direction had, or both or neither. */
@@ -154,6 +166,7 @@ Worker::Turn Worker::receive_turn() {
   inbound_.begin(*tables_, now_ms());
   const int messages = socket_.receive(ring_, [this](const Received& message) { take(message); });
   const bool drained = !ring_.was_full(messages);
+  if (messages > 0) burst_ = !sparse_ && messages >= BURST_MESSAGES;
   if (sparse_ ? drained : messages == 0) inbound_.drained();
   inbound_.finish();
   return {messages > 0, drained};

@@ -46,6 +46,7 @@ class Worker final : private Sink {
   void run();
   void took(bool received, bool sent);
   void wait();
+  void nap();
   void draw_near(bool arrived, bool leaves, int64_t since, int64_t now);
   Turn send_turn(uint64_t releases);
   Turn receive_turn();
@@ -75,6 +76,7 @@ class Worker final : private Sink {
   Nearness nearness_;
   MappedWords wakers_;
   int busy_ = 0;       // turns since it slept
+  bool burst_ = false;  // what came last came in numbers
   bool quiet_ = false;  // the poll says that nothing has arrived
 
   Descriptor wake_;
