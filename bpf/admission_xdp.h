@@ -62,8 +62,6 @@ static __always_inline int admission_xdp(struct xdp_md *xdp, __u32 udp)
 	arrival.port = ((struct udphdr *)(data + udp))->source;
 	if (arrival.size == 0 || arrival.size > (__u64)(end - payload))
 		return XDP_PASS;
-	if (payload + sizeof(struct sealed_start) <= end && is_for_session(payload, arrival.size))
-		return XDP_PASS;
 	if (udp == V4_UDP) {
 		arrival.source.at[2] = bpf_htonl(0xffff);
 		arrival.source.at[3] = ((struct iphdr *)(data + ETH_HLEN))->saddr;

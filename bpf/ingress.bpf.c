@@ -40,6 +40,17 @@ static __always_inline __u32 read_source(const struct __sk_buff *skb, struct arr
 	return udp_offset(skb, sizeof(v6), bpf_ntohs(v6.payload_len));
 }
 
+/* GRO may have merged several datagrams of one size into this skb, of `size` bytes. All but the first are the daemon's to check. */
+static __always_inline void measure(const struct __sk_buff *skb, __u32 size, struct arrival *arrival)
+{
+	arrival->count = 1;
+	arrival->size = size;
+	if (skb->gso_size && skb->gso_size < size) {
+		arrival->count = (size - 1) / skb->gso_size + 1;
+		arrival->size = skb->gso_size;
+	}
+}
+
 static __always_inline __u32 judge(struct __sk_buff *skb, struct arrival *arrival)
 {
 	__u32 udp = read_source(skb, arrival), at = udp + UDP_HEADER, bad = 0, verdict;
@@ -49,12 +60,7 @@ static __always_inline __u32 judge(struct __sk_buff *skb, struct arrival *arriva
 	arrival->count = 1;
 	if (skb->len <= at)
 		return INGRESS_SHORT;
-	/* GRO may have merged several datagrams of one size into this skb. All but the first are the daemon's to check. */
-	arrival->size = skb->len - at;
-	if (skb->gso_size && skb->gso_size < arrival->size) {
-		arrival->count = (arrival->size - 1) / skb->gso_size + 1;
-		arrival->size = skb->gso_size;
-	}
+	measure(skb, skb->len - at, arrival);
 	if (bpf_skb_load_bytes(skb, at, &arrival->head, arrival->size < HEAD ? 1 : HEAD) < 0)
 		return INGRESS_SHORT;
 	verdict = admit_at_once(arrival);
@@ -73,12 +79,6 @@ static __always_inline __u32 judge(struct __sk_buff *skb, struct arrival *arriva
 	return skb_tag_holds(skb, own, arrival, at) ? admit_stranger(arrival, HOOK_SOCKET, now) : bad;
 }
 
-/* Datagrams that the socket is shown as one. */
-static __always_inline __u32 count_of(const struct __sk_buff *skb)
-{
-	return skb->gso_size && skb->len > UDP_HEADER ? (skb->len - UDP_HEADER - 1) / skb->gso_size + 1 : 1;
-}
-
 SEC("socket")
 int ingress(struct __sk_buff *skb)
 {
@@ -86,11 +86,11 @@ int ingress(struct __sk_buff *skb)
 	__u32 verdict;
 
 	if (skb->tc_index == ADMITTED) {
-		ingress_count(INGRESS_PASS, count_of(skb));
+		measure(skb, skb->len - UDP_HEADER, &arrival);
+		ingress_count(INGRESS_PASS, arrival.count);
 		return KEEP;
 	}
 	verdict = judge(skb, &arrival);
-
 	ingress_count(verdict, arrival.count);
 	return verdict == INGRESS_PASS ? KEEP : DROP;
 }

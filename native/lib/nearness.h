@@ -14,6 +14,7 @@ namespace trellis {
 class Nearness {
  public:
   static constexpr int STAY = -1, ANYWHERE = -2;
+  static constexpr int UNKNOWN = -1;  // where the waker was
   static constexpr uint32_t LEAST = 2, SPREAD = 4;  // how often in a row before it moves: LEAST, and up to SPREAD - 1 more
   static constexpr int64_t WINDOW = 10'000'000;
   static constexpr int64_t SHARE = 8;  // awake for one part in so many of a window at most
@@ -22,7 +23,7 @@ class Nearness {
   explicit Nearness(uint32_t seed) : random_(seed) {}
 
   /**
-   * The thread has slept from `since` to `now` (ns, never falling), until what CPU `from` took in (`STAY`: not known) woke it on CPU `here`:
+   * The thread has slept from `since` to `now` (ns, never falling), until what CPU `from` took in (or `UNKNOWN`) woke it on CPU `here`:
    * the CPU to move to, `STAY`, or `ANYWHERE` when it no longer sleeps enough to be held on one.
    */
   int woken(int from, int here, int64_t since, int64_t now) {
@@ -34,7 +35,7 @@ class Nearness {
       awake_ = 0;
     }
     if (!sleeps_) return ANYWHERE;
-    if (from == here || from == STAY) from_ = STAY;
+    if (from == here || from == UNKNOWN) from_ = UNKNOWN;
     else if (from != from_) begin(from);
     else if (--left_ == 0) return begin(from);
     return STAY;
@@ -48,7 +49,7 @@ class Nearness {
   }
 
   uint32_t random_;
-  int from_ = STAY;
+  int from_ = UNKNOWN;
   uint32_t left_ = 0;
 
   bool sleeps_ = false;  // in the last whole window

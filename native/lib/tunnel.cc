@@ -85,13 +85,15 @@ Status Tunnel::steer(const Steering& steering) {
   if (const Status status = open_worker(bulk, true); !status.ok()) return status;
   Worker& worker = *workers_.back();
   Status status = worker.socket().mark_sparse();
+  std::shared_ptr<Homes> homes;
   MappedWords cpus;
-  if (status.ok()) status = steering.homes(tables_.homes);
+  if (status.ok()) status = steering.homes(homes);
   if (status.ok()) status = steering.cpus(cpus);
   if (status.ok()) status = steering.attach(worker.tun().descriptor(), worker.socket().descriptor(), static_cast<uint32_t>(bulk));
   if (status.ok()) worker.follow(std::move(cpus));
   if (status.ok()) status = worker.start();
-  if (!status.ok()) workers_.pop_back();
+  if (status.ok()) tables_.homes = std::move(homes);
+  else workers_.pop_back();
   publish();
   return status;
 }

@@ -19,7 +19,7 @@ class Urgency {
     if (sched_setscheduler(0, SCHED_RR | SCHED_RESET_ON_FORK, &priority) != 0) setpriority(PRIO_PROCESS, 0, NICE);
   }
 
-  /** While it is raised, the thread stays on this CPU; it goes on as it was where the system does not let it. */
+  /** The thread stays on this CPU until it roams or is lowered; it goes on as it was where the system does not let it. */
   void stay(int cpu) {
     if (!stays_ && sched_getaffinity(0, sizeof anywhere_, &anywhere_) != 0) return;
     cpu_set_t one;
@@ -35,12 +35,12 @@ class Urgency {
   }
 
   void lower() {
+    roam();
     if (!raised_) return;
     raised_ = false;
     const sched_param none{};
     sched_setscheduler(0, SCHED_OTHER, &none);
     setpriority(PRIO_PROCESS, 0, 0);
-    roam();
   }
 
  private:

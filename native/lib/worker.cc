@@ -120,7 +120,7 @@ void Worker::wait() {
   eventfd_read(wake_.get(), &woken);
 }
 
-/** Nobody has to wake who naps: that is the sender's time, and where datagrams come one by one it is the sender that is short of time. */
+/** Who naps need not be woken, which costs whoever takes packets in: where they come one by one that is what is short. */
 void Worker::nap() {
   const timespec time{0, NAP_NS};
   nanosleep(&time, nullptr);
@@ -128,7 +128,7 @@ void Worker::nap() {
 
 /** The sleep from `since` to `now` has ended, by what one direction had, or both or neither. */
 void Worker::draw_near(bool arrived, bool leaves, int64_t since, int64_t now) {
-  int waker = Nearness::STAY;
+  int waker = Nearness::UNKNOWN;
   if (arrived != leaves) waker = static_cast<int>(wakers_[arrived ? STEERING_ARRIVING : STEERING_LEAVING].load(std::memory_order_relaxed)) - 1;
   const int cpu = nearness_.woken(waker, sched_getcpu(), since, now);
   if (cpu == Nearness::ANYWHERE) urgency_.roam();

@@ -75,7 +75,7 @@ class Worker final : private Sink {
   BusyPoll poll_;
   Nearness nearness_;
   MappedWords wakers_;
-  int busy_ = 0;       // turns since it slept
+  int busy_ = 0;        // turns since it slept
   bool burst_ = false;  // what came last came in numbers
   bool quiet_ = false;  // the poll says that nothing has arrived
 

@@ -1,6 +1,6 @@
 /** Which worker the programs of `bpf/steering.bpf.c` choose, run once on each packet by `bpftool` (BPF_PROG_TEST_RUN). */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { concat } from "../../runtime/base/bytes.ts";
@@ -29,16 +29,17 @@ function marked(packet: Uint8Array, tos: number): Uint8Array {
 }
 
 describe.skipIf(!here)("steering", () => {
-  const folder = mkdtempSync(join(tmpdir(), "trellis-steering-"));
-  const pins = join(folder, "bpf");
+  let folder: string;
+  let pins: string;
   const map = (name: string, ...words: string[]): string[] => [
     ...["bpftool", "--json", "map", words[0] as string, "pinned", join(pins, "maps", name)],
     ...words.slice(1),
   ];
 
   beforeAll(async () => {
-    expect(existsSync(OBJECT)).toBe(true);
-    await must(["mkdir", pins]);
+    folder = mkdtempSync(join(tmpdir(), "trellis-steering-"));
+    pins = join(folder, "bpf");
+    mkdirSync(pins);
     await must(["mount", "-t", "bpf", "bpf", pins]);
     await must(["bpftool", "prog", "loadall", OBJECT, join(pins, "programs"), "pinmaps", join(pins, "maps")]);
   });
